@@ -1,0 +1,47 @@
+# Each target is one or two commands that a person could have typed. `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+CONFIG ?= config/sim.yaml
+DURATION ?=
+
+.PHONY: help run test build bench bench-smoke lint annotate layouts clean
+help:           ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: build      ## the whole system; simulated venues unless CONFIG=... says otherwise; DURATION=20 stops by itself
+	@$(PY) -m engine.supervisor $(CONFIG) $(if $(DURATION),--duration $(DURATION))
+
+test: .venv/test-stamp  ## all tests, from nothing; compiler warnings and Cython performance hints fail here
+	@$(PY) tools/build.py --strict
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+build: .venv/run-stamp  ## make .venv, install the locked dependencies, compile in place (incremental)
+	@$(PY) tools/build.py
+
+bench: .venv/test-stamp  ## all benches with their references; results in bench/results/latest.json
+	@$(PY) tools/build.py
+	$(PY) -m bench.run $(ARGS)
+
+bench-smoke: .venv/test-stamp  ## every bench once with tiny sizes
+	@$(PY) tools/build.py
+	$(PY) -m pytest bench --benchmark-disable
+
+lint: .venv/test-stamp  ## ruff over everything
+	$(PY) -m ruff check .
+
+annotate: .venv/run-stamp  ## Cython HTML for every .pyx, under build/cython
+	LOCKSTEP_ANNOTATE=1 $(PY) setup.py build_ext --force --build-lib build/annotate
+
+layouts: build  ## print docs/layouts.md anew from the compiled layouts
+	$(PY) -m tools.draw_layouts docs/layouts.md
+
+clean:          ## remove what was built here (.venv and runs stay)
+	rm -rf build
+	find cext feeds engine tools bench tests -name '*.so' -delete
+
+.venv/run-stamp: requirements.lock tools/make_venv.py
+	@$(PYTHON) tools/make_venv.py requirements.lock
+
+.venv/test-stamp: requirements-test.lock tools/make_venv.py
+	@$(PYTHON) tools/make_venv.py requirements-test.lock
