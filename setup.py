@@ -59,7 +59,8 @@ def modules() -> list[Extension]:
     from Cython.Compiler import Options
     Options.annotate = bool(os.environ.get("LOCKSTEP_ANNOTATE"))
     return cythonize([extension(name) for name in module_names()], build_dir="build/cython",
-                     compiler_directives=DIRECTIVES, show_all_warnings=False)
+                     compiler_directives=DIRECTIVES, show_all_warnings=False,
+                     nthreads=os.cpu_count() or 1)
 
 
 setup(name="lockstep", version="0.1.0", packages=[], ext_modules=modules())
