@@ -23,7 +23,6 @@ DIRECTIVES = {
     "cdivision": True,
     "nonecheck": False,
     "infer_types": True,
-    "emit_linenums": False,
 }
 STRICT = os.environ.get("LOCKSTEP_STRICT") == "1"
 # -ffp-contract=off: a fused multiply-add would make decisions differ between machines.
