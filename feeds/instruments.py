@@ -1,0 +1,281 @@
+"""The instrument table: what every price and quantity of a run means.
+
+An instrument's id is a small integer that never changes its meaning: the file only grows, ids are dense from 0, so that a row's
+position is its id. Feeds merge what the venue says today (scales, filters, fees, status) before they publish anything; the engine,
+captures and journals carry the whole table. `var/instruments.json` is the lasting table (simulated venues have one of their own, so
+that an invented tick size never meets real data); each run directory holds the copy that its processes use (`run_table_path`), in
+which instruments that this run does not read have the status IDLE.
+
+Called when a process starts and by tools; never while records flow."""
+import fcntl
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from cext.instrument import InstrumentArray
+
+BOOK_LEVELS = 16        # levels that one walk may sum up (cext/layout.h)
+NOTIONAL_LIMIT = 2**62  # px * qty * levels stays below: sums in int64 cannot overflow
+SCALE_MAX = 18
+STATUS_TRADING = "TRADING"
+STATUS_IDLE = "IDLE"    # known from earlier, not read in this run
+MARKETS = ("spot", "linear")
+
+
+class InstrumentError(ValueError):
+    """An instrument or a table that cannot be used; the text says which one, why, and what would be right."""
+
+
+def scale_of(step: Decimal) -> int:
+    """Decimals of a tick or lot, trailing zeros not counted: 0.01000000 -> 2, 1.00 -> 0, 10 -> 0."""
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -int(exponent))
+
+
+def to_scaled(value: Decimal, scale: int) -> int:
+    """value * 10**scale as an exact integer; a value with more digits than the scale is an error, never rounded."""
+    scaled = value.scaleb(scale)
+    if scaled != scaled.to_integral_value():
+        raise InstrumentError(f"{value} has more than {scale} decimals")
+    return int(scaled)
+
+
+@dataclass(slots=True, frozen=True)
+class InstrumentRow:
+    """One instrument as the venue describes it. Quantities are base units, also of futures; 0 as a maximum = no bound."""
+
+    id: int
+    name: str             # binance:BTC/USDT, binance:BTC/USDT:USDT
+    venue: str
+    market: str           # spot | linear
+    symbol: str           # the venue's spelling
+    base: str
+    quote: str
+    settle: str           # = quote on spot
+    underlying: str       # base without a multiplier prefix: SHIB for 1000SHIB
+    multiplier: int       # underlying units in one base unit: 1000 for 1000SHIB
+    contract_size: Decimal  # base units of one contract, 1 on spot
+    px_scale: int
+    qty_scale: int
+    tick: Decimal
+    lot: Decimal
+    min_qty: Decimal
+    max_qty: Decimal
+    min_notional: Decimal
+    min_px: Decimal
+    max_px: Decimal
+    maker_fee: Decimal    # fraction: 0.001 = 10 bps
+    taker_fee: Decimal
+    status: str
+
+    def check(self) -> None:
+        """Every rule that hot code relies on; raises InstrumentError with what would be right."""
+        def refuse(text: str) -> None:
+            raise InstrumentError(f"{self.name}: {text}")
+        if self.market not in MARKETS:
+            refuse(f"market {self.market!r} is unknown; right is one of {', '.join(MARKETS)}")
+        if self.name != unified_name(self.venue, self.market, self.base, self.quote, self.settle):
+            refuse(f"name does not match {self.base}/{self.quote} settled in {self.settle} on {self.venue} {self.market}")
+        if len(self.symbol.encode()) > 31 or len(self.name.encode()) > 47 or not self.symbol:
+            refuse("symbol is empty or longer than 31 bytes, or the name is longer than 47 bytes")
+        if not 0 <= self.px_scale <= SCALE_MAX or not 0 <= self.qty_scale <= SCALE_MAX:
+            refuse(f"scales {self.px_scale}, {self.qty_scale} are not within 0..{SCALE_MAX}")
+        if self.tick <= 0 or self.lot <= 0 or self.contract_size <= 0 or self.multiplier < 1:
+            refuse("tick, lot, contract_size and multiplier must be above 0")
+        for field_name, scale in (("tick", self.px_scale), ("lot", self.qty_scale), ("min_qty", self.qty_scale),
+                                  ("max_qty", self.qty_scale), ("min_px", self.px_scale), ("max_px", self.px_scale),
+                                  ("contract_size", self.qty_scale), ("min_notional", self.px_scale + self.qty_scale)):
+            value = getattr(self, field_name)
+            if value < 0:
+                refuse(f"{field_name} {value} is negative")
+            try:
+                scaled = to_scaled(value, scale)
+            except InstrumentError as error:
+                refuse(f"{field_name}: {error}")
+            if scaled >= NOTIONAL_LIMIT:
+                refuse(f"{field_name} {value} does not fit into 62 bits at scale {scale}")
+        if self.max_px > 0 and self.max_qty > 0:
+            product = to_scaled(self.max_px, self.px_scale) * to_scaled(self.max_qty, self.qty_scale) * BOOK_LEVELS
+            if product >= NOTIONAL_LIMIT:
+                refuse(f"max_px {self.max_px} * max_qty {self.max_qty} * {BOOK_LEVELS} levels is {product} at scales "
+                       f"{self.px_scale} and {self.qty_scale}: sums could reach 2**62; a max_qty up to {largest_max_qty(self)} would do")
+        for field_name in ("maker_fee", "taker_fee"):
+            if not Decimal("-0.01") <= getattr(self, field_name) <= Decimal("0.05"):
+                refuse(f"{field_name} {getattr(self, field_name)} is not a fraction from -0.01 to 0.05")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; decimals as strings, because they are exact."""
+        return {f.name: str(value) if isinstance(value := getattr(self, f.name), Decimal) else value for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "InstrumentRow":
+        """Inverse of to_json; names the field that is missing, unknown or of the wrong type."""
+        names = {f.name for f in fields(cls)}
+        if set(data) != names:
+            raise InstrumentError(f"instrument {data.get('name')!r}: missing fields {sorted(names - set(data))}, "
+                                  f"unknown fields {sorted(set(data) - names)}")
+        values: dict[str, Any] = {}
+        for f in fields(cls):
+            value = data[f.name]
+            wanted = str if f.type in (Decimal, str, "Decimal", "str") else int
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise InstrumentError(f"instrument {data.get('name')!r}: {f.name} is {value!r}, not a {wanted.__name__}")
+            try:
+                values[f.name] = Decimal(value) if f.type in (Decimal, "Decimal") else value
+            except ArithmeticError:
+                raise InstrumentError(f"instrument {data.get('name')!r}: {f.name} {value!r} is not a decimal") from None
+        return cls(**values)
+
+
+def largest_max_qty(row: InstrumentRow) -> Decimal:
+    """The largest order, in whole lots, for which sums over a walk stay below 2**62."""
+    lots = (NOTIONAL_LIMIT - 1) // BOOK_LEVELS // to_scaled(row.max_px, row.px_scale) // to_scaled(row.lot, row.qty_scale)
+    return lots * row.lot
+
+
+def unified_name(venue: str, market: str, base: str, quote: str, settle: str) -> str:
+    """binance:BTC/USDT on spot, binance:BTC/USDT:USDT for a linear perpetual; as ccxt users know them."""
+    return f"{venue}:{base}/{quote}" + (f":{settle}" if market == "linear" else "")
+
+
+def split_multiplier(base: str) -> tuple[str, int]:
+    """1000SHIB -> (SHIB, 1000); 1MBABYDOGE -> (BABYDOGE, 1000000); BTC -> (BTC, 1); 1INCH and other names stay as they are."""
+    for prefix, multiplier in (("1000000", 1_000_000), ("10000", 10_000), ("1000", 1000), ("1M", 1_000_000)):
+        rest = base.removeprefix(prefix)
+        if rest != base and len(rest) >= 2 and rest[0].isalpha():
+            return rest, multiplier
+    return base, 1
+
+
+class InstrumentTable:
+    """Rows by id. Changing it means making rows anew (`merge`); nothing is ever removed or renumbered."""
+
+    def __init__(self, rows: Iterable[InstrumentRow] = ()) -> None:
+        self.rows: list[InstrumentRow] = list(rows)
+        for index, row in enumerate(self.rows):
+            if row.id != index:
+                raise InstrumentError(f"instrument table: row {index} ({row.name}) has id {row.id}; ids must be dense from 0")
+            row.check()
+        self.by_name: dict[str, InstrumentRow] = {row.name: row for row in self.rows}
+        if len(self.by_name) != len(self.rows):
+            raise InstrumentError("instrument table: a name occurs twice")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    # ---------------------------------------------------------------- making
+
+    def merge(self, rows: Iterable[InstrumentRow]) -> list[int]:
+        """Take over what the venue says now. New names get the next ids, known names keep theirs (the id in `rows` is ignored).
+        Returns the ids in the order given. Bad rows raise before anything is changed."""
+        merged = list(rows)
+        for row in merged:
+            row.check()
+        ids = []
+        for row in merged:
+            known = self.by_name.get(row.name)
+            placed = replace(row, id=len(self.rows) if known is None else known.id)
+            if known is None:
+                self.rows.append(placed)
+            else:
+                if (known.venue, known.market) != (placed.venue, placed.market):
+                    raise InstrumentError(f"{row.name} changed its market from {known.venue} {known.market}")
+                self.rows[known.id] = placed
+            self.by_name[row.name] = placed
+            ids.append(placed.id)
+        return ids
+
+    def for_run(self, ids: Iterable[int]) -> "InstrumentTable":
+        """The same table with every instrument that the run does not read marked IDLE."""
+        wanted = set(ids)
+        return InstrumentTable(row if row.id in wanted else replace(row, status=STATUS_IDLE) for row in self.rows)
+
+    # ---------------------------------------------------------------- files
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, missing_ok: bool = False) -> "InstrumentTable":
+        """Read a table file. A missing one is an empty table only when the caller says so."""
+        path = pathlib.Path(path)
+        try:
+            data = orjson.loads(path.read_bytes())
+        except FileNotFoundError:
+            if missing_ok:
+                return cls()
+            raise InstrumentError(f"{path}: no instrument table; the feed process writes it when it has reached the venue") from None
+        except orjson.JSONDecodeError as error:
+            raise InstrumentError(f"{path}: not JSON ({error}); restore it from a journal or capture, ids must not change") from None
+        try:
+            return cls.from_json(data)
+        except InstrumentError as error:
+            raise InstrumentError(f"{path}: {error}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Replace the file atomically (fsync of file and directory)."""
+        path = pathlib.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with temporary.open("wb") as file:
+            file.write(orjson.dumps(self.to_json(), option=orjson.OPT_INDENT_2))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def to_json(self) -> dict[str, Any]:
+        """What journals and captures embed."""
+        return {"version": 1, "hash": f"{self.version_hash():016x}", "instruments": [row.to_json() for row in self.rows]}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "InstrumentTable":
+        """Inverse of to_json; the hash must fit the rows."""
+        if not isinstance(data, dict) or data.get("version") != 1 or not isinstance(data.get("instruments"), list):
+            raise InstrumentError("not an instrument table of version 1")
+        table = cls(InstrumentRow.from_json(row) for row in data["instruments"])
+        if data.get("hash") != f"{table.version_hash():016x}":
+            raise InstrumentError(f"hash {data.get('hash')} does not fit the rows ({table.version_hash():016x}): changed by hand or damaged")
+        return table
+
+    def version_hash(self) -> int:
+        """64 bits over all rows: two processes with the same hash mean the same by every number."""
+        text = orjson.dumps([row.to_json() for row in self.rows], option=orjson.OPT_SORT_KEYS)
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+    def to_array(self) -> "InstrumentArray":
+        """The C rows that decoders, core and encoders index."""
+        from cext.instrument import make_instrument_array
+        return make_instrument_array([row.to_json() for row in self.rows])
+
+
+def table_path(var_dir: str | os.PathLike[str], mode: str) -> pathlib.Path:
+    """The lasting table of this kind of run."""
+    return pathlib.Path(var_dir) / ("instruments.sim.json" if mode == "sim" else "instruments.json")
+
+
+def run_table_path(run_dir: str | os.PathLike[str]) -> pathlib.Path:
+    """The table of one run: written by the feed before its segment appears, read by everybody else."""
+    return pathlib.Path(run_dir) / "instruments.json"
+
+
+def merge_into_file(path: str | os.PathLike[str], rows: Iterable[InstrumentRow]) -> tuple[InstrumentTable, list[int]]:
+    """Load, merge and save under a lock, so that two feeds starting together never hand out one id twice."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        table = InstrumentTable.load(path, missing_ok=True)
+        before = table.version_hash() if table.rows else None
+        ids = table.merge(rows)
+        if table.version_hash() != before:
+            table.save(path)
+    return table, ids
