@@ -311,8 +311,8 @@ typedef struct {
     uint64_t top_update_id;
     uint64_t instrument_seq;
     int64_t book_alive_mono_ns;
-    int64_t reserved_quote;    /* reservation taken in the gate: quote (or margin) asset, px_scale+qty_scale */
-    int64_t reserved_base;     /* reservation of base (spot sell), qty scale */
+    int64_t reserved_quote;    /* reservation taken in the gate: quote (linear: margin) asset, units * 1e8 */
+    int64_t reserved_base;     /* reservation of base (spot sell), units * 1e8 */
     uint32_t instrument_id;
     uint32_t book_epoch;
     uint8_t side;              /* SIDE_* */

@@ -1,0 +1,28 @@
+"""The hot floor: market state, detection, joint sizing, gate, intents. `core_step` is all that live shell, replay and simulation
+need of it; `Core` (core.pyx) owns the memory and is the calm floor's way in. Structs and reason codes: core.h, core_types.pxd."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from cext.core_types cimport *
+from cext.instrument cimport InstrumentArray
+from cext.layout cimport *
+
+
+
+cdef inline uint32_t core_connection_key(uint32_t feed, uint32_t connection_id) noexcept nogil:  # hot
+    """Key of a socket in `alive_mono_ns` and in event.connection. feed < FEEDS_MAX, connection_id < CONNECTIONS_MAX."""
+    return feed * CONNECTIONS_MAX + connection_id
+
+
+# Takes one event, writes at most `capacity` commands, returns how many. Commands come of EV_EVALUATE only; a return value equal to
+# `capacity` means that touched rows may be left: call EV_EVALUATE again after carrying the commands out.
+cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns, int64_t now_wall_ns,
+                   command_t *commands, int capacity) noexcept nogil
+
+
+cdef class Core:
+    """Owns one core_t. Everything Python needs is a method (core.pyx); the shell takes `c` and calls core_step."""
+    cdef core_t *c
+    cdef readonly InstrumentArray instruments
+    cdef readonly object limits        # CoreLimits as set
+    cdef readonly list params          # pair index -> PairParams as set
+    cdef list _memory
