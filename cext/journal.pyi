@@ -1,0 +1,45 @@
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+class JournalCorrupt(Exception):
+    """A journal that must not be trusted; says file, offset and what is wrong."""
+
+@dataclass(slots=True, frozen=True)
+class Record:
+    seq: int
+    type: int
+    type_name: str           # "INTENT"
+    mono_ns: int
+    wall_ns: int
+    correlation_id: int
+    epoch: int
+    segment_index: int
+    payload: bytes
+    def decode(self) -> Any:
+        """dict for JSON types; dict of the struct's fields (layout names) for struct types."""
+
+class JournalWriter:
+    run_id: str
+    segment_bytes: int
+    def __init__(self, run_id: str, epoch: int, *, segment_bytes: int = ..., first_seq: int = ...) -> None: ...
+    def append(self, type: int, payload: bytes, mono_ns: int, wall_ns: int, correlation_id: int = ...) -> int:
+        """seq, or 0 when full."""
+    def append_json(self, type: int, value: Any, mono_ns: int, wall_ns: int, correlation_id: int = ...) -> int: ...
+    def tend(self) -> None:
+        """Calm side, every few ms: prepares the next spare segment on a thread, drops full ones. Raises ShmError once when that failed."""
+    def has_spare(self) -> bool: ...
+    def next_seq(self) -> int: ...
+    def full_count(self) -> int: ...
+    def close(self) -> None:
+        """Unmaps. Segments stay linked: the flusher unlinks them once they are on disk."""
+
+class JournalReader:
+    """Committed records of <run_dir>/journal/*.lsj, of one file, or of the live segments of a run id, in order."""
+    def __init__(self, path: pathlib.Path | str) -> None: ...
+    @classmethod
+    def live(cls, run_id: str) -> JournalReader: ...
+    def __iter__(self) -> Iterator[Record]: ...
+    torn_bytes: int          # after iteration: bytes of an uncommitted tail that were left out
+    headers: list[dict[str, Any]]
