@@ -1,0 +1,188 @@
+"""The whole configuration of a run: one strict model, loaded from YAML, dumped as JSON without secrets, and its hash.
+
+`load(path)` raises ConfigError with file, line, field and what would be right. Every bound below is a hard ceiling in code.
+Sections that feeds read too (mode, run, feeds, venues) are defined in feeds/config.py."""
+import hashlib
+import os
+import pathlib
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import Field, model_validator
+
+from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, VenueName, check_venues
+from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_document, number, read_document
+
+__all__ = ["Config", "ConfigError", "SecretRef", "config_hash", "dump_effective", "load"]
+
+SPIN_CORES_MIN = 4  # below that a spinning engine takes a core that feed and venue need
+
+
+class EngineConfig(StrictModel):
+    """The engine process and its loop."""
+
+    wait: Literal["auto", "spin", "wake"] = Field("auto", description="spin on a core of its own, or sleep until the doorbell rings")
+    cpu: Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)] = Field("auto", description="auto = the last core, none, or a core's number")
+    spin_us: int = number(50, 1, 10_000, "how long one turn of the loop polls the rings")
+    poll_max_records: int = number(64, 1, 4096, "records drained before the touched instruments are evaluated")
+    lock_memory: bool = Field(True, description="lock and prefault memory where permitted")
+    instance: int = number(0, 0, 1023, "part of client order ids: engines of one account must differ")
+    journal_segment_mb: int = number(64, 1, 1024, "size of one journal segment")
+    warm_up_ms: int = number(500, 0, 60_000, "code paths are exercised for so long before trading")
+
+    def resolved_cpu(self, available: list[int]) -> int | None:
+        """The core to pin to, or None. `available` = cores of this process, ascending."""
+        if self.cpu == "none" or not available or (self.cpu == "auto" and len(available) < 2):
+            return None
+        if self.cpu == "auto":
+            return available[-1]
+        if self.cpu not in available:
+            raise ConfigError([f"engine.cpu: core {self.cpu} is not available here; right is one of {available}, auto or none"])
+        return int(self.cpu)
+
+    def resolved_spin(self, cpu_count: int) -> bool:
+        """Whether to spin, on a machine of so many cores."""
+        return self.wait == "spin" or (self.wait == "auto" and cpu_count >= SPIN_CORES_MIN)
+
+
+class SpotFuturesConfig(StrictModel):
+    """Spot against linear perpetual: enter when the basis pays, leave when it has converged."""
+
+    enabled: bool = Field(True, description="detect and trade")
+    pairs: Literal["auto"] | list[SymbolName] = Field("auto", description="auto = every base with both legs; else spot names such as [BTC/USDT]")
+    entry_net_bps: float = number(1.0, 0.0, 1000.0, "expected net of all costs, at least")
+    exit_net_bps: float = number(0.0, -100.0, 1000.0, "closing now must leave at least this net of the exit's costs")
+    max_notional_usd: float = number(1000.0, 1.0, 1_000_000.0, "one entry at most")
+    min_notional_usd: float = number(20.0, 1.0, 100_000.0, "smaller entries are not worth their orders")
+    horizon_s: int = number(3600, 1, 2_592_000, "a pair is closed after so long")
+    slippage_bps: float = number(2.0, 0.0, 100.0, "worst case adds this to each leg's limit")
+    funding_turned_bps: float = number(1.0, 0.0, 100.0, "a funding rate against the pair beyond this closes it")
+    rearm_ms: int = number(250, 0, 3_600_000, "a pair rests so long after a trade")
+    quality_min_e4: int = number(0, 0, 10_000, "lowest confidence * 10_000 that may enter")
+    allow_reverse: Literal["none", "inventory"] = Field("none", description="sell spot and buy the perpetual, from own inventory")
+
+
+class StrategiesConfig(StrictModel):
+    """One section a strategy."""
+
+    spot_futures: SpotFuturesConfig = SpotFuturesConfig()
+
+
+class RiskConfig(StrictModel):
+    """The gate's limits. Reducing orders pass those that exist to stop new risk."""
+
+    max_order_usd: float = number(2_000.0, 1.0, 1_000_000.0, "one order")
+    max_position_usd: float = number(10_000.0, 1.0, 10_000_000.0, "one instrument")
+    max_venue_usd: float = number(100_000.0, 1.0, 50_000_000.0, "one venue, gross")
+    max_total_usd: float = number(200_000.0, 1.0, 100_000_000.0, "all venues, gross")
+    max_delta_usd: float = number(5_000.0, 1.0, 1_000_000.0, "net of one underlying, orders in flight counted")
+    max_open_pairs: int = number(64, 1, 1024, "pairs open or in flight")
+    max_orders_per_s: int = number(40, 1, 1000, "all orders; a fifth is kept for cancels, queries and reducing orders")
+    max_trades_per_minute: int = number(300, 1, 60_000, "entries")
+    daily_loss_usd: float = number(500.0, 1.0, 1_000_000.0, "realised loss of a UTC day that halts entries")
+    hourly_loss_usd: float = number(200.0, 1.0, 1_000_000.0, "realised loss of an hour that halts entries")
+    max_drawdown_usd: float = number(1_000.0, 1.0, 1_000_000.0, "from the highest realised PnL of the run")
+    consecutive_losses_max: int = number(10, 1, 1000, "losing trades in a row that halt entries")
+    margin_use_max_pct: float = number(30.0, 1.0, 80.0, "margin used of margin available")
+    liquidation_distance_min_pct: float = number(25.0, 1.0, 100.0, "mark price to liquidation price")
+    cautious_size_pct: float = number(50.0, 1.0, 100.0, "size of entries in state CAUTIOUS")
+    price_band_bps: float = number(200.0, 1.0, 2_000.0, "a limit price may lie so far from the book's middle")
+    breaker_error_rate_pct: float = number(20.0, 1.0, 100.0, "failed orders of the last breaker_window_s that open the breaker")
+    breaker_failures: int = number(5, 1, 100, "failures in a row that open the breaker")
+    breaker_window_s: int = number(60, 1, 3600, "window of the error rate")
+    breaker_open_s: int = number(30, 1, 3600, "how long an open breaker waits before it tries")
+
+
+class CooldownsConfig(StrictModel):
+    """How long a pair or venue rests after trouble."""
+
+    timeout_s: int = number(600, 0, 86_400, "after an order that gave no answer")
+    api_error_s: int = number(300, 0, 86_400, "after an error of the venue")
+    orphan_s: int = number(7_200, 0, 604_800, "after one leg stood alone")
+    margin_s: int = number(3_600, 0, 604_800, "after a margin refusal")
+    stale_data_s: int = number(300, 0, 86_400, "after a trade on data that died")
+
+
+class RecoveryConfig(StrictModel):
+    """What happens to a pair that did not go as intended."""
+
+    ttl_ms: int = number(500, 50, 10_000, "time to live of an intent")
+    ack_timeout_ms: int = number(300, 50, 5_000, "no answer for so long makes an order UNKNOWN")
+    query_interval_ms: int = number(100, 20, 5_000, "between two queries about one UNKNOWN order")
+    unknown_max_ms: int = number(2_000, 200, 60_000, "an order UNKNOWN for longer is an alarm")
+    chase_max: int = number(3, 0, 10, "orders that chase the lagging leg")
+    chase_slippage_bps: float = number(10.0, 0.0, 200.0, "how much worse than planned a chase may buy or sell")
+    unwind_bands_bps: list[Annotated[float, Field(ge=0.0, le=1_000.0)]] = Field(
+        [10.0, 25.0, 50.0, 100.0], min_length=1, max_length=16, description="price bands of giving an excess back, each wider")
+    unwind_interval_ms: int = number(250, 20, 10_000, "between two unwind attempts")
+    closing_budget_ms: int = number(500, 50, 10_000, "exposure proven to exposure gone")
+    cooldowns: CooldownsConfig = CooldownsConfig()
+
+    @model_validator(mode="after")
+    def _check_bands(self) -> "RecoveryConfig":
+        if any(b <= a for a, b in zip(self.unwind_bands_bps, self.unwind_bands_bps[1:], strict=False)):
+            raise Misplaced(("unwind_bands_bps",), "bands must widen from one to the next")
+        return self
+
+
+class SimexConfig(StrictModel):
+    """The simulated venues of the modes sim and paper."""
+
+    seed: int = number(1, 0, (1 << 53) - 1, "everything random follows from it")
+    market: str = Field("synthetic", min_length=1, description="synthetic, external (paper: set by the supervisor), or capture:/path")
+    pairs: int = number(50, 1, 500, "bases, each with a spot and a linear instrument")
+    background_msgs_per_s: float = number(2_000.0, 0.0, 100_000.0, "market-data messages of all instruments together")
+    dislocations_per_s: float = number(1.0, 0.0, 50.0, "planted differences that pay after fees")
+    dislocation_bps: float = number(40.0, 0.0, 500.0, "how far the perpetual is moved away")
+    dislocation_hold_ms: int = number(400, 1, 60_000, "how long a planted difference stays")
+    latency_us: int = number(0, 0, 1_000_000, "added to every answer")
+    tls: bool = Field(False, description="TLS with a test CA")
+
+
+class Config(StrictModel):
+    """All sections."""
+
+    mode: Mode = Field("sim", description="sim, dry_run, paper, testnet; live is refused")
+    run: RunConfig = RunConfig()
+    engine: EngineConfig = EngineConfig()
+    feeds: FeedsConfig = FeedsConfig()
+    venues: dict[VenueName, VenueConfig] = Field({"binance": VenueConfig()}, min_length=1, description="a section for each venue")
+    strategies: StrategiesConfig = StrategiesConfig()
+    risk: RiskConfig = RiskConfig()
+    recovery: RecoveryConfig = RecoveryConfig()
+    simex: SimexConfig = SimexConfig()
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "Config":
+        check_venues(self.mode, dict(self.venues))
+        strategy = self.strategies.spot_futures
+        if strategy.max_notional_usd > self.risk.max_order_usd:
+            raise Misplaced(("strategies", "spot_futures", "max_notional_usd"), f"{strategy.max_notional_usd} is above "
+                            f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second")
+        if strategy.min_notional_usd > strategy.max_notional_usd:
+            raise Misplaced(("strategies", "spot_futures", "min_notional_usd"), f"{strategy.min_notional_usd} is above "
+                            f"max_notional_usd {strategy.max_notional_usd}; lower it")
+        if self.recovery.ack_timeout_ms > self.recovery.ttl_ms:
+            raise Misplaced(("recovery", "ack_timeout_ms"), f"{self.recovery.ack_timeout_ms} is above ttl_ms {self.recovery.ttl_ms}; an intent would expire before it is missed")
+        return self
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """Read and check a configuration file (YAML, or the JSON of a run directory)."""
+    return check_document(read_document(pathlib.Path(path)), Config)
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Every key with its value, defaults included; secrets appear as their file references only."""
+    return config.model_dump(mode="json")
+
+
+def dump_effective(config: Config) -> bytes:
+    """The effective configuration as JSON; `load` reads it back to an equal Config."""
+    return orjson.dumps(effective(config), option=orjson.OPT_INDENT_2)
+
+
+def config_hash(config: Config) -> str:
+    """16 hex digits over the effective configuration: the same meaning, the same hash, whatever order or comments the file has."""
+    text = orjson.dumps(effective(config), option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
