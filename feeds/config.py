@@ -12,8 +12,18 @@ from pydantic import AfterValidator, Field, model_validator
 
 from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_document, number, read_document
 
-__all__ = ["ConfigError", "SecretRef", "StrictModel", "Mode", "RunConfig", "FeedsConfig", "VenueConfig", "FeedProcessConfig",
-           "load_feed_config", "SymbolName"]
+__all__ = [
+    "ConfigError",
+    "FeedProcessConfig",
+    "FeedsConfig",
+    "Mode",
+    "RunConfig",
+    "SecretRef",
+    "StrictModel",
+    "SymbolName",
+    "VenueConfig",
+    "load_feed_config",
+]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LIVE_REFUSED = ("live trading is refused until recovery and guard are proven; use sim, dry_run, paper or testnet")

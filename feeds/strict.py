@@ -103,7 +103,7 @@ class SecretRef:
             cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(lambda ref: f"{FILE_PREFIX}{ref.path}"))
 
 
-def number(default: float | int, low: float | int, high: float | int, meaning: str) -> Any:
+def number(default: float, low: float, high: float, meaning: str) -> Any:
     """A bounded number with its default. `low` and `high` are hard limits in code: no configuration can pass them."""
     return Field(default, ge=low, le=high, description=meaning)
 
@@ -215,9 +215,7 @@ def _explain(model: type[BaseModel], item: Any) -> tuple[tuple[str | int, ...], 
             in_dict = _is_dict(field.annotation)
             section = _model_in(field.annotation)
             names = list(section.model_fields) if section is not None else []
-        elif isinstance(part, int):
-            place.append(part)
-        elif item["type"] == "extra_forbidden" and part == item["loc"][-1]:
+        elif isinstance(part, int) or item["type"] == "extra_forbidden" and part == item["loc"][-1]:
             place.append(part)
         else:
             break
