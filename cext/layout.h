@@ -37,7 +37,8 @@ typedef struct {
 
 /* One book after one message. Written by the feed, read by any number of readers. 640 bytes = 10 cache lines. */
 typedef struct {
-    uint64_t seq;            /* seqlock word: odd while being written; slot n of lap k holds 2*(k*capacity+n)+2; last, release */
+    uint64_t seq;            /* seqlock word, stored last, release. Ring: record s (from 0) is 2*s+1 while being written, then 2*s+2;
+                              * board: 2*instrument_seq-1 while being written, then 2*instrument_seq */
     uint64_t instrument_seq; /* counts this instrument's records, from 1; the same in ring and board */
     int64_t exch_ns;         /* venue's event time of the newest part, wall ns; 0 = not given (spot bookTicker) */
     int64_t batch_mono_ns;   /* first frame of the socket read that this frame came with reached the listener */
@@ -244,12 +245,15 @@ typedef struct {
     int64_t created_wall_ns;
     uint8_t boot_id[40];      /* /proc/sys/kernel/random/boot_id */
     uint8_t run_id[64];
-    uint64_t committed_bytes; /* end of the last committed record, header included; stored with release after each */
-    uint8_t pad0[88];
+    uint64_t committed_bytes; /* end of the last committed record, header included; stored with release after each. On disk: what is synced */
+    uint32_t header_crc32c;   /* over everything before committed_bytes; 0 in a spare that was never used */
+    uint32_t pad0;
+    uint8_t pad1[80];
 } journal_header_t;
 _Static_assert(sizeof(journal_header_t) == 256, "journal_header_t is four cache lines");
 
-/* Record = this header, then payload, padded to 8 bytes. CRC32C covers header fields after `crc32c` and the payload. */
+/* Record = this header, then payload, padded with zeros to 8 bytes. CRC32C starts from segment_index and covers the header fields after
+ * `crc32c`, then payload and padding: a record left over from another segment, run or epoch does not fit. */
 typedef struct {
     uint64_t commit;          /* JOURNAL_COMMIT ^ seq, stored last with release; anything else = not committed */
     uint32_t crc32c;

@@ -1,9 +1,13 @@
-"""Cython's view of layout.h: same structs, same fields, same order. tests/layout compares type, name and length line by
-line (a wrong type here compiles and truncates silently). Who may write which field is said in layout.h only."""
+"""Cython's view of layout.h: same structs, same fields, same order. Written by tools/make_layout_views.py. tests/layout compares type,
+name and length line by line (a wrong type here compiles and truncates silently). Who may write which field is said in layout.h only."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "layout.h" nogil:
     const uint32_t LAYOUT_VERSION
+    const uint64_t SEGMENT_MAGIC
+    const uint64_t STATE_MAGIC
+    const uint64_t HIST_MAGIC
+    const uint64_t JOURNAL_MAGIC
     const uint32_t BOOK_VALID
     const uint32_t BOOK_CROSSED
     const uint32_t BOOK_DEPTH_COMPLETE
@@ -20,6 +24,8 @@ cdef extern from "layout.h" nogil:
     const uint32_t TRADING_RESTRICTED
     const uint32_t TRADING_HALTED
     const uint32_t TRADING_EMERGENCY
+    const int64_t HIST_HIGHEST_NS
+    const uint64_t JOURNAL_COMMIT
     const uint32_t JR_RUN_START
     const uint32_t JR_INTENT
     const uint32_t JR_SENT
@@ -86,11 +92,6 @@ cdef extern from "layout.h" nogil:
     const uint32_t OE_LITE
     const uint32_t OE_FOREIGN
     const uint32_t OE_CANCEL_REPLY
-    const uint64_t SEGMENT_MAGIC
-    const uint64_t STATE_MAGIC
-    const uint64_t HIST_MAGIC
-    const uint64_t JOURNAL_MAGIC
-    const uint64_t JOURNAL_COMMIT
     enum:
         BOOK_LEVELS
         CLIENT_ID_BYTES
@@ -101,7 +102,6 @@ cdef extern from "layout.h" nogil:
         HIST_SUB_BUCKET_COUNT
         HIST_SUB_BUCKET_HALF_COUNT
         HIST_COUNTS_LENGTH
-    const int64_t HIST_HIGHEST_NS
 
     ctypedef struct level_t:
         int64_t px
@@ -261,7 +261,9 @@ cdef extern from "layout.h" nogil:
         uint8_t boot_id[40]
         uint8_t run_id[64]
         uint64_t committed_bytes
-        uint8_t pad0[88]
+        uint32_t header_crc32c
+        uint32_t pad0
+        uint8_t pad1[80]
 
     ctypedef struct journal_record_t:
         uint64_t commit

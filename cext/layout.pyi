@@ -10,3 +10,9 @@ CONSTANTS: dict[str, int]
 LAYOUT_HASH: int
 
 def __getattr__(name: str) -> int: ...
+
+def names_of(prefix: str) -> dict[int, str]:
+    """value -> name without the prefix: names_of("STATUS_")[2] == "LIVE"."""
+
+def struct_dict(record: np.void) -> dict[str, object]:
+    """One numpy record as plain Python; byte arrays as text up to the first NUL, pads left out."""
