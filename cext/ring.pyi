@@ -1,13 +1,15 @@
 from typing import Any
 
+from cext.shm import ShmError
+
 RING_RECORD: int
 RING_EMPTY: int
 RING_LAPPED: int
 RING_TORN: int
 RING_STALE: int
 
-class AttachError(Exception):
-    """Why a segment cannot be read: `reason` is one of missing, too_short, not_ready, magic, version, layout_hash, size,
+class AttachError(ShmError):
+    """Why a segment cannot be read: `reason` is one of missing, empty, not_ready, magic, version, layout_hash, size, instruments,
     producer_dead, closed."""
     reason: str
 
@@ -27,7 +29,8 @@ class FeedWriter:
 
 class RingReader:
     name: str
-    def __init__(self, run_id: str, feed: str, *, instruments_hash: int | None = ..., from_start: bool = ...) -> None: ...
+    def __init__(self, run_id: str, feed: str, *, instruments_hash: int | None = ..., from_start: bool = ...,
+                 require_alive: bool = ...) -> None: ...
     def poll_book(self) -> tuple[int, dict[str, Any] | None]: ...
     def poll_trade(self) -> tuple[int, dict[str, Any] | None]: ...
     def read_board(self, row: int) -> dict[str, Any] | None: ...

@@ -49,3 +49,4 @@ cdef class StatePage:
     cdef readonly str name
     cdef object _segment
     cdef bint _is_owner
+    cdef state_page_t *_mapped(self) except NULL
