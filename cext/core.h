@@ -397,6 +397,8 @@ typedef struct core_t {
     breaker_t breaker;
     losses_t losses;
     core_counters_t counters;
+    int64_t (*stage_clock)(void); /* NULL in replay and simulation: the core has no clock. Live: read before and after the gate, for its histogram only */
+    int64_t gate_ns;          /* time in the gate since the shell last set this to 0; stays 0 without a stage clock */
 } core_t;
 
 #endif

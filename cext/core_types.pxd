@@ -345,3 +345,5 @@ cdef extern from "core.h" nogil:
         breaker_t breaker
         losses_t losses
         core_counters_t counters
+        int64_t (*stage_clock)() noexcept nogil
+        int64_t gate_ns
