@@ -15,7 +15,7 @@ from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_d
 
 __all__ = ["Config", "ConfigError", "SecretRef", "config_hash", "dump_effective", "load"]
 
-SPIN_CORES_MIN = 4  # below that a spinning engine takes a core that feed and venue need
+SPIN_CORES_MIN = 2  # with one core a spinning engine would starve the feed that it waits for
 
 
 class EngineConfig(StrictModel):
