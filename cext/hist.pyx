@@ -76,7 +76,7 @@ def merge(parts):
 def percentiles_of_counts(counts, min_ns, max_ns):
     """count, min_ns, p50_ns ... max_ns from an array of counts, as HdrHistogram computes them, never above the exact maximum."""
     running = np.cumsum(counts)
-    total = int(running[-1]) if len(running) else 0
+    total = int(running.max(initial=0))
     if total == 0:
         return {"count": 0, "min_ns": 0, **{key: 0 for key, _ in FRACTIONS}, "max_ns": 0}
     out = {"count": total, "min_ns": int(min_ns)}
