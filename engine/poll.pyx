@@ -15,7 +15,7 @@ from cext.layout cimport *
 from cext.ring cimport (RING_LAPPED, RING_RECORD, RING_STALE, RING_TORN, RingReader, ring_alive_mono_ns, ring_poll_book,
                         ring_read_board, ring_read_funding)
 from cext.state_page cimport StatePage, state_set_sleeping, state_trading_word
-from engine.event_codec cimport intent_to_python
+from engine.event_codec cimport intent_from_c
 from engine.sessions cimport OrderSession
 
 from engine.events import SentOutcome
@@ -247,7 +247,7 @@ cdef class Poller:
                 refusal.purpose = command.intent.purpose
                 journal_append(self.p.journal, JR_REFUSAL, &refusal, sizeof(refusal), now, now + self._wall_minus_mono_ns, 0)
             if command.kind != CMD_SEND:
-                self._on_refused(command.kind, command.reason, None if command.intent == NULL else intent_to_python(command.intent))
+                self._on_refused(command.kind, command.reason, None if command.intent == NULL else intent_from_c(command.intent))
         return 0
 
     def send_pooled(self, uint32_t pool_index) -> None:
@@ -312,7 +312,7 @@ cdef class Poller:
         self.orders += <uint64_t>legs
         self.p.state.intents = self.intents
         self.p.state.orders = self.orders
-        self._on_sent(intent_to_python(intent), [
+        self._on_sent(intent_from_c(intent), [
             SentOutcome(intent.intent_id, leg, sent[leg].outcome, sent[leg].send_start_mono_ns, sent[leg].send_end_mono_ns, bytes_of[leg])
             for leg in range(legs)])
         return 0
@@ -330,7 +330,7 @@ cdef class Poller:
         journal_append(self.p.journal, JR_REFUSAL, &refusal, sizeof(refusal), now, now + self._wall_minus_mono_ns, intent.trade_id)
         self.abandoned += 1
         self.core.c.counters.refused[reason] += 1
-        self._on_sent(intent_to_python(intent), [SentOutcome(intent.intent_id, leg, SENT_NOT, now, now, 0) for leg in range(<int>intent.leg_count)])
+        self._on_sent(intent_from_c(intent), [SentOutcome(intent.intent_id, leg, SENT_NOT, now, now, 0) for leg in range(<int>intent.leg_count)])
         return 0
 
     cdef int _look_after_feeds(self, int64_t now_mono_ns) except -1:
