@@ -39,3 +39,4 @@ cdef class JournalWriter:
     cdef object _prepared
     cdef object _failure
     cdef uint32_t _next_index
+    cdef double _retry_mono_s
