@@ -14,10 +14,10 @@ HEADER = ROOT / "cext" / "layout.h"
 PXD = ROOT / "cext" / "layout.pxd"
 TABLE = ROOT / "cext" / "layout_table.h"
 
-DEFINE = re.compile(r"^#define (\w+) (\S.*)$", re.M)
-STRUCT = re.compile(r"typedef struct \{(.*?)\}\s*(\w+);", re.S)
-FIELD = re.compile(r"^\s*(\w+)\s+(\w+)((?:\[\w+\])?);", re.M)
-COMMENT = re.compile(r"/\*.*?\*/", re.S)
+DEFINE = re.compile(r"^#define (\w+) (\S.*)$", re.MULTILINE)
+STRUCT = re.compile(r"typedef struct \{(.*?)\}\s*(\w+);", re.DOTALL)
+FIELD = re.compile(r"^\s*(\w+)\s+(\w+)((?:\[\w+\])?);", re.MULTILINE)
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 PXD_HEAD = '''"""Cython's view of layout.h: same structs, same fields, same order. Written by tools/make_layout_views.py. tests/layout compares type,
 name and length line by line (a wrong type here compiles and truncates silently). Who may write which field is said in layout.h only."""
