@@ -25,7 +25,7 @@ _secrets: set[str] = set()
 # Values beside names that carry secrets on the wire, whatever the notation: k=v, "k":"v", header: value.
 _SECRET_NAMES = re.compile(
     r"""(?i)(["']?(?:signature|api[-_]?key|x-mbx-apikey|secret|listenkey|token|password|private[-_]?key)["']?\s*[=:]\s*["']?)([^\s"'&,;}]{4,})""")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
 

@@ -1,0 +1,376 @@
+"""Keeping sockets open: connecting, subscribing within the venue's limits, pinging, giving up, replacing before the old one goes.
+
+    Route    one planned socket (feeds/venues/<venue>.py): keeps one Socket open for ever, replaces it without a hole
+    Socket   one WebSocket from handshake to end
+
+Runs on the feed's loop. The frames themselves never pass through here (listener.pyx); what does are acknowledgements, ends, timers."""
+import asyncio
+import contextlib
+import logging
+import random
+import socket as socket_module
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import picows
+
+from cext.decoders.binance import BinanceMarket
+from feeds.backoff import STABLE_AFTER_S, Backoff, RateWindow
+from feeds.config import FeedsConfig
+from feeds.listener import FeedListener, FeedPublisher
+from feeds.venues import binance
+
+CONNECT_TIMEOUT_S = 5.0
+ACK_TIMEOUT_S = 5.0
+ACK_TRIES = 3
+OVERLAP_MAX_S = 10.0     # rows that stay silent on the new socket for so long do not keep the old one
+TICK_S = 0.02
+RESUBSCRIBE_SILENCE_S = 30.0
+TCP_USER_TIMEOUT_MS = 4000
+SOCKETS_MAX = 32         # CONNECTIONS_MAX of layout.h
+SHARE_OF_ATTEMPTS = 0.2  # of the venue's connection attempts per address
+SHARE_OF_MESSAGES = 0.8
+
+log = logging.getLogger("lockstep.feed")
+
+
+@dataclass
+class VenueSockets:
+    """What all sockets of one venue share: ids, attempts, the rule that one is built at a time."""
+
+    config: FeedsConfig
+    publisher: FeedPublisher
+    rng: random.Random
+    ssl_context: ssl.SSLContext | None
+    on_capture: Callable[[str, str, int, bytes], None]
+    attempts: RateWindow = field(default_factory=lambda: RateWindow(int(binance.CONNECTION_ATTEMPTS_PER_5_MIN * SHARE_OF_ATTEMPTS), 300.0))
+    building: asyncio.Lock = field(default_factory=asyncio.Lock)
+    used_ids: set[int] = field(default_factory=set)
+    reconnects: int = 0
+
+    def take_id(self) -> int:
+        """A free connection id; raises when all 32 are taken, which no configuration allows."""
+        for connection_id in range(SOCKETS_MAX):
+            if connection_id not in self.used_ids:
+                self.used_ids.add(connection_id)
+                return connection_id
+        raise RuntimeError("all connection ids are in use")
+
+    def free_id(self, connection_id: int) -> None:
+        """The socket is gone."""
+        self.used_ids.discard(connection_id)
+        self.publisher.set_connection_alive(connection_id, 0)
+
+
+class Socket:
+    """One WebSocket of a route. `closed` is set when it is gone, with `why`."""
+
+    def __init__(self, route: "Route", venue: VenueSockets) -> None:
+        self.route = route
+        self.venue = venue
+        self.connection_id = venue.take_id()
+        self.name = f"{route.plan.name}#{self.connection_id}"
+        self.listener = FeedListener(venue.publisher, route.market, self.connection_id, self)
+        self.transport: picows.WSTransport | None = None
+        self.messages = RateWindow(max(1, int(route.facts.messages_per_s * SHARE_OF_MESSAGES)), 1.0)
+        self.closed = asyncio.Event()
+        self.rotate_wanted = asyncio.Event()
+        self.why = ""
+        self.opened_s = 0.0
+        self.is_subscribed = False
+        self.acks: dict[int, asyncio.Future[int]] = {}
+        self._next_request = 1
+        self._pinged_mono_ns = 0
+        self._subscribed_s = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---------------------------------------------------------------- opening
+
+    async def open(self, url: str) -> None:
+        """Handshake; raises OSError, TimeoutError or picows.WSError."""
+        await asyncio.wait_for(picows.ws_connect(
+            lambda: self.listener, url, ssl_context=self.venue.ssl_context if url.startswith("wss") else None,
+            websocket_handshake_timeout=CONNECT_TIMEOUT_S, logger_name="lockstep.feed.ws", enable_auto_ping=False, enable_auto_pong=False,
+            max_frame_size=self.venue.config.frame_max_bytes, read_buffer_init_size=1 << 18), CONNECT_TIMEOUT_S + 1)
+        assert self.transport is not None
+        raw = self.transport.underlying_transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
+            raw.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+        self.opened_s = time.monotonic()
+
+    async def subscribe(self, streams: tuple[str, ...], method: str = "SUBSCRIBE") -> bool:
+        """Ask for streams in chunks, within the message limit, and wait for every acknowledgement."""
+        frames = binance.subscribe_frames(streams, self._next_request, method)
+        self._next_request += len(frames)
+        for request_id, frame in frames:
+            if not await self._request(request_id, frame):
+                return False
+        self._subscribed_s = time.monotonic()
+        return True
+
+    async def _request(self, request_id: int, frame: bytes) -> bool:
+        for attempt in range(ACK_TRIES):
+            while not self.messages.try_take():
+                await asyncio.sleep(max(0.01, self.messages.wait_s()))
+            if self.closed.is_set() or self.transport is None:
+                return False
+            answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self.acks[request_id] = answer
+            self.transport.send(picows.WSMsgType.TEXT, frame)
+            try:
+                code = await asyncio.wait_for(answer, ACK_TIMEOUT_S)
+            except TimeoutError:
+                log.warning("%s: no answer to request %d within %.0f s (try %d of %d)", self.name, request_id, ACK_TIMEOUT_S, attempt + 1, ACK_TRIES)
+                continue
+            finally:
+                self.acks.pop(request_id, None)
+            if code == 0:
+                return True
+            if code > 0 or not self.closed.is_set():
+                log.error("%s: the venue refused request %d with code %d: %s", self.name, request_id, code, frame[:200].decode())
+            return False
+        return False
+
+    # ---------------------------------------------------------------- called by the listener
+
+    def on_connected(self, transport: picows.WSTransport) -> None:
+        """Handshake done."""
+        self.transport = transport
+        self.venue.on_capture("connect", self.route.plan.market, self.connection_id, self.route.url.encode())
+
+    def on_ack(self, request_id: int, code: int) -> None:
+        """Reply to a subscription request."""
+        answer = self.acks.get(request_id)
+        if answer is None and code != 0 and len(self.acks) == 1:  # errors may come without the id
+            answer = next(iter(self.acks.values()))
+        if answer is not None and not answer.done():
+            answer.set_result(code)
+
+    def on_shutdown_announced(self) -> None:
+        """serverShutdown: replace this socket now."""
+        log.info("%s: the venue announced a shutdown; connecting anew beside it", self.name)
+        self.rotate_wanted.set()
+
+    def on_ping(self, payload: bytes) -> None:
+        """Answer at once: an unanswered ping drops the connection. It counts as a message of ours."""
+        self.messages.try_take()
+        if self.transport is not None:
+            self.transport.send_pong(payload)
+
+    def on_close(self, code: int, message: bytes) -> None:
+        """The venue's close frame."""
+        self.why = f"closed by the venue with code {code} {message[:80].decode('utf-8', 'replace')}".rstrip()
+
+    def on_disconnected(self, transport: picows.WSTransport) -> None:
+        """Gone, for whatever reason."""
+        handshake = transport.close_handshake
+        if handshake is not None and handshake.sent is not None and int(handshake.sent.code) == int(picows.WSCloseCode.MESSAGE_TOO_BIG):
+            self.venue.publisher.oversized += 1
+            self.why = f"a frame larger than {self.venue.config.frame_max_bytes} bytes"
+        self.why = self.why or "connection lost"
+        self.finish()
+
+    # ---------------------------------------------------------------- life
+
+    def tick(self, now_mono_ns: int) -> None:
+        """Every 20 ms: ping after silence, give up after too much of it."""
+        if self.transport is None or self.closed.is_set():
+            return
+        silent_ns = now_mono_ns - self.listener.rx_mono_ns
+        config = self.venue.config
+        if silent_ns > config.dead_after_ms * 1_000_000:
+            self.why = f"no sign of life for {silent_ns / 1e9:.1f} s"
+            self.transport.disconnect(False)
+            self.finish()
+        elif (silent_ns > config.ping_idle_ms * 1_000_000 and now_mono_ns - self._pinged_mono_ns > config.ping_idle_ms * 1_000_000
+              and self.messages.try_take()):
+            self._pinged_mono_ns = now_mono_ns
+            self.transport.send_ping(b"")
+
+    def watch_streams(self) -> None:
+        """Once a second: a stream without a first message, or silent far beyond its habit, is subscribed again."""
+        config = self.venue.config
+        if not self.is_subscribed or self._tasks or time.monotonic() - self._subscribed_s < config.first_message_timeout_ms / 1000:
+            return
+        publisher = self.venue.publisher
+        silent = {row for row, _ in self.listener.missing(list(self.route.plan.watched))}
+        if not silent and self.route.plan.rows:
+            if time.monotonic() - self._subscribed_s < RESUBSCRIBE_SILENCE_S:
+                return
+            silent = {row for row in self.route.plan.rows if publisher.quiet_limit_ms(row) and publisher.silent_ns(row) / 1e6
+                      > max(RESUBSCRIBE_SILENCE_S * 1000, 10 * publisher.quiet_limit_ms(row))}
+        if silent:
+            names = {self.route.symbols[row] for row in silent}
+            streams = tuple(stream for stream in self.route.plan.streams if stream.split("@")[0] in names)
+            log.info("%s: %d streams are silent; subscribing them again: %s", self.name, len(streams), ", ".join(sorted(names)[:10]))
+            self._start(self._subscribe_again(streams))
+
+    async def _subscribe_again(self, streams: tuple[str, ...]) -> None:
+        await self.subscribe(streams, "UNSUBSCRIBE")
+        await self.subscribe(streams)
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s: %r", self.name, task.exception(), exc_info=task.exception())
+
+    def finish(self) -> None:
+        """Once: release the id, wake waiters, tell the route."""
+        if self.closed.is_set():
+            return
+        self.closed.set()
+        for answer in self.acks.values():
+            if not answer.done():
+                answer.set_result(-1)
+        for task in self._tasks:
+            task.cancel()
+        self.venue.on_capture("disconnect", self.route.plan.market, self.connection_id, self.why.encode())
+        self.venue.free_id(self.connection_id)
+        self.route.on_socket_gone(self)
+
+    async def close(self) -> None:
+        """Leave politely: close frame, then the transport; never longer than half a second."""
+        self.why = self.why or "left"
+        if self.transport is not None and not self.closed.is_set():
+            self.transport.send_close(picows.WSCloseCode.OK)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.closed.wait(), 0.5)
+            self.transport.disconnect(False)
+        self.finish()
+
+
+class Route:
+    """Keeps the socket of one plan open. `on_lost(rows)` is called at once when rows have no socket any more."""
+
+    def __init__(self, plan: binance.RoutePlan, url: str, market: BinanceMarket, symbols: dict[int, str], venue: VenueSockets,
+                 on_lost: Callable[["Route", list[int]], None]) -> None:
+        self.plan = plan
+        self.url = url
+        self.market = market
+        self.symbols = symbols
+        self.venue = venue
+        self.facts = binance.FACTS[plan.market]
+        self.on_lost = on_lost
+        self.sockets: list[Socket] = []   # the one in use first; a second one while it is being replaced
+        self.is_stopping = False
+        self._backoff = Backoff(venue.config.reconnect_first_ms / 1000, venue.config.reconnect_last_ms / 1000, venue.rng)
+        self._is_down_said = False
+        self.connected_once = False
+
+    @property
+    def current(self) -> Socket | None:
+        """The socket whose records count."""
+        return self.sockets[0] if self.sockets else None
+
+    async def run(self) -> None:
+        """For ever: open, watch, replace. Ends only by cancellation."""
+        socket = await self._open_until()
+        while True:
+            why = await self._wait_for_end(socket)
+            if why == "rotate":
+                socket = await self._replace(socket)
+            else:
+                if time.monotonic() - socket.opened_s > STABLE_AFTER_S:
+                    self._backoff.reset()
+                self.venue.reconnects += 1
+                delay_s = self._backoff.next_s()
+                log.warning("%s: %s; connecting again in %.2f s", socket.name, socket.why, delay_s)
+                await asyncio.sleep(delay_s)
+                socket = await self._open_until()
+
+    async def _wait_for_end(self, socket: Socket) -> str:
+        """'closed' or 'rotate' (announced shutdown, or older than rotate_after_s)."""
+        loop = asyncio.get_running_loop()
+        waits = [loop.create_task(socket.closed.wait()), loop.create_task(socket.rotate_wanted.wait())]
+        try:
+            left_s = max(0.0, socket.opened_s + self.venue.config.rotate_after_s - time.monotonic())
+            await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return "closed" if socket.closed.is_set() else "rotate"
+
+    async def _open_until(self) -> Socket:
+        """A connected and subscribed socket, however long it takes."""
+        while True:
+            socket = await self._try_open()
+            if socket is not None:
+                self._is_down_said = False
+                self.connected_once = True
+                return socket
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def _try_open(self) -> Socket | None:
+        """One attempt: one socket being built per venue, attempts within a fifth of the venue's allowance."""
+        async with self.venue.building:
+            while not self.venue.attempts.try_take():
+                await asyncio.sleep(max(0.05, self.venue.attempts.wait_s()))
+            socket = Socket(self, self.venue)
+            try:
+                await socket.open(self.url)
+            except (OSError, TimeoutError, picows.WSError) as error:
+                socket.why = f"cannot connect to {self.url}: {error or type(error).__name__}"
+                if not self._is_down_said:
+                    log.warning("%s: %s; trying again with back-off", self.plan.name, socket.why)
+                    self._is_down_said = True
+                socket.finish()
+                return None
+            except BaseException:
+                socket.finish()
+                raise
+        self.sockets.append(socket)
+        if socket.closed.is_set() or not await socket.subscribe(self.plan.streams):
+            if not socket.closed.is_set():
+                socket.why = "subscription failed"
+                await socket.close()
+            log.warning("%s: %s while subscribing", socket.name, socket.why)
+            return None
+        socket.is_subscribed = True
+        log.info("%s: connected, %d streams", socket.name, len(self.plan.streams))
+        return socket
+
+    async def _replace(self, old: Socket) -> Socket:
+        """Make before break: the new socket carries every row in sequence before the old one is left."""
+        new = await self._open_until()
+        deadline_s = time.monotonic() + OVERLAP_MAX_S
+        while (not old.closed.is_set() and not new.closed.is_set() and time.monotonic() < deadline_s
+               and not all(new.listener.is_in_sequence(row) for row in self.plan.rows)):
+            await asyncio.sleep(TICK_S)
+        if new.closed.is_set():  # the run loop sees it closed and opens another; the old one stays first as long as it lives
+            await asyncio.sleep(self._backoff.next_s())
+            return new if old.closed.is_set() else old
+        if old in self.sockets:
+            self.sockets.remove(old)
+        for row in self.plan.rows:
+            self.venue.publisher.publish_row(self.market, row, new.connection_id, True)
+        await old.close()
+        log.info("%s: replaces %s", new.name, old.name)
+        return new
+
+    def on_socket_gone(self, socket: Socket) -> None:
+        """Rows that no other live socket carries in sequence lost their feed in this moment."""
+        was_serving = socket in self.sockets
+        if was_serving:
+            self.sockets.remove(socket)
+        if not was_serving or self.is_stopping:
+            return
+        others = [other for other in self.sockets if not other.closed.is_set()]
+        lost = [row for row in self.plan.rows if not any(other.listener.is_in_sequence(row) for other in others)]
+        if lost:
+            self.on_lost(self, lost)
+        if others:
+            for row in set(self.plan.rows) - set(lost):
+                self.venue.publisher.publish_row(self.market, row, others[0].connection_id, True)
+
+    async def stop(self) -> None:
+        """Close what is open."""
+        self.is_stopping = True
+        await asyncio.gather(*(socket.close() for socket in list(self.sockets)))
