@@ -1,0 +1,356 @@
+"""Matching and settlement: orders against a book, balances and positions moved exactly.
+
+Takes parsed, filter-checked orders; walks visible levels best first (at one price the market's quantity before resting orders of
+accounts, those by age); settles each fill in the asset Binance charges (spot buy: base, spot sell: quote, USD-M: USDT; BNB when burn is
+on).  What happened is told to `listener` in the order in which the venue would publish it.  Sans-I/O, no clock of its own.
+"""
+from __future__ import annotations
+
+from typing import Protocol
+
+from tools.simex import errors
+from tools.simex.book import Book
+from tools.simex.exact import E8, share_half_up
+from tools.simex.instrument import LINEAR, SPOT, Instrument
+from tools.simex.ledger import Account, Fill, Order
+
+SPOT_EXPIRY = {"IOC": "UNFILLED_IOC_QUANTITY_EXPIRED", "FOK": "UNFILLED_FOK_ORDER_EXPIRED", "MARKET": "INSUFFICIENT_LIQUIDITY"}
+LINEAR_EXPIRY = {"STP": "1", "IOC": "2", "REDUCE": "4", "MARKET": "9"}
+
+
+class Listener(Protocol):
+    """Who wants to know: the dialect's user streams and trade streams."""
+
+    def on_order(self, order: Order, execution: str, fill: Fill | None) -> None: ...
+    def on_spot_balances(self, account: Account, assets: list[str]) -> None: ...
+    def on_linear_account(self, account: Account, reason: str, symbols: list[str]) -> None: ...
+    def on_trade(self, instrument: Instrument, px: int, qty: int, buyer_is_maker: bool, trade_id: int) -> None: ...
+
+
+class Matcher:
+    """Books of all instruments and what rests in them."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.books: dict[tuple[str, str], Book] = {}
+        self.resting: dict[tuple[str, str], dict[bool, dict[int, list[Order]]]] = {}
+        self.mark_px_e8: dict[str, int] = {}
+        self._next_order_id = {SPOT: 12_569_000_001, LINEAR: 325_000_001}
+        self._next_trade_id: dict[tuple[str, str], int] = {}
+        self.bnb_px_e8 = 600 * E8
+
+    def add_book(self, book: Book) -> None:
+        key = (book.instrument.market, book.instrument.symbol)
+        self.books[key] = book
+        self.resting[key] = {True: {}, False: {}}
+        self._next_trade_id[key] = 1_000_001
+
+    def book(self, instrument: Instrument) -> Book:
+        return self.books[(instrument.market, instrument.symbol)]
+
+    def take_order_id(self, market: str) -> int:
+        self._next_order_id[market] += 1
+        return self._next_order_id[market]
+
+    def take_trade_id(self, instrument: Instrument) -> int:
+        key = (instrument.market, instrument.symbol)
+        self._next_trade_id[key] += 1
+        return self._next_trade_id[key]
+
+    # ---- margin -------------------------------------------------------------------------------------------------------------
+
+    def available_margin_e8(self, account: Account, asset: str = "USDT") -> int:
+        """Wallet and unrealised loss or profit, less initial margin of positions and of open orders."""
+        available = account.wallet.get(asset, 0)
+        for symbol, position in account.positions.items():
+            if position.qty:
+                mark = self.mark_px_e8.get(symbol, 0)
+                scale = 10**position.instrument.qty_decimals
+                available += position.unrealised_e8(mark) - abs(position.qty) * mark // scale // account.leverage_of(symbol)
+        for order in account.open_by_client[LINEAR].values():
+            if not order.reduce_only:
+                available -= order.instrument.amount_e8(order.px, order.leaves) // account.leverage_of(order.instrument.symbol)
+        return available
+
+    def _check_margin(self, order: Order, px: int) -> None:
+        account, instrument = order.account, order.instrument
+        held = account.positions.get(instrument.symbol)
+        held_qty = held.qty if held else 0
+        signed = order.qty if order.is_buy else -order.qty
+        opening = order.qty
+        if held_qty and (held_qty > 0) != (signed > 0):
+            opening = max(0, order.qty - abs(held_qty))
+        if opening and instrument.amount_e8(px, opening) // account.leverage_of(instrument.symbol) > self.available_margin_e8(account):
+            raise errors.insufficient_margin()
+
+    # ---- placing ------------------------------------------------------------------------------------------------------------
+
+    def place(self, order: Order, now_ms: int, fill_cap: int | None = None) -> Order:
+        """Accept or refuse (VenueError) and match; afterwards the order rests or is done.  `fill_cap` limits what may trade now."""
+        account, instrument = order.account, order.instrument
+        book = self.book(instrument)
+        crosses = self._crosses(order, book)
+        if order.client_id in account.open_by_client[instrument.market]:
+            raise errors.duplicate_order() if instrument.market == SPOT else errors.duplicate_client_id()
+        if crosses and (order.type == "LIMIT_MAKER" or order.tif == "GTX"):
+            raise errors.would_match() if instrument.market == SPOT else errors.post_only_rejected()
+        if order.type == "MARKET" and order.quote_qty_e8:
+            order.qty = self._qty_for_quote(order, book)
+        if order.tif == "FOK" and self._reachable(order, book) < order.qty:
+            if instrument.market == LINEAR:
+                raise errors.fok_rejected()
+            fill_cap = 0
+        if instrument.market == SPOT:
+            self._reserve_spot(order, book)
+        else:
+            self._check_linear(order, book)
+        order.update_ms = now_ms
+        account.orders[instrument.market][order.order_id] = order
+        account.open_by_client[instrument.market][order.client_id] = order
+        account.last_by_client[instrument.market][order.client_id] = order
+        self.listener.on_order(order, "NEW", None)
+        stopped = self._match(order, book, now_ms, fill_cap)
+        self._finish(order, book, now_ms, stopped)
+        if instrument.market == SPOT:
+            self.listener.on_spot_balances(account, [instrument.base, instrument.quote])
+        return order
+
+    @staticmethod
+    def _crosses(order: Order, book: Book) -> bool:
+        best = book.best_ask() if order.is_buy else book.best_bid()
+        if best is None:
+            return False
+        return order.px == 0 or (order.px >= best if order.is_buy else order.px <= best)
+
+    @staticmethod
+    def _opposite(order: Order, book: Book) -> list[tuple[int, int]]:
+        """Levels the order may take, best first."""
+        if order.is_buy:
+            prices = book.ask_prices if order.px == 0 else [px for px in book.ask_prices if px <= order.px]
+            return [(px, book.asks[px]) for px in prices]
+        prices = book.bid_prices if order.px == 0 else [px for px in book.bid_prices if px >= order.px]
+        return [(px, book.bids[px]) for px in reversed(prices)]
+
+    def _reachable(self, order: Order, book: Book) -> int:
+        return sum(qty for _, qty in self._opposite(order, book))
+
+    def _qty_for_quote(self, order: Order, book: Book) -> int:
+        """Whole steps that `quoteOrderQty` buys or sells at the visible prices."""
+        instrument, left, qty = order.instrument, order.quote_qty_e8, 0
+        for px, level_qty in self._opposite(order, book):
+            unit = instrument.amount_e8(px, instrument.step)
+            take = min(level_qty // instrument.step, left // unit)
+            qty += take * instrument.step
+            left -= take * unit
+            if take < level_qty // instrument.step:
+                break
+        if qty <= 0:
+            raise errors.filter_failure("LOT_SIZE")
+        return qty
+
+    def _reserve_spot(self, order: Order, book: Book) -> None:
+        account, instrument = order.account, order.instrument
+        if not order.is_buy:
+            asset, amount = instrument.base, instrument.qty_e8(order.qty)
+        elif order.px:
+            asset, amount = instrument.quote, instrument.amount_e8(order.px, order.qty)
+        else:
+            asset, amount, left = instrument.quote, 0, order.qty
+            for px, qty in self._opposite(order, book):
+                amount += instrument.amount_e8(px, min(left, qty))
+                left -= min(left, qty)
+                if left == 0:
+                    break
+        if account.free.get(asset, 0) < amount:
+            raise errors.insufficient_balance()
+        account.lock(asset, amount)
+        order.locked_e8 = amount
+
+    def _check_linear(self, order: Order, book: Book) -> None:
+        if order.reduce_only:
+            held = order.account.positions.get(order.instrument.symbol)
+            if held is None or held.qty == 0 or (held.qty > 0) == order.is_buy:
+                raise errors.reduce_only_rejected()
+            return
+        best = (book.best_ask() if order.is_buy else book.best_bid()) or 0
+        self._check_margin(order, order.px or best)
+
+    # ---- matching -----------------------------------------------------------------------------------------------------------
+
+    def _match(self, order: Order, book: Book, now_ms: int, fill_cap: int | None) -> str:
+        """Take what can be taken; returns why it stopped early ("" , "STP", "REDUCE")."""
+        instrument = order.instrument
+        budget = order.qty if fill_cap is None else min(order.qty, fill_cap)
+        stopped = ""
+        if order.reduce_only:
+            held = abs(order.account.position(instrument).qty)
+            if held < budget:
+                budget, stopped = held, "REDUCE"
+        resting = self.resting[(instrument.market, instrument.symbol)][not order.is_buy]
+        while budget > 0:
+            best = book.best_ask() if order.is_buy else book.best_bid()
+            if best is None or (order.px and (best > order.px if order.is_buy else best < order.px)):
+                break
+            free_qty = book.market_qty(not order.is_buy, best)
+            if free_qty > 0:
+                qty = min(budget, free_qty)
+                book.set_market(not order.is_buy, best, free_qty - qty)
+                self._fill(order, best, qty, False, now_ms)
+                budget -= qty
+                continue
+            maker = resting[best][0]
+            if maker.account is order.account and order.stp != "NONE":
+                if order.stp in ("EXPIRE_MAKER", "EXPIRE_BOTH"):
+                    self._remove_resting(maker, book)
+                    self._end(maker, "EXPIRED_IN_MATCH", LINEAR_EXPIRY["STP"] if instrument.market == LINEAR else "", now_ms)
+                if order.stp != "EXPIRE_MAKER":
+                    return "STP"
+                continue
+            qty = min(budget, maker.leaves)
+            self._fill_maker(maker, best, qty, book, now_ms)
+            self._fill(order, best, qty, False, now_ms)
+            budget -= qty
+        return stopped
+
+    def _fill_maker(self, maker: Order, px: int, qty: int, book: Book, now_ms: int) -> None:
+        book.add_own(maker.is_buy, px, -qty)
+        if maker.leaves == qty:
+            self._forget_resting(maker)
+        self._fill(maker, px, qty, True, now_ms)
+
+    def match_resting(self, instrument: Instrument, is_buy: bool, market_px: int, now_ms: int) -> None:
+        """The market moved to `market_px` on the other side: resting orders it reached are filled in full as maker."""
+        levels = self.resting[(instrument.market, instrument.symbol)][is_buy]
+        if not levels:
+            return
+        book = self.book(instrument)
+        for px in sorted(levels, reverse=is_buy):
+            if (px < market_px) if is_buy else (px > market_px):
+                break
+            for maker in list(levels.get(px, ())):
+                self._fill_maker(maker, px, maker.leaves, book, now_ms)
+                if instrument.market == SPOT:
+                    self.listener.on_spot_balances(maker.account, [instrument.base, instrument.quote])
+
+    def _fill(self, order: Order, px: int, qty: int, is_maker: bool, now_ms: int) -> None:
+        instrument, account = order.instrument, order.account
+        trade_id = self.take_trade_id(instrument)
+        amount = instrument.amount_e8(px, qty)
+        rate = instrument.maker_fee_e8 if is_maker else instrument.taker_fee_e8
+        realised = 0
+        if instrument.market == SPOT:
+            fee, fee_asset = self._settle_spot(order, px, qty, amount, rate)
+        else:
+            fee, fee_asset = share_half_up(amount, rate), instrument.quote
+            realised = account.position(instrument).apply(qty if order.is_buy else -qty, px, now_ms)
+            account.wallet[fee_asset] = account.wallet.get(fee_asset, 0) + realised - fee
+        fill = Fill(trade_id, px, qty, fee, fee_asset, is_maker, now_ms, realised)
+        order.executed += qty
+        order.cum_quote_e8 += amount
+        order.fills.append(fill)
+        order.update_ms = now_ms
+        order.status = "FILLED" if order.executed == order.qty else "PARTIALLY_FILLED"
+        if order.status == "FILLED":
+            self._close(order)
+        if instrument.market == LINEAR:
+            self.listener.on_linear_account(account, "ORDER", [instrument.symbol])
+        self.listener.on_order(order, "TRADE", fill)
+        if not is_maker:
+            self.listener.on_trade(instrument, px, qty, not order.is_buy, trade_id)
+
+    def _settle_spot(self, order: Order, px: int, qty: int, amount: int, rate: int) -> tuple[int, str]:
+        instrument, account = order.instrument, order.account
+        received = instrument.qty_e8(qty) if order.is_buy else amount
+        received_asset = instrument.base if order.is_buy else instrument.quote
+        paid_asset = instrument.quote if order.is_buy else instrument.base
+        released = amount if not order.px else instrument.amount_e8(order.px, qty)
+        paid = amount
+        if not order.is_buy:
+            released = paid = instrument.qty_e8(qty)
+        released = min(released, order.locked_e8)
+        order.locked_e8 -= released
+        account.unlock(paid_asset, released)
+        account.add_free(paid_asset, -paid)
+        fee, fee_asset = share_half_up(received, rate), received_asset
+        if account.bnb_burn:
+            fee_bnb = share_half_up(amount, rate) * 3 * E8 // (4 * self.bnb_px_e8)
+            if account.free.get("BNB", 0) >= fee_bnb:
+                account.add_free("BNB", -fee_bnb)
+                account.add_free(received_asset, received)
+                return fee_bnb, "BNB"
+        account.add_free(received_asset, received - fee)
+        return fee, fee_asset
+
+    # ---- the end of an order --------------------------------------------------------------------------------------------------
+
+    def _finish(self, order: Order, book: Book, now_ms: int, stopped: str) -> None:
+        if not order.is_open:
+            return
+        is_spot = order.instrument.market == SPOT
+        if stopped == "STP":
+            self._end(order, "EXPIRED_IN_MATCH", "" if is_spot else LINEAR_EXPIRY["STP"], now_ms)
+        elif stopped == "REDUCE":
+            self._end(order, "EXPIRED", LINEAR_EXPIRY["REDUCE"], now_ms)
+        elif order.type == "MARKET":
+            self._end(order, "EXPIRED", (SPOT_EXPIRY if is_spot else LINEAR_EXPIRY)["MARKET"], now_ms)
+        elif order.tif in ("IOC", "FOK"):
+            self._end(order, "EXPIRED", SPOT_EXPIRY[order.tif] if is_spot else LINEAR_EXPIRY["IOC"], now_ms)
+        else:
+            levels = self.resting[(order.instrument.market, order.instrument.symbol)][order.is_buy]
+            levels.setdefault(order.px, []).append(order)
+            book.add_own(order.is_buy, order.px, order.leaves)
+
+    def _end(self, order: Order, status: str, reason: str, now_ms: int) -> None:
+        order.status = status
+        order.expiry_reason = reason
+        order.update_ms = now_ms
+        self._close(order)
+        self.listener.on_order(order, "CANCELED" if status == "CANCELED" else "EXPIRED", None)
+
+    def _close(self, order: Order) -> None:
+        account, instrument = order.account, order.instrument
+        if account.open_by_client[instrument.market].get(order.client_id) is order:
+            del account.open_by_client[instrument.market][order.client_id]
+        if order.locked_e8:
+            account.unlock(instrument.quote if order.is_buy else instrument.base, order.locked_e8)
+            order.locked_e8 = 0
+
+    def _forget_resting(self, order: Order) -> None:
+        levels = self.resting[(order.instrument.market, order.instrument.symbol)][order.is_buy]
+        levels[order.px].remove(order)
+        if not levels[order.px]:
+            del levels[order.px]
+
+    def _remove_resting(self, order: Order, book: Book) -> None:
+        self._forget_resting(order)
+        book.add_own(order.is_buy, order.px, -order.leaves)
+
+    def cancel(self, order: Order, now_ms: int, cancel_client_id: str = "") -> Order:
+        """Cancel an open order; VenueError -2011 when it is not open any more."""
+        if not order.is_open:
+            raise errors.unknown_order()
+        self._remove_resting(order, self.book(order.instrument))
+        order.cancel_client_id = cancel_client_id
+        self._end(order, "CANCELED", "", now_ms)
+        if order.instrument.market == SPOT:
+            self.listener.on_spot_balances(order.account, [order.instrument.base, order.instrument.quote])
+        return order
+
+    def open_orders(self, account: Account, market: str, symbol: str | None) -> list[Order]:
+        return [o for o in account.open_by_client[market].values() if symbol is None or o.instrument.symbol == symbol]
+
+    # ---- things that happen to an account -------------------------------------------------------------------------------------
+
+    def pay_funding(self, account: Account, instrument: Instrument, rate_e8: int, now_ms: int) -> int:
+        """Charge or pay one funding interval on the account's position; returns the signed amount in 1e-8."""
+        position = account.positions.get(instrument.symbol)
+        if position is None or position.qty == 0:
+            return 0
+        mark = self.mark_px_e8[instrument.symbol]
+        notional = position.qty * mark // 10**instrument.qty_decimals
+        paid = -(notional * rate_e8 // E8)
+        account.wallet[instrument.quote] = account.wallet.get(instrument.quote, 0) + paid
+        account.income.append({"symbol": instrument.symbol, "incomeType": "FUNDING_FEE", "income_e8": paid, "asset": instrument.quote,
+                               "time": now_ms, "tranId": 9_689_322_392 + len(account.income)})
+        self.listener.on_linear_account(account, "FUNDING_FEE", [])
+        return paid
