@@ -46,20 +46,22 @@ class EngineConfig(StrictModel):
 
 
 class SpotFuturesConfig(StrictModel):
-    """Spot against linear perpetual: enter when the basis pays, leave when it has converged."""
+    """Spot against linear perpetual: enter when the basis pays, leave when it has converged. Ratios are bps of notional."""
 
     enabled: bool = Field(True, description="detect and trade")
     pairs: Literal["auto"] | list[SymbolName] = Field("auto", description="auto = every base with both legs; else spot names such as [BTC/USDT]")
     entry_net_bps: float = number(1.0, 0.0, 1000.0, "expected net of all costs, at least")
-    exit_net_bps: float = number(0.0, -100.0, 1000.0, "closing now must leave at least this net of the exit's costs")
+    exit_cost_bps: float | None = Field(None, ge=-100.0, le=1000.0, description="what closing may cost; null = the taker fees of both legs")
+    forced_exit_cost_bps: float = number(100.0, 0.0, 1000.0, "what closing may cost when it must be")
+    funding_exit_bps: float | None = Field(None, ge=0.0, le=1000.0, description="funding against us per interval that forces the exit; null = never")
     max_notional_usd: float = number(1000.0, 1.0, 1_000_000.0, "one entry at most")
-    min_notional_usd: float = number(20.0, 1.0, 100_000.0, "smaller entries are not worth their orders")
-    horizon_s: int = number(3600, 1, 2_592_000, "a pair is closed after so long")
-    slippage_bps: float = number(2.0, 0.0, 100.0, "worst case adds this to each leg's limit")
-    funding_turned_bps: float = number(1.0, 0.0, 100.0, "a funding rate against the pair beyond this closes it")
-    rearm_ms: int = number(250, 0, 3_600_000, "a pair rests so long after a trade")
-    quality_min_e4: int = number(0, 0, 10_000, "lowest confidence * 10_000 that may enter")
+    slippage_ticks: int = number(0, 0, 1000, "added to each leg's limit, in ticks")
+    slippage_bps: float = number(0.0, 0.0, 100.0, "added to each leg's limit")
+    unwind_bps: float = number(20.0, 0.0, 1000.0, "planned worst price of giving one leg back")
+    horizon_s: int = number(28_800, 1, 2_592_000, "a pair is closed after so long")
+    rearm_ms: int = number(0, 0, 3_600_000, "both books must be newer than the last trade by this")
     allow_reverse: Literal["none", "inventory"] = Field("none", description="sell spot and buy the perpetual, from own inventory")
+    exit_partial: bool = Field(True, description="close as much as pays, not all or nothing")
 
 
 class StrategiesConfig(StrictModel):
@@ -69,28 +71,33 @@ class StrategiesConfig(StrictModel):
 
 
 class RiskConfig(StrictModel):
-    """The gate's limits. Reducing orders pass those that exist to stop new risk."""
+    """The gate's limits (docs/gate.md). Reducing orders pass those that exist to stop new risk."""
 
     max_order_usd: float = number(2_000.0, 1.0, 1_000_000.0, "one order")
     max_position_usd: float = number(10_000.0, 1.0, 10_000_000.0, "one instrument")
-    max_venue_usd: float = number(100_000.0, 1.0, 50_000_000.0, "one venue, gross")
+    max_symbol_usd: float = number(20_000.0, 1.0, 20_000_000.0, "one underlying, gross")
+    max_venue_usd: float = number(200_000.0, 1.0, 50_000_000.0, "one venue, gross")
     max_total_usd: float = number(200_000.0, 1.0, 100_000_000.0, "all venues, gross")
     max_delta_usd: float = number(5_000.0, 1.0, 1_000_000.0, "net of one underlying, orders in flight counted")
-    max_open_pairs: int = number(64, 1, 1024, "pairs open or in flight")
-    max_orders_per_s: int = number(40, 1, 1000, "all orders; a fifth is kept for cancels, queries and reducing orders")
-    max_trades_per_minute: int = number(300, 1, 60_000, "entries")
-    daily_loss_usd: float = number(500.0, 1.0, 1_000_000.0, "realised loss of a UTC day that halts entries")
-    hourly_loss_usd: float = number(200.0, 1.0, 1_000_000.0, "realised loss of an hour that halts entries")
-    max_drawdown_usd: float = number(1_000.0, 1.0, 1_000_000.0, "from the highest realised PnL of the run")
-    consecutive_losses_max: int = number(10, 1, 1000, "losing trades in a row that halt entries")
-    margin_use_max_pct: float = number(30.0, 1.0, 80.0, "margin used of margin available")
-    liquidation_distance_min_pct: float = number(25.0, 1.0, 100.0, "mark price to liquidation price")
-    cautious_size_pct: float = number(50.0, 1.0, 100.0, "size of entries in state CAUTIOUS")
-    price_band_bps: float = number(200.0, 1.0, 2_000.0, "a limit price may lie so far from the book's middle")
-    breaker_error_rate_pct: float = number(20.0, 1.0, 100.0, "failed orders of the last breaker_window_s that open the breaker")
-    breaker_failures: int = number(5, 1, 100, "failures in a row that open the breaker")
-    breaker_window_s: int = number(60, 1, 3600, "window of the error rate")
-    breaker_open_s: int = number(30, 1, 3600, "how long an open breaker waits before it tries")
+    daily_loss_usd: float = number(500.0, 1.0, 1_000_000.0, "realised loss of a UTC day that stops entries")
+    hourly_loss_usd: float = number(250.0, 1.0, 1_000_000.0, "realised loss of an hour that stops entries")
+    consecutive_losses: int = number(10, 1, 1000, "losing trades in a row that stop entries")
+    margin_use_pct: float = number(30.0, 1.0, 80.0, "margin used of margin available")
+    leverage: float = number(1.0, 1.0, 20.0, "assumed on linear instruments; the account's own is read back and must not be lower")
+    collar_bps: float = number(50.0, 1.0, 1_000.0, "an entry's limit price may lie so far from the best price")
+    mark_collar_bps: float = number(200.0, 1.0, 2_000.0, "and so far from the mark price")
+    reduce_collar_bps: float = number(500.0, 1.0, 2_000.0, "the same for reducing orders")
+    max_in_flight: int = number(16, 1, 128, "intents without an outcome")
+    max_orders_per_s: int = number(20, 1, 1000, "each venue and market")
+    order_burst: int = number(20, 1, 1000, "orders at once, each venue and market")
+    reserved_burst_pct: int = number(20, 0, 90, "of the burst, kept for reducing orders")
+    quiet_unlearned_ms: int = number(5_000, 100, 60_000, "silence allowed while nothing is learned about an instrument")
+    max_decision_age_ms: int = number(50, 1, 1_000, "newest record to sent bytes")
+    breaker_window: int = number(50, 1, 1_000, "orders whose error rate the breaker looks at")
+    breaker_samples_min: int = number(10, 1, 1_000, "orders before the error rate means anything")
+    breaker_error_pct: int = number(20, 1, 100, "error rate that opens the breaker")
+    breaker_consecutive: int = number(5, 1, 100, "failures in a row that open it")
+    breaker_recovery_ms: int = number(30_000, 100, 3_600_000, "how long an open breaker waits before it tries")
 
 
 class CooldownsConfig(StrictModel):
@@ -126,16 +133,19 @@ class RecoveryConfig(StrictModel):
 
 
 class SimexConfig(StrictModel):
-    """The simulated venues of the modes sim and paper."""
+    """The simulated venues of the modes sim and paper (tools/simex has the rest of its keys for its own tests)."""
 
     seed: int = number(1, 0, (1 << 53) - 1, "everything random follows from it")
-    market: str = Field("synthetic", min_length=1, description="synthetic, external (paper: set by the supervisor), or capture:/path")
+    market: Literal["synthetic", "capture", "external"] = Field("synthetic", description="external is set by the supervisor in mode paper")
     pairs: int = number(50, 1, 500, "bases, each with a spot and a linear instrument")
-    background_msgs_per_s: float = number(2_000.0, 0.0, 100_000.0, "market-data messages of all instruments together")
+    background_msgs_per_s: float = number(1_500.0, 0.0, 100_000.0, "market-data messages of all instruments together")
+    volatility_bps_per_s: float = number(0.8, 0.0, 100.0, "how far mids wander")
     dislocations_per_s: float = number(1.0, 0.0, 50.0, "planted differences that pay after fees")
-    dislocation_bps: float = number(40.0, 0.0, 500.0, "how far the perpetual is moved away")
-    dislocation_hold_ms: int = number(400, 1, 60_000, "how long a planted difference stays")
-    latency_us: int = number(0, 0, 1_000_000, "added to every answer")
+    dislocation_bps: float = number(20.0, 0.0, 500.0, "what a round trip earns beyond all taker fees and spreads")
+    dislocation_ms: float = number(400.0, 1.0, 60_000.0, "how long a planted difference stays")
+    latency_us: int = number(0, 0, 1_000_000, "between receiving a request and handling it")
+    leverage: int = number(10, 1, 125, "of the simulated futures account")
+    funding_interval_s: float = number(28_800.0, 1.0, 86_400.0, "between two fundings")
     tls: bool = Field(False, description="TLS with a test CA")
 
 
@@ -159,9 +169,6 @@ class Config(StrictModel):
         if strategy.max_notional_usd > self.risk.max_order_usd:
             raise Misplaced(("strategies", "spot_futures", "max_notional_usd"), f"{strategy.max_notional_usd} is above "
                             f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second")
-        if strategy.min_notional_usd > strategy.max_notional_usd:
-            raise Misplaced(("strategies", "spot_futures", "min_notional_usd"), f"{strategy.min_notional_usd} is above "
-                            f"max_notional_usd {strategy.max_notional_usd}; lower it")
         if self.recovery.ack_timeout_ms > self.recovery.ttl_ms:
             raise Misplaced(("recovery", "ack_timeout_ms"), f"{self.recovery.ack_timeout_ms} is above ttl_ms {self.recovery.ttl_ms}; an intent would expire before it is missed")
         return self
