@@ -1,0 +1,72 @@
+"""Venue accounts: opening balances, comparison with what venues say, and the core's copy of what is free.
+
+The ledger is exact; the core holds 1e-8 units and rounds against us between trades. Whenever nothing of ours moves on an account, the core is
+set from the ledger, so that roundings never add up. A difference seen twice, a while apart, with nothing in flight, is real: it locks.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import ROUND_FLOOR, Decimal
+
+from engine.trade.core_surface import MARKET_CODES, CoreSurface
+from engine.trade.instruments import Instrument
+from engine.trade.ledger import Difference, Ledger
+from engine.trade.money import exact
+
+
+class Accounts:
+    def __init__(self, instruments: list[Instrument], core: CoreSurface, ledger: Ledger) -> None:
+        self._instruments = instruments
+        self._core = core
+        self._ledger = ledger
+        self._venues = list(dict.fromkeys(one.venue for one in instruments))  # first appearance in the table = the core's venue id
+        self._suspected: dict[tuple[str, str], tuple[int, Decimal]] = {}
+
+    def venue_id(self, venue: str) -> int:
+        return self._venues.index(venue)
+
+    @exact
+    def open(self, balances: Mapping[str, Mapping[str, Decimal]]) -> None:
+        """Opening balances as the venues state them: {"binance:spot": {"USDT": ...}, "binance:linear": ...}; the core gets them too."""
+        for account, assets in balances.items():
+            for asset, amount in assets.items():
+                self._ledger.open(account, asset, Decimal(amount))
+                self._tell_core(account, asset)
+
+    def _tell_core(self, account: str, asset: str) -> None:
+        venue, market = account.split(":")
+        amount = self._ledger.amount(account, asset)
+        free_e8 = int(amount.scaleb(8).to_integral_value(rounding=ROUND_FLOOR))
+        self._core.set_balance(self.venue_id(venue), MARKET_CODES[market], asset, max(0, free_e8))
+
+    def sync_core(self, touched: Iterable[Instrument], busy_rows: set[int], position_units: Callable[[int], Decimal]) -> None:
+        """After a trade: balances and positions of accounts on which nothing of ours is moving."""
+        busy_accounts = {self._instruments[row].account for row in busy_rows}
+        for instrument in touched:
+            if instrument.row not in busy_rows:
+                units = position_units(instrument.row) / instrument.multiplier
+                self._core.set_position(instrument.row, int(units.scaleb(instrument.qty_scale)))
+            if instrument.account in busy_accounts:
+                continue
+            for asset in {instrument.base, instrument.quote} if instrument.is_spot else {instrument.settle}:
+                if self._ledger.is_open(instrument.account, asset):
+                    self._tell_core(instrument.account, asset)
+
+    @exact
+    def compare(self, balances: Mapping[str, Mapping[str, Decimal]], busy_rows: set[int], now_mono_ns: int,
+                apart_ns: int) -> tuple[list[Difference], list[Difference]]:
+        """(all differences, those seen again `apart_ns` later unchanged). Accounts with something of ours in flight are passed over."""
+        busy_accounts = {self._instruments[row].account for row in busy_rows}
+        quiet = {account: assets for account, assets in balances.items() if account not in busy_accounts}
+        found = self._ledger.check(quiet)
+        keys = {(one.account, one.asset): one for one in found}
+        lasting = []
+        for key, one in keys.items():
+            since, amount = self._suspected.get(key, (now_mono_ns, one.difference))
+            if amount != one.difference:
+                since, amount = now_mono_ns, one.difference
+            self._suspected[key] = (since, amount)
+            if now_mono_ns - since >= apart_ns:
+                lasting.append(one)
+        self._suspected = {key: value for key, value in self._suspected.items() if key in keys}
+        return found, lasting

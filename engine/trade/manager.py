@@ -1,0 +1,926 @@
+"""The calm floor of the core: what happens to a trade after its intent. Events and times in, commands out; no clock, socket, file or random.
+
+Called by whoever drives the core (live shell, replay, simulation), always from one thread:
+`on_intent` once an intent's bytes were handed over, `on_sent` for each of its legs, `on_order_event` for every fact about an order,
+`on_query_answer` and `on_submit_refused` as answers to commands, `on_timer` when `next_timer_mono_ns()` is reached, `on_session` when an order
+session or user stream comes or goes. After each call the driver executes `take_commands()`. Facts about one order are judged in orders.py, proofs
+in unknown.py, the next step of a recovery in recovery.py; this file moves trades through the table of states.py and tells the core.
+"""
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from engine.events import ErrorClass, Intent, OrderEvent, Purpose, Sent, SentOutcome, Source
+from engine.trade import recovery
+from engine.trade.accounts import Accounts
+from engine.trade.attribution import attribute
+from engine.trade.commands import (
+    Alert,
+    Ask,
+    CancelOrder,
+    Command,
+    JournalRecord,
+    JournalType,
+    NakedTime,
+    QueryOrder,
+    RestartStream,
+    SubmitIntent,
+)
+from engine.trade.core_surface import MARKET_CODES, CoreSurface, LockReason, PairState, best_prices
+from engine.trade.dust import DustLedger
+from engine.trade.instruments import Instrument, make_instruments
+from engine.trade.ledger import Ledger
+from engine.trade.locks import FOR_EVER_NS, LockBook
+from engine.trade.money import ZERO, exact, from_scaled, text
+from engine.trade.naked import NakedStatistics
+from engine.trade.orders import IMMEDIATE_TYPES, Applied, Fill, Order, SeenFills, make_order
+from engine.trade.pnl import Profit
+from engine.trade.policy import MINUTE, SECOND, TradePolicy
+from engine.trade.recovery import Verdict
+from engine.trade.states import FINAL_STATES, TRANSITIONS, OrderState, TradeState, is_terminal
+from engine.trade.summary import make_report
+from engine.trade.trade import ENTRY, EXIT, HOLD, Trade
+from engine.trade.unknown import QueryAnswer, UnknownWatch
+
+# Error class of a definite reject -> cool-down of the user's matrix. Filter and plain rejects are the pair's own business: it re-arms.
+COOLDOWN_OF_CLASS = {ErrorClass.BALANCE: "margin", ErrorClass.RATE: "api_error", ErrorClass.AUTH: "api_error", ErrorClass.RETRY: "api_error",
+                     ErrorClass.FATAL: "api_error", ErrorClass.TIME: "stale"}
+LOCK_OF_COOLDOWN = {"timeout": LockReason.TIMEOUT, "api_error": LockReason.API_ERROR, "orphan": LockReason.ORPHAN,
+                    "margin": LockReason.MARGIN, "stale": LockReason.STALE}
+FAILED_CLASSES = frozenset({ErrorClass.RATE, ErrorClass.AUTH, ErrorClass.RETRY, ErrorClass.FATAL, ErrorClass.TIME,
+                            ErrorClass.UNKNOWN_EXECUTION, ErrorClass.UNMAPPED})
+RECENT_TRADES = 100
+STREAM_RESTART_NS = 5 * SECOND
+
+
+class ImpossibleTransition(Exception):
+    """A change that the table of states.py does not hold: our own mistake."""
+
+
+@dataclass(slots=True)
+class Grave:
+    """What is kept of a finished order for 24 hours: enough to know it again."""
+    order: Order
+    pair_index: int
+    strategy: int
+    instruments: list[Instrument]
+    dead_mono_ns: int
+
+
+class TradeManager:
+    def __init__(self, core: CoreSurface, table: Any, policy: TradePolicy | None = None) -> None:
+        self.core = core
+        self.policy = policy or TradePolicy()
+        self.instruments = make_instruments(table)
+        self.ledger = Ledger()
+        self.dust = DustLedger()
+        self.locks = LockBook(core)
+        self.naked = NakedStatistics()
+        self.profit = Profit(self.policy.usd_rates)
+        self.accounts = Accounts(self.instruments, core, self.ledger)
+        self.trades: dict[int, Trade] = {}          # not final, or final with details still owed
+        self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT_TRADES)
+        self.final_states: Counter[str] = Counter()
+        self.rejects: Counter[str] = Counter()
+        self.alerts: Counter[str] = Counter()
+        self.order_count = 0
+        self.fill_count = 0
+        self.loose_funding = ZERO                   # paid while no trade of ours held the instrument, USD
+        self._orders: dict[str, Order] = {}
+        self._trade_of: dict[str, Trade] = {}
+        self._by_leg: dict[tuple[int, int], Order] = {}
+        self._by_venue_id: dict[tuple[int, int], Order] = {}
+        self._graves: dict[str, Grave] = {}
+        self._seen = SeenFills(self.policy.graveyard_ns)
+        self._pair_owner: dict[int, int] = {}
+        self._core_view: dict[int, tuple[int, int, int, int]] = {}  # pair -> what the core was told last
+        self._commands: list[Command] = []
+        self._timers: list[tuple[int, int, Callable[..., None], Any]] = []
+        self._timer_seq = 0
+        self._now_mono_ns = 0
+        self._now_wall_ns = 0
+        self._stop_mode = ""
+        self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
+        self._stream_restarted: dict[tuple[str, str], int] = {}
+        self._next_prune_ns = 0
+
+    # ================================================================ events
+
+    @exact
+    def on_intent(self, intent: Intent) -> None:
+        """An intent is in the journal and its legs were handed to the sockets (or refused by them: on_sent says so)."""
+        self._advance_clock(intent.decided_mono_ns, intent.decided_wall_ns)
+        if intent.purpose in (Purpose.ENTRY, Purpose.MANUAL):
+            trade = self._begin(intent)
+        else:
+            found = self.trades.get(intent.trade_id)
+            if found is None:
+                raise ImpossibleTransition(f"intent {intent.intent_id} (purpose {intent.purpose}) names no trade: {intent.trade_id}")
+            trade = found
+            trade.pending = None
+        if intent.purpose == Purpose.EXIT:
+            self._begin_phase(trade, EXIT, intent)
+            self._core_view.pop(trade.pair_index, None)  # the core moved the pair by itself
+            if trade.state == TradeState.OPEN:
+                self._transition(trade, TradeState.CLOSING, "exit intent")
+        for leg in intent.legs:
+            order = make_order(leg, intent.intent_id, trade.trade_id, intent.purpose, intent.ttl_ns, intent.decided_mono_ns,
+                               self.instruments[leg.instrument_id])
+            trade.orders.append(order)
+            self._orders[order.client_id] = order
+            self._trade_of[order.client_id] = trade
+            self._by_leg[intent.intent_id, leg.leg_index] = order
+            self.order_count += 1
+            self._arm(intent.decided_mono_ns + self.policy.ack_timeout_ns, self._on_ack_timer, order)
+        if intent.purpose in (Purpose.ENTRY, Purpose.MANUAL):
+            self._note_entry(trade, intent)
+
+    @exact
+    def on_sent(self, outcome: SentOutcome) -> None:
+        """What happened to the bytes of one leg."""
+        order = self._by_leg.get((outcome.intent_id, outcome.leg_index))
+        if order is None:
+            raise ImpossibleTransition(f"sent outcome for an intent that was not announced: {outcome.intent_id} leg {outcome.leg_index}")
+        now = self._advance_clock(outcome.send_end_mono_ns)
+        trade = self._trade_of[order.client_id]
+        order.sent_mono_ns = outcome.send_end_mono_ns
+        if outcome.outcome == Sent.NOT:
+            if order.move(OrderState.REJECTED):
+                order.end_mono_ns, order.end_cause = now, "not_sent"
+                self.rejects["local:not_sent"] += 1
+                self._release(order)
+                if order.purpose not in (Purpose.ENTRY, Purpose.MANUAL):
+                    trade.attempts += 1
+                    self._wait(trade, now)
+        else:
+            if trade.state == TradeState.VALIDATING:
+                self._transition(trade, TradeState.PENDING, "bytes left")
+            order.move(OrderState.SENT)
+            if outcome.outcome == Sent.UNKNOWN:
+                self._make_unknown(trade, order, "sent_unknown", now)
+            else:
+                self._arm(outcome.send_end_mono_ns + self.policy.ack_timeout_ns, self._on_ack_timer, order)
+        self._proceed(trade, now)
+
+    @exact
+    def on_order_event(self, event: OrderEvent, now_mono_ns: int = 0) -> None:
+        """One fact about one order, from a reply, the user stream or a query. `now_mono_ns` where it is later than the receive stamp."""
+        now = self._advance_clock(max(event.recv_mono_ns, now_mono_ns))
+        order = self._find(event)
+        if order is None:
+            self._on_foreign(event, now)
+            return
+        trade = self._trade_of[order.client_id]
+        applied = order.apply(event, self._seen)
+        if event.venue_order_id:
+            self._by_venue_id[order.row, event.venue_order_id] = order
+        if trade.state == TradeState.VALIDATING:
+            self._transition(trade, TradeState.PENDING, "the venue answered before the send was reported")
+        self._book_facts(trade, order, event, applied)
+        self._judge(trade, order, event, applied, now)
+        self._proceed(trade, now, event.recv_mono_ns)
+
+    @exact
+    def on_query_answer(self, answer: QueryAnswer) -> None:
+        """A QueryOrder was answered (its OrderEvents were delivered before this)."""
+        now = self._advance_clock(answer.recv_mono_ns)
+        order = self._orders.get(answer.client_id)
+        if order is None or order.state != OrderState.UNKNOWN or order.watch is None:
+            return
+        trade = self._trade_of[order.client_id]
+        is_equal = False
+        if answer.ask == Ask.POSITION and answer.is_answered:
+            is_equal = self._is_position_equal(order, answer.position)
+        order.watch.on_answer(answer, is_equal)
+        if order.watch.is_absence_proven and not order.cum_qty:
+            order.move(OrderState.ABSENT_PROVEN)
+            order.end_mono_ns, order.end_cause = now, "absent_proven"
+            self._journal(JournalType.QUERY, trade, {"client_id": order.client_id, "proof": "absence", "asks": order.watch.asks,
+                                                     "unknown_ns": now - order.watch.since_mono_ns})
+            self._end_order(trade, order, now)
+        self._proceed(trade, now)
+
+    @exact
+    def on_submit_refused(self, command: SubmitIntent, reason: int | str, now_mono_ns: int) -> None:
+        """The gate (or a dead session) refused a SubmitIntent: try again later, never around it."""
+        now = self._advance_clock(now_mono_ns)
+        trade = self.trades.get(command.trade_id)
+        if trade is None or trade.pending is not command:
+            return
+        trade.pending = None
+        trade.attempts += 1
+        trade.retry_mono_ns = now + self.policy.retry_ns
+        self.rejects[f"gate:{reason}"] += 1
+        if trade.attempts == 1:
+            self._alert("recovery_refused", f"trade {trade.trade_id}: {command.cause} was refused by the gate ({reason}), trying again", trade)
+        self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
+        self._proceed(trade, now)
+
+    @exact
+    def on_session(self, venue: str, market: str, kind: str, is_up: bool, now_mono_ns: int) -> None:
+        """An order session (`kind` "orders") or user stream ("user") came up or went down."""
+        now = self._advance_clock(now_mono_ns)
+        session = self._sessions.setdefault((venue, market), {})
+        was_up = session.get(kind)
+        session[kind] = is_up
+        self.core.set_session(self.accounts.venue_id(venue), MARKET_CODES[market], bool(session.get("orders")) and session.get("user", True))
+        if kind == "orders" and not is_up:
+            for order in self._live_orders(venue, market):
+                self._make_unknown(self._trade_of[order.client_id], order, "disconnect", now)
+                self._proceed(self._trade_of[order.client_id], now)
+        elif kind == "user" and is_up and was_up is False:
+            for order in self._orders_of(venue, market):
+                if not order.is_settled:
+                    self._ask(self._trade_of[order.client_id], order, [Ask.ORDER, Ask.FILLS], now)
+
+    @exact
+    def on_funding_income(self, venue: str, market: str, asset: str, amount: Decimal, row: int | None, now_mono_ns: int) -> None:
+        """A funding payment as the venue booked it (negative = paid). `row` None: the venue did not say for which instrument."""
+        self._advance_clock(now_mono_ns)
+        trade = next((one for one in self.trades.values() if row is not None and not one.is_final and one.position(row)), None)
+        postings = self.ledger.post_funding(f"{venue}:{market}", asset, amount)
+        if trade is not None and asset == trade.instruments[0].quote:
+            trade.money.funding += amount
+        else:
+            self.loose_funding += amount * self.profit.rate(asset)
+        self._journal(JournalType.LEDGER, trade, {"kind": "funding", "postings": [posting.to_json() for posting in postings]})
+
+    @exact
+    def on_timer(self, now_mono_ns: int, now_wall_ns: int = 0) -> None:
+        """Everything that was due by now."""
+        now = self._advance_clock(now_mono_ns, now_wall_ns)
+        while self._timers and self._timers[0][0] <= now:
+            _, _, function, subject = heapq.heappop(self._timers)
+            function(subject, now)
+        if now >= self._next_prune_ns:
+            self._next_prune_ns = now + MINUTE
+            self._prune(now)
+
+    @exact
+    def begin_stop(self, mode: str, now_mono_ns: int) -> None:
+        """`close`: open pairs are closed, then what is in flight is finished. `keep`: pairs stay open, only what is in flight is finished."""
+        if mode not in ("close", "keep"):
+            raise ValueError(f"on_stop {mode!r}: right is close or keep")
+        now = self._advance_clock(now_mono_ns)
+        self._stop_mode = mode
+        if mode == "close":
+            self.core.request_exit(None)
+            for trade in self.trades.values():
+                if trade.state == TradeState.OPEN:
+                    self._arm(now + self.policy.stop_exit_grace_ns, self._on_stop_timer, trade)
+
+    @exact
+    def resolve_manual(self, trade_id: int, decision: str, who: str, now_mono_ns: int) -> str:
+        """A person's word on a MANUAL trade: `retry`, or `accept` (what is left goes to the dust ledger as it is). "" or why not."""
+        now = self._advance_clock(now_mono_ns)
+        trade = self.trades.get(trade_id)
+        if trade is None or trade.state != TradeState.MANUAL:
+            return f"trade {trade_id} is not waiting for a person"
+        self._unlock(trade, LockReason.MANUAL, now)
+        if decision == "retry":
+            trade.attempts = trade.chases = trade.unwinds = 0
+            trade.phase_start = len(trade.orders)
+            self._transition(trade, TradeState.RECOVERING, f"{who}: retry")
+            self._proceed(trade, now)
+        elif decision == "accept":
+            if trade.has_live_order:
+                return f"trade {trade_id} still has an order whose fate is unknown"
+            self._close(trade, f"{who}: accepted as it is", now)
+        else:
+            return f"decision {decision!r}: right is retry or accept"
+        return ""
+
+    # ================================================================ what the driver asks
+
+    def take_commands(self) -> list[Command]:
+        """Commands since the last call, to be executed in order."""
+        taken, self._commands = self._commands, []
+        return taken
+
+    def next_timer_mono_ns(self) -> int:
+        """When on_timer wants to be called; FOR_EVER when nothing waits."""
+        return self._timers[0][0] if self._timers else FOR_EVER_NS
+
+    def is_idle(self) -> bool:
+        """Nothing in flight, no recovery under way; with begin_stop("close") no pair open either. MANUAL trades are declared and not waited for."""
+        return not any(self._is_busy(trade) for trade in self.trades.values())
+
+    def _is_busy(self, trade: Trade) -> bool:
+        if trade.state == TradeState.MANUAL:
+            return False
+        if trade.pending is not None or trade.has_live_order:
+            return True
+        if trade.state == TradeState.OPEN:
+            return self._stop_mode == "close" and not trade.is_undersized
+        if trade.is_final:
+            return not trade.is_settled and not trade.was_settle_given_up
+        return True
+
+    # ================================================================ a trade's life
+
+    def _begin(self, intent: Intent) -> Trade:
+        instruments = [self.instruments[leg.instrument_id] for leg in intent.legs]
+        trade = Trade(intent.trade_id, intent.pair_index, intent.strategy, instruments, opened_mono_ns=intent.decided_mono_ns,
+                      opened_wall_ns=intent.decided_wall_ns, batch_mono_ns=intent.batch_mono_ns, is_hedged=len(instruments) > 1)
+        self.trades[trade.trade_id] = trade
+        if self._has_pair(trade):
+            self._pair_owner[trade.pair_index] = trade.trade_id
+            self._core_view.pop(trade.pair_index, None)
+        self._begin_phase(trade, ENTRY, intent)
+        self._transition(trade, TradeState.VALIDATING, "detected, sized, passed the gate", {"batch_mono_ns": intent.batch_mono_ns})
+        return trade
+
+    def _begin_phase(self, trade: Trade, phase: str, intent: Intent) -> None:
+        trade.phase = phase
+        trade.phase_start = len(trade.orders)
+        trade.phase_qty = {leg.instrument_id: self.instruments[leg.instrument_id].units(leg.qty) for leg in intent.legs}
+        trade.chases = trade.unwinds = trade.attempts = 0
+        trade.was_exhausted = trade.is_undersized = trade.half_hedged = False
+
+    def _note_entry(self, trade: Trade, intent: Intent) -> None:
+        """Edges at detection and at send, while the books of that moment are still in the core."""
+        trade.expected_net = from_scaled(intent.expected_net_e8, 8)
+        send = ZERO
+        for order in trade.orders:
+            trade.detect_edge -= order.sign * order.instrument.amount(order.best_px or order.limit_px, order.qty)
+            prices = best_prices(self.core, order.row)
+            px = (prices[1] if order.sign > 0 else prices[0]) if prices else (order.best_px or order.limit_px)
+            send -= order.sign * order.instrument.amount(px, order.qty)
+        trade.send_edge = send
+
+    def _proceed(self, trade: Trade, now: int, at_mono_ns: int = 0) -> None:
+        """Whatever follows from the facts as they are now. Safe to call at any time."""
+        residual = trade.residual() if trade.is_hedged else ZERO
+        is_naked = abs(residual) >= trade.dust_limit and not trade.is_undersized
+        ended = trade.naked.update(is_naked, trade.has_unknown, at_mono_ns or now)
+        if ended is not None:
+            self.naked.add(*ended)
+            self._commands.append(NakedTime(trade.trade_id, *ended))
+        if trade.state == TradeState.MANUAL or trade.pending is not None:
+            return
+        if trade.has_live_order:
+            self._half_hedge(trade, now)
+        elif is_naked:
+            self._recover(trade, residual, now)
+        else:
+            self._rest(trade, now)
+
+    def _rest(self, trade: Trade, now: int) -> None:
+        """Every order is terminal and the residual is below dust (or declared)."""
+        if trade.state == TradeState.VALIDATING:
+            self._transition(trade, TradeState.REJECTED, "no byte left")
+            self._release_pair(trade, now)
+        elif trade.state in FINAL_STATES:
+            pass
+        elif not trade.is_hedged or trade.is_flat():
+            self._close(trade, "flat" if any(order.cum_qty for order in trade.orders) else "no exposure, proven", now)
+        else:
+            self._hold(trade, now)
+        if trade.is_final and trade.is_settled:
+            self._finalise(trade, now)
+
+    def _hold(self, trade: Trade, now: int) -> None:
+        if trade.state != TradeState.OPEN:
+            cause = "both legs terminal, hedged" if trade.state == TradeState.PENDING else "hedged; the rest is held"
+            was_exit = trade.phase == EXIT
+            self._transition(trade, TradeState.OPEN, cause)
+            trade.phase = HOLD
+            trade.attempts = 0
+            if self._stop_mode == "close":
+                wait_ns = self.policy.retry_ns if was_exit else self.policy.stop_exit_grace_ns
+                self._arm(now + wait_ns, self._on_stop_timer, trade)
+            self._tell_core(trade, PairState.OPEN)
+            if self._owns_pair(trade):
+                self.core.rearm(trade.pair_index, now)
+        self._tell_core(trade, PairState.OPEN)
+
+    def _close(self, trade: Trade, cause: str, now: int) -> None:
+        self._transition(trade, TradeState.CLOSED, cause)
+        self._release_pair(trade, now)
+        if trade.is_settled:
+            self._finalise(trade, now)
+
+    def _release_pair(self, trade: Trade, now: int) -> None:
+        trade.closed_mono_ns = now
+        if self._owns_pair(trade):
+            self._tell_core(trade, PairState.FLAT)
+            self.core.rearm(trade.pair_index, now + self.policy.rest_ns)
+            del self._pair_owner[trade.pair_index]
+
+    def _finalise(self, trade: Trade, now: int) -> None:
+        """Everything about a finished trade is known: dust, attribution, profit, graves."""
+        if trade.trade_id not in self.trades:
+            return
+        for instrument in trade.instruments:
+            self._bury_dust(trade, instrument)
+        if any(order.fills for order in trade.orders):
+            result = attribute(trade)
+            self._journal(JournalType.ATTRIBUTION, trade, {"trade_id": trade.trade_id, "expected_net": text(trade.expected_net),
+                                                           **result.to_json()})
+            net_usd = self.profit.add(trade)
+            self.core.note_pnl(int(net_usd.scaleb(8)), self._now_wall_ns)
+        self.final_states[trade.state] += not trade.is_revived
+        self.recent.append(self.describe(trade))
+        del self.trades[trade.trade_id]
+        for order in trade.orders:
+            del self._orders[order.client_id], self._trade_of[order.client_id]
+            self._by_leg.pop((order.intent_id, order.leg_index), None)
+            self._graves[order.client_id] = Grave(order, trade.pair_index, trade.strategy, trade.instruments, now)
+        self.accounts.sync_core(trade.instruments, self.busy_rows(), self.position_units)
+
+    def _bury_dust(self, trade: Trade, instrument: Instrument) -> None:
+        units, value = trade.leave_remainder(instrument.row)
+        if not units and not value:
+            return
+        self.dust.put(instrument.row, units, value)
+        self._journal(JournalType.DUST, trade, {"instrument": instrument.name, "units": text(units), "value": text(value),
+                                                "total": text(self.dust.units(instrument.row))})
+
+    def _take_dust(self, trade: Trade) -> None:
+        """Remainders on the trade's instruments go with it: they net, and are sold once they make a lot."""
+        if trade.has_taken_dust or trade.is_revived or not trade.is_hedged:
+            return
+        trade.has_taken_dust = True
+        for instrument in trade.instruments:
+            held = self.dust.take(instrument.row)
+            if held.units or held.value:
+                trade.take_remainder(instrument.row, held.units, held.value)
+                self._journal(JournalType.DUST, trade, {"instrument": instrument.name, "units": text(-held.units),
+                                                        "value": text(-held.value), "total": "0"})
+
+    # ================================================================ facts
+
+    def _book_facts(self, trade: Trade, order: Order, event: OrderEvent, applied: Applied) -> None:
+        """Ledger, core and money follow what an event proved."""
+        if applied.grew_qty:
+            trade.is_undersized = False
+            self._take_dust(trade)
+            fill = applied.fill
+            px = event.last_px or order.limit_px
+            base_fee, quote_fee = self._core_fees(order.instrument, fill)
+            self.core.apply_fill(order.row, order.side, applied.grew_qty, px, base_fee, quote_fee)
+            if order.is_live:
+                self.core.set_leg_remaining(order.intent_id, order.leg_index, max(0, order.qty - order.cum_qty))
+        postings = []
+        if applied.fill is not None:
+            self.fill_count += 1
+            trade.post_fill(order, applied.fill)
+            postings += self.ledger.post_fill(order.instrument, order.side, applied.fill)
+        known_fee = applied.fee_of or (applied.fill if applied.fill is not None and applied.fill.fee is not None else None)
+        if known_fee is not None and known_fee.fee:
+            trade.post_fee(order.instrument, known_fee, self._third_asset_price(order.instrument, known_fee))
+            postings += self.ledger.post_fee(order.instrument, known_fee)
+        if postings:
+            self._journal(JournalType.LEDGER, trade, {"kind": "fill", "client_id": order.client_id, "venue_trade_id": event.trade_id,
+                                                      "postings": [posting.to_json() for posting in postings]})
+
+    def _core_fees(self, instrument: Instrument, fill: Fill | None) -> tuple[int, int]:
+        """(fee in base at qty scale, rounded up; fee in quote * 1e8, rounded up) of one fill."""
+        if fill is None or not fill.fee:
+            return 0, 0
+        if fill.fee_asset == instrument.base and instrument.is_spot:
+            return int(fill.fee.scaleb(instrument.qty_scale).to_integral_value(rounding=ROUND_CEILING)), 0
+        if fill.fee_asset in ("", instrument.settle):
+            return 0, int(fill.fee.scaleb(8).to_integral_value(rounding=ROUND_CEILING))
+        return 0, 0
+
+    def _third_asset_price(self, instrument: Instrument, fill: Fill) -> Decimal:
+        """Quote per unit of a fee asset that is neither base nor quote; 0 and an alert when nothing prices it."""
+        if fill.fee_asset in ("", instrument.quote, instrument.base):
+            return ZERO
+        if fill.fee_asset in self.policy.usd_rates:
+            return self.policy.usd_rates[fill.fee_asset] / (self.profit.rate(instrument.quote) or 1)
+        for one in self.instruments:
+            if one.is_spot and one.base == fill.fee_asset and one.quote == instrument.quote:
+                prices = best_prices(self.core, one.row)
+                if prices:
+                    return one.price(prices[0])
+        self._alert("fee_unpriced", f"fees in {fill.fee_asset}: no instrument {fill.fee_asset}/{instrument.quote} to value them with")
+        return ZERO
+
+    def _judge(self, trade: Trade, order: Order, event: OrderEvent, applied: Applied, now: int) -> None:
+        """What an event means for the order: unknown, ended, late, odd."""
+        if applied.problem:
+            self._alert("order_contradiction", f"{order.client_id} on {order.instrument.name}: {applied.problem}", trade, "critical")
+        if applied.is_late:
+            self._on_late_fill(trade, order, now)
+        if order.is_live:
+            if order.state == OrderState.UNKNOWN and order.watch is None:
+                self._make_unknown(trade, order, f"venue code {event.venue_code}", now)
+            elif applied.wants_query and order.watch is None:  # a watched order is asked about by its own schedule
+                self._ask(trade, order, [Ask.ORDER, Ask.FILLS], now)
+            elif order.state == OrderState.ACKED and applied.is_new_state:
+                self.core.note_outcome(True, now)
+                self._arm_canary(order, event, now)
+        elif applied.is_new_state and not applied.is_late:
+            self._end_order(trade, order, now)
+            self._arm_canary(order, event, now)
+        elif applied.wants_query:
+            self._ask(trade, order, [Ask.ORDER, Ask.FILLS], now)
+
+    def _end_order(self, trade: Trade, order: Order, now: int) -> None:
+        """An order has become terminal."""
+        self._release(order)
+        if order.watch is not None:
+            order.watch = None
+            if not trade.has_unknown:
+                self._unlock(trade, LockReason.UNKNOWN_ORDER, now)
+        if order.state == OrderState.REJECTED:
+            name = ErrorClass(order.error_class).name.lower()
+            self.rejects[f"venue:{name}:{order.venue_code}" if order.venue_code else f"venue:{name}"] += 1
+            self._cool_down(trade, COOLDOWN_OF_CLASS.get(ErrorClass(order.error_class), ""), now)
+            self.core.note_outcome(order.error_class not in FAILED_CLASSES, now)
+            if order.purpose in (Purpose.CHASE, Purpose.UNWIND, Purpose.EXIT):
+                self._after_refused_repair(trade, order, now)
+        else:
+            self.core.note_outcome(True, now)
+            if order.cum_qty:
+                trade.attempts = 0
+            elif order.purpose in (Purpose.CHASE, Purpose.UNWIND):
+                trade.attempts += 1
+        if not order.is_settled:
+            self._arm(now + self.policy.settle_ns, self._on_settle_timer, order)
+
+    def _after_refused_repair(self, trade: Trade, order: Order, now: int) -> None:
+        """A venue refused a repair. Once may be chance; again means that something we believe is wrong: ask, wait, try again."""
+        trade.attempts += 1
+        if order.instrument.market == "linear":
+            self._ask(trade, order, [Ask.POSITION], now)
+        if trade.attempts > 1 or order.error_class == ErrorClass.RATE:
+            trade.retry_mono_ns = now + self.policy.retry_ns
+            self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
+        if trade.attempts == 2:
+            self._alert("repair_refused", f"trade {trade.trade_id}: {order.instrument.name} refuses repairs "
+                        f"({ErrorClass(order.error_class).name}, code {order.venue_code})", trade, "critical")
+
+    def _release(self, order: Order) -> None:
+        if not order.is_released:
+            order.is_released = True
+            self.core.release(order.intent_id, order.leg_index)
+
+    def _on_late_fill(self, trade: Trade, order: Order, now: int) -> None:
+        self._alert("late_fill", f"trade {trade.trade_id}: {order.client_id} on {order.instrument.name} executed after it was {order.end_cause}; "
+                    f"now {order.cum_qty} of {order.qty}", trade, "critical")
+        self._cool_down(trade, "orphan", now)
+        self._arm(now + self.policy.settle_ns, self._on_settle_timer, order)
+
+    # ================================================================ unknown orders
+
+    def _make_unknown(self, trade: Trade, order: Order, cause: str, now: int) -> None:
+        """Silence, a cut connection or an answer that proves nothing: ask until proven, lock the group meanwhile."""
+        if is_terminal(order.state) or order.watch is not None:
+            return
+        order.move(OrderState.UNKNOWN)
+        expiry = order.expiry_mono_ns + self.policy.clock_uncertainty_ns
+        order.watch = UnknownWatch(now, expiry, self.policy.absence_lag_ns, now)
+        self._alert("order_unknown", f"trade {trade.trade_id}: fate of {order.client_id} on {order.instrument.name} is unknown ({cause})", trade)
+        for instrument in trade.instruments:
+            self.locks.lock(instrument.row, LockReason.UNKNOWN_ORDER, FOR_EVER_NS, now)
+        self._cool_down(trade, "timeout", now)
+        self.core.note_outcome(False, now)
+        self._on_watch_timer(order, now)
+        if self.policy.hedge_unknown == "half":
+            self._arm(now + self.policy.hedge_unknown_ns, self._on_retry_timer, trade)
+
+    def _on_watch_timer(self, order: Order, now: int) -> None:
+        watch = order.watch
+        if watch is None or order.state != OrderState.UNKNOWN or not watch.is_due(now):
+            return
+        trade = self._trade_of[order.client_id]
+        self._ask(trade, order, watch.take_asks(now, self.policy), now)
+        self._arm(watch.next_ask_mono_ns, self._on_watch_timer, order)
+        waited_ns = now - watch.since_mono_ns
+        if waited_ns > self.policy.resolve_bound_ns and not watch.is_alerted:
+            watch.is_alerted = True
+            self._alert("unknown_unresolved", f"trade {trade.trade_id}: {order.client_id} on {order.instrument.name} is unknown for "
+                        f"{waited_ns / 1e9:.1f} s; still asking", trade, "critical")
+            if order.acked_mono_ns:  # it answered once: an order that should be over is told to end
+                self._commands.append(CancelOrder(order.client_id, order.row, trade.trade_id))
+        if self.policy.unknown_manual_ns and waited_ns > self.policy.unknown_manual_ns and trade.state != TradeState.MANUAL:
+            self._give_to_person(trade, f"{order.client_id} stays unknown", now)
+
+    def _ask(self, trade: Trade, order: Order, asks: list[Ask], now: int) -> None:
+        since = (order.sent_mono_ns or order.decided_mono_ns) - SECOND
+        for ask in asks:
+            self._commands.append(QueryOrder(order.client_id, order.row, ask, now, since, trade.trade_id, order.venue_order_id))
+        self._journal(JournalType.QUERY, trade, {"client_id": order.client_id, "instrument": order.instrument.name,
+                                                 "asks": [str(ask) for ask in asks]})
+
+    def _is_position_equal(self, order: Order, position: object) -> bool:
+        """Part four of the proof: the venue's position (spot: balance) equals the ledger without this order, and nothing else is moving there."""
+        instrument = order.instrument
+        for other in self._orders.values():
+            if other is not order and other.instrument.account == instrument.account and other.instrument.base == instrument.base \
+                    and not other.is_settled:
+                return False
+        if instrument.is_spot:
+            if not self.ledger.is_open(instrument.account, instrument.base):
+                return False
+            ours = self.ledger.amount(instrument.account, instrument.base)
+        else:
+            ours = self.ledger.positions[instrument.name].qty
+        return position is not None and Decimal(position) == ours  # type: ignore[arg-type]
+
+    def _half_hedge(self, trade: Trade, now: int) -> None:
+        """Policy `half`: one leg proven, the other UNKNOWN for too long."""
+        if self.policy.hedge_unknown != "half" or trade.half_hedged or not trade.has_unknown:
+            return
+        live = [order for order in trade.orders if order.is_live]
+        if any(order.watch is None or now - order.watch.since_mono_ns < self.policy.hedge_unknown_ns for order in live):
+            return
+        step = recovery.plan_half(trade, self._best, self.policy)
+        trade.half_hedged = True
+        if step.verdict == Verdict.SEND:
+            self._submit(trade, step)
+
+    # ================================================================ recovery
+
+    def _best(self, row: int) -> tuple[int, int] | None:
+        return best_prices(self.core, row)
+
+    def _recover(self, trade: Trade, residual: Decimal, now: int) -> None:
+        if trade.state not in (TradeState.RECOVERING, TradeState.UNWINDING):
+            self._transition(trade, TradeState.RECOVERING, "residual beyond dust", {"residual": text(residual)})
+            self._tell_core(trade, PairState.RECOVERING)
+        if now < trade.retry_mono_ns:
+            return
+        if self.policy.manual_after_attempts and trade.attempts >= self.policy.manual_after_attempts:
+            self._give_to_person(trade, f"{trade.attempts} attempts in a row did not execute", now)
+            return
+        step = recovery.plan_recovery(trade, residual, self._best, self.policy)
+        if step.verdict == Verdict.SEND:
+            self._repair(trade, step, now)
+        elif step.verdict == Verdict.NO_BOOK:
+            if trade.attempts == 0:
+                self._alert("recovery_waits", f"trade {trade.trade_id}: residual {text(residual)} and no usable book to price its repair", trade)
+            trade.attempts += 1
+            self._wait(trade, now)
+        elif step.verdict == Verdict.CAPPED:
+            self._give_to_person(trade, f"three times the intent was executed, residual {text(residual)} is left", now)
+        else:
+            trade.is_undersized = True
+            self._cool_down(trade, "orphan", now)
+            self._alert("residual_too_small", f"trade {trade.trade_id}: residual {text(residual)} is below what any venue accepts; it goes to the "
+                        "dust ledger", trade)
+            self._proceed(trade, now)
+
+    def _repair(self, trade: Trade, step: recovery.Step, now: int) -> None:
+        if step.purpose == Purpose.CHASE:
+            trade.chases += 1
+        else:
+            if trade.state == TradeState.RECOVERING:
+                self._transition(trade, TradeState.UNWINDING, step.cause)
+                self._cool_down(trade, "orphan", now)
+            if trade.unwinds >= len(self.policy.unwind_bands_bps):
+                if not trade.was_exhausted:
+                    trade.was_exhausted = True
+                    self._alert("unwind_exhausted", f"trade {trade.trade_id}: every unwind band was tried; going on at the widest", trade, "critical")
+                if trade.unwinds > len(self.policy.unwind_bands_bps) and trade.attempts:
+                    trade.unwinds = len(self.policy.unwind_bands_bps)
+                    self._wait(trade, now)
+                    return
+            trade.unwinds += 1
+        self._submit(trade, step)
+
+    def _wait(self, trade: Trade, now: int) -> None:
+        trade.retry_mono_ns = now + self.policy.retry_ns
+        self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
+
+    def _submit(self, trade: Trade, step: recovery.Step) -> None:
+        trade.pending = SubmitIntent(step.purpose, trade.trade_id, trade.pair_index, step.legs, step.kind, self.policy.ttl_ns, step.cause)
+        self._commands.append(trade.pending)
+
+    def _give_to_person(self, trade: Trade, why: str, now: int) -> None:
+        self._transition(trade, TradeState.MANUAL, why)
+        self._tell_core(trade, PairState.LOCKED)
+        for instrument in trade.instruments:
+            self.locks.lock(instrument.row, LockReason.MANUAL, FOR_EVER_NS, now)
+        self._alert("manual", f"trade {trade.trade_id} waits for a person: {why} (tools/recover)", trade, "critical")
+
+    def _on_stop_timer(self, trade: Trade, now: int) -> None:
+        """At a stop: a pair that the core did not close is closed here, both legs at once."""
+        if trade.state != TradeState.OPEN or trade.pending is not None or self._stop_mode != "close" or trade.has_live_order:
+            return
+        step = recovery.plan_exit(trade, self._best, self.policy)
+        if step.verdict == Verdict.SEND:
+            trade.exits += 1
+            self._submit(trade, step)
+        elif step.verdict == Verdict.TOO_SMALL:
+            trade.is_undersized = True
+            self._alert("exit_too_small", f"trade {trade.trade_id}: what is held is below what the venues accept; it stays", trade)
+        else:
+            self._arm(now + self.policy.retry_ns, self._on_stop_timer, trade)
+
+    # ================================================================ timers
+
+    def _arm(self, when_mono_ns: int, function: Callable[..., None], subject: Any) -> None:
+        self._timer_seq += 1
+        heapq.heappush(self._timers, (when_mono_ns, self._timer_seq, function, subject))
+
+    def _on_ack_timer(self, order: Order, now: int) -> None:
+        """No outcome in time. A resting order is cancelled at the end of its life instead."""
+        if not order.is_live or order.watch is not None:
+            return
+        trade = self._trade_of[order.client_id]
+        if order.state == OrderState.ACKED:
+            if order.order_type not in IMMEDIATE_TYPES:
+                if now < order.expiry_mono_ns:
+                    self._arm(order.expiry_mono_ns, self._on_ack_timer, order)
+                    return
+                self._commands.append(CancelOrder(order.client_id, order.row, trade.trade_id))
+            due = max(order.acked_mono_ns, order.sent_mono_ns) + self.policy.ack_timeout_ns
+        else:
+            due = (order.sent_mono_ns or order.decided_mono_ns) + self.policy.ack_timeout_ns
+        if now < due:
+            self._arm(due, self._on_ack_timer, order)
+            return
+        self._make_unknown(trade, order, "no end" if order.acked_mono_ns else "no answer", now)
+        self._proceed(trade, now)
+
+    def _on_retry_timer(self, trade: Trade, now: int) -> None:
+        if trade.trade_id in self.trades:
+            if trade.state == TradeState.OPEN and self._stop_mode == "close":
+                self._on_stop_timer(trade, now)
+            else:
+                self._proceed(trade, now)
+
+    def _on_settle_timer(self, order: Order, now: int) -> None:
+        """Fill details that did not come by themselves are asked for, more and more slowly."""
+        trade = self._trade_of.get(order.client_id)
+        if trade is None or order.is_settled or order.is_live:
+            return
+        waited_ns = now - max(order.end_mono_ns, order.proven_mono_ns)
+        self._ask(trade, order, [Ask.FILLS], now)
+        if waited_ns > self.policy.settle_give_up_ns and not trade.was_settle_given_up:
+            trade.was_settle_given_up = True
+            self._alert("fills_unexplained", f"trade {trade.trade_id}: {order.client_id} executed {order.cum_qty}, fills explain {order.fills_qty} "
+                        f"({order.fills_missing_fee} without fee)", trade, "critical")
+        self._arm(now + min(max(waited_ns, self.policy.settle_ns), 30 * SECOND), self._on_settle_timer, order)
+
+    def _arm_canary(self, order: Order, event: OrderEvent, now: int) -> None:
+        if self.policy.canary_ns and event.source == Source.REPLY and not order.seen_on_stream and order.state != OrderState.REJECTED:
+            self._arm(now + self.policy.canary_ns, self._on_canary_timer, order)
+
+    def _on_canary_timer(self, order: Order, now: int) -> None:
+        """The venue acknowledged an order, and the user stream never mentioned it: the stream is dead, however open it looks."""
+        key = (order.instrument.venue, order.instrument.market)
+        if order.seen_on_stream or now - self._stream_restarted.get(key, -STREAM_RESTART_NS) < STREAM_RESTART_NS:
+            return
+        self._stream_restarted[key] = now
+        self._commands.append(RestartStream(*key))
+        self._alert("stream_silent", f"user stream of {order.instrument.account} did not mention {order.client_id}: taken for dead")
+
+    # ================================================================ odd events
+
+    def _find(self, event: OrderEvent) -> Order | None:
+        order = self._orders.get(event.client_id)
+        if order is None and event.venue_order_id and event.instrument_id < len(self.instruments):
+            order = self._by_venue_id.get((event.instrument_id, event.venue_order_id))
+            if order is not None and order.client_id not in self._orders:
+                return self._dig_up(self._graves.get(order.client_id), event)
+        if order is not None:
+            return order
+        return self._dig_up(self._graves.get(event.client_id), event)
+
+    def _dig_up(self, grave: Grave | None, event: OrderEvent) -> Order | None:
+        """An event for a finished order: nothing new lets it rest (returned too, to be counted there), growth brings it back to life."""
+        if grave is None:
+            return None
+        order = grave.order
+        is_new_fill = event.trade_id and event.last_qty > 0 and self._seen.get(order.row, event.trade_id) is None
+        grows = event.cum_qty > order.cum_qty or (is_new_fill and order.fills_qty + event.last_qty > order.cum_qty)
+        trade = self.trades.get(order.trade_id)
+        if trade is None:
+            trade = Trade(order.trade_id, grave.pair_index, grave.strategy, grave.instruments, state=TradeState.CLOSED, phase=HOLD,
+                          is_revived=True, is_hedged=len(grave.instruments) > 1)
+            trade.phase_qty = {order.row: order.instrument.units(order.qty)}
+            if grows or is_new_fill:
+                self.trades[trade.trade_id] = trade
+        if grows or is_new_fill:
+            del self._graves[order.client_id]
+            trade.orders.append(order)
+            # What it executed before was settled with the first life of the trade.
+            trade.carry[order.row] = trade.carry.get(order.row, ZERO) - order.net_units()
+            self._orders[order.client_id] = order
+        self._trade_of[order.client_id] = trade
+        return order
+
+    def _on_foreign(self, event: OrderEvent, now: int) -> None:
+        """An order that is not ours: reported, never touched; the instrument takes no entries for a while. Reconciliation shows the amounts."""
+        if not event.is_fill or event.instrument_id >= len(self.instruments) or self._seen.get(event.instrument_id, event.trade_id):
+            return
+        instrument = self.instruments[event.instrument_id]
+        fill = Fill(event.trade_id, event.last_qty, event.last_px, event.fee or ZERO, event.fee_asset)
+        self._seen.add(instrument.row, event.trade_id, fill, now)
+        self._alert("foreign_fill", f"{instrument.name}: {event.last_qty} at {event.last_px} by {event.client_id or 'an order without our id'}",
+                    severity="critical", detail={"instrument": instrument.name})
+        self.locks.lock(instrument.row, LockReason.FOREIGN, now + self.policy.cooldowns_ns["orphan"], now)
+
+    # ================================================================ telling others
+
+    def _transition(self, trade: Trade, target: TradeState, cause: str, detail: dict[str, Any] | None = None) -> None:
+        if (trade.state, target) not in TRANSITIONS:
+            raise ImpossibleTransition(f"trade {trade.trade_id}: {trade.state} -> {target} ({cause})")
+        payload = {"trade_id": trade.trade_id, "from": str(trade.state), "to": str(target), "cause": cause, "mono_ns": self._now_mono_ns}
+        self._journal(JournalType.TRANSITION, trade, {**payload, **(detail or {})})
+        trade.state = target
+        if target not in FINAL_STATES:
+            trade.was_settle_given_up = False
+
+    def _tell_core(self, trade: Trade, state: PairState) -> None:
+        """Pair state and what is held, when it changed and the pair is this trade's."""
+        if not self._owns_pair(trade):
+            return
+        quantities = [self._signed_lots(trade, row) for row in self.core.pairs()[trade.pair_index]]
+        view = (int(state), quantities[0], quantities[1], trade.trade_id)
+        if self._core_view.get(trade.pair_index) == view:
+            return
+        self._core_view[trade.pair_index] = view
+        held = state in (PairState.OPEN, PairState.EXITING)
+        self.core.set_pair_state(trade.pair_index, int(state), quantities[0] if held else 0, quantities[1] if held else 0,
+                                 0 if state == PairState.FLAT else trade.trade_id, trade.opened_mono_ns, trade.opened_wall_ns)
+
+    def _signed_lots(self, trade: Trade, row: int) -> int:
+        units = trade.position(row)
+        qty = self.instruments[row].floor_qty(units)
+        return qty if units > 0 else -qty
+
+    def _has_pair(self, trade: Trade) -> bool:
+        return 0 <= trade.pair_index < len(self.core.pairs())
+
+    def _owns_pair(self, trade: Trade) -> bool:
+        return self._pair_owner.get(trade.pair_index) == trade.trade_id
+
+    def _cool_down(self, trade: Trade, name: str, now: int) -> None:
+        if not name:
+            return
+        trade.troubles.append(name)
+        length_ns = self.policy.cooldowns_ns.get(name, 0)
+        if length_ns:
+            for instrument in trade.instruments:
+                self.locks.lock(instrument.row, LOCK_OF_COOLDOWN[name], now + length_ns, now)
+
+    def _unlock(self, trade: Trade, reason: LockReason, now: int) -> None:
+        busy = {instrument.row for other in self.trades.values() if other is not trade
+                and (other.has_unknown if reason == LockReason.UNKNOWN_ORDER else other.state == TradeState.MANUAL)
+                for instrument in other.instruments}
+        for instrument in trade.instruments:
+            if instrument.row not in busy:
+                self.locks.unlock(instrument.row, reason, now)
+
+    def _journal(self, record: JournalType, trade: Trade | None, payload: dict[str, Any]) -> None:
+        self._commands.append(JournalRecord(record, payload, trade.trade_id if trade else 0))
+
+    def _alert(self, code: str, message: str, trade: Trade | None = None, severity: str = "warning", detail: dict[str, Any] | None = None) -> None:
+        self.alerts[code] += 1
+        trade_id = trade.trade_id if trade else 0
+        self._commands.append(Alert(code, message, trade_id, severity, detail or {}))
+        self._journal(JournalType.ALERT, trade, {"code": code, "severity": severity, "text": message, **(detail or {})})
+
+    # ================================================================ housekeeping and views
+
+    def _advance_clock(self, mono_ns: int, wall_ns: int = 0) -> int:
+        """Time as the events tell it; it never goes back."""
+        self._now_mono_ns = max(self._now_mono_ns, mono_ns)
+        self._now_wall_ns = max(self._now_wall_ns, wall_ns)
+        return self._now_mono_ns
+
+    def _live_orders(self, venue: str, market: str) -> list[Order]:
+        return [order for order in self._orders_of(venue, market) if order.is_live]
+
+    def _orders_of(self, venue: str, market: str) -> list[Order]:
+        return [order for order in self._orders.values() if (order.instrument.venue, order.instrument.market) == (venue, market)]
+
+    def _prune(self, now: int) -> None:
+        self._seen.prune(now)
+        old = now - self.policy.graveyard_ns
+        for client_id in [client_id for client_id, grave in self._graves.items() if grave.dead_mono_ns < old]:
+            order = self._graves.pop(client_id).order
+            self._trade_of.pop(client_id, None)
+            self._by_venue_id.pop((order.row, order.venue_order_id), None)
+
+    def position_units(self, row: int) -> Decimal:
+        """Net inventory of all our trades and remainders on the row, units of the underlying."""
+        return self.dust.units(row) + sum((trade.position(row) for trade in self.trades.values()
+                                           if any(one.row == row for one in trade.instruments)), ZERO)
+
+    def busy_rows(self) -> set[int]:
+        """Rows with an order of ours that is in flight or whose fills are not all explained."""
+        return {order.row for order in self._orders.values() if not order.is_settled}
+
+    def report(self) -> dict[str, Any]:
+        """The calm floor's part of report.json."""
+        return make_report(self)
+
+    def describe(self, trade: Trade) -> dict[str, Any]:
+        """One trade for the status screen and the control socket."""
+        return {"trade_id": trade.trade_id, "pair": trade.pair_index, "state": str(trade.state), "phase": trade.phase,
+                "instruments": [one.name for one in trade.instruments], "orders": len(trade.orders),
+                "positions": {self.instruments[row].name: text(units) for row, units in trade.positions().items()},
+                "residual": text(trade.residual()), "net": text(trade.net_profit()), "fees": text(trade.money.fees),
+                "opened_mono_ns": trade.opened_mono_ns, "closed_mono_ns": trade.closed_mono_ns, "troubles": sorted(set(trade.troubles))}

@@ -1,0 +1,169 @@
+"""What to do about a residual: one pure decision, from a trade's facts and the best prices, to the next orders or to why there are none.
+
+Order of choice: chase the lagging leg (it completes the pair, or the exit), at most `chase_max` times and no dearer than the slippage cap from
+the price on which the intent was decided; else give back the excess, in bands from the best price now that widen by attempt, futures
+reduce-only; else, where the venue's filters let no such order in, close both legs. Nothing that was executed may exceed three times what
+the phase's intent asked for: then a person decides.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from engine.events import IntentKind, LegFlag, Purpose, Side
+from engine.trade.instruments import Instrument
+from engine.trade.money import ZERO
+from engine.trade.policy import EXECUTED_MAX_FACTOR, TradePolicy
+from engine.trade.trade import ENTRY, EXIT, Trade
+
+Best = Callable[[int], tuple[int, int] | None]   # row -> (best bid, best ask) in the row's px scale, None = no usable book
+LegTuple = tuple[int, int, int, int, int]        # (row, side, limit_px, qty, flags) as core.submit takes them
+
+
+class Verdict(StrEnum):
+    SEND = "send"
+    NO_BOOK = "no_book"            # nothing to price it with: try again later
+    TOO_SMALL = "too_small"        # no venue accepts an order for it
+    CAPPED = "capped"              # three times the intent was executed already
+
+
+@dataclass(slots=True)
+class Step:
+    verdict: Verdict
+    purpose: int = Purpose.UNWIND
+    legs: list[LegTuple] = field(default_factory=list)
+    cause: str = ""
+
+    @property
+    def kind(self) -> int:
+        return IntentKind.SINGLE if len(self.legs) == 1 else IntentKind.SIMULTANEOUS
+
+
+def side_for(units: Decimal) -> int:
+    """Side of the order that takes `units` of inventory away."""
+    return Side.SELL if units > 0 else Side.BUY
+
+
+def plan_recovery(trade: Trade, residual: Decimal, best: Best, policy: TradePolicy) -> Step:
+    """The next step for a residual beyond dust."""
+    excess, lagging = _sort_legs(trade, residual)
+    if trade.chases < policy.chase_max and trade.phase in (ENTRY, EXIT) and not trade.is_revived:
+        target = lagging if trade.phase == ENTRY and lagging is not None else excess
+        leg = _chase_leg(trade, target, residual, best, policy)
+        if leg is not None:
+            return Step(Verdict.SEND, Purpose.CHASE, [leg], f"chase {trade.chases + 1} of {policy.chase_max}")
+    return _plan_unwind(trade, excess, residual, best, policy)
+
+
+def plan_exit(trade: Trade, best: Best, policy: TradePolicy) -> Step:
+    """Both legs to zero, by the calm floor itself (at a stop, or for what only closes together)."""
+    legs: list[LegTuple] = []
+    band = policy.exit_bands_bps[min(trade.exits, len(policy.exit_bands_bps) - 1)]
+    for instrument in trade.instruments:
+        units = trade.position(instrument.row)
+        qty = instrument.floor_qty(units)
+        if not qty:
+            continue
+        leg = _priced_leg(instrument, units, qty, best, band)
+        if leg is None:
+            return Step(Verdict.NO_BOOK)
+        if not instrument.is_orderable(leg[2], qty, not instrument.is_spot):
+            return Step(Verdict.TOO_SMALL)
+        legs.append(leg)
+    if not legs:
+        return Step(Verdict.TOO_SMALL)
+    return Step(Verdict.SEND, Purpose.EXIT, legs, f"exit attempt {trade.exits + 1}")
+
+
+def plan_half(trade: Trade, best: Best, policy: TradePolicy) -> Step:
+    """While one leg is UNKNOWN: give back half of what is proven on the other. Halves the worst case under either outcome."""
+    unknown_rows = {order.row for order in trade.orders if order.is_live}
+    for instrument in trade.instruments:
+        units = trade.position(instrument.row)
+        qty = instrument.floor_qty(units / 2)
+        if instrument.row in unknown_rows or not qty:
+            continue
+        leg = _priced_leg(instrument, units, qty, best, policy.unwind_bands_bps[0])
+        if leg is not None and instrument.is_orderable(leg[2], qty, not instrument.is_spot):
+            return Step(Verdict.SEND, Purpose.UNWIND, [leg], "half of the proven leg while the other is unknown")
+    return Step(Verdict.TOO_SMALL)
+
+
+def _sort_legs(trade: Trade, residual: Decimal) -> tuple[Instrument, Instrument | None]:
+    """(leg whose inventory is too large, the other one)."""
+    ordered = sorted(trade.instruments, key=lambda one: trade.position(one.row) * (1 if residual > 0 else -1), reverse=True)
+    return ordered[0], ordered[1] if len(ordered) > 1 else None
+
+
+def _room(trade: Trade, instrument: Instrument) -> Decimal:
+    """Units that may still be executed on the row in this phase."""
+    asked = max(trade.phase_qty.values(), default=ZERO)
+    return max(ZERO, EXECUTED_MAX_FACTOR * asked - trade.executed_units(instrument.row))
+
+
+def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, best: Best, policy: TradePolicy) -> LegTuple | None:
+    """An order for the residual on `instrument`, at the cap; None when it is too dear, too small, or there is no price to judge by."""
+    side = side_for(residual)
+    sign = 1 if side == Side.BUY else -1
+    prices, decided_px = best(instrument.row), trade.phase_best_px(instrument.row)
+    if prices is None or not decided_px:
+        return None
+    cap_px = instrument.shifted_px(decided_px, sign, policy.chase_slippage_bps)
+    now_px = prices[1] if side == Side.BUY else prices[0]
+    qty = min(instrument.floor_qty(min(abs(residual), _room(trade, instrument))), instrument.max_qty)
+    flags = _reduce_flag(instrument, trade.position(instrument.row), residual)
+    if (now_px - cap_px) * sign > 0 or not instrument.is_orderable(cap_px, qty, bool(flags)):
+        return None
+    return instrument.row, side, cap_px, qty, flags
+
+
+def _reduce_flag(instrument: Instrument, held: Decimal, residual: Decimal) -> int:
+    """Reduce-only where the venue has it and the order only takes away."""
+    takes_away = held * residual > 0 and abs(held) >= abs(residual)
+    return int(LegFlag.REDUCE_ONLY if takes_away and not instrument.is_spot else LegFlag.NONE)
+
+
+def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, best: Best, policy: TradePolicy) -> Step:
+    held = trade.position(excess.row)
+    room = _room(trade, excess)
+    units = min(abs(residual), abs(held) if held * residual > 0 else abs(residual))
+    qty = min(excess.floor_qty(min(units, room)), excess.max_qty)
+    band_index = min(trade.unwinds, len(policy.unwind_bands_bps) - 1)
+    leg = _priced_leg(excess, residual, qty, best, policy.unwind_bands_bps[band_index])
+    if leg is None:
+        return Step(Verdict.NO_BOOK)
+    if policy.slice_notional:
+        leg = _sliced(excess, leg, policy.slice_notional)
+    if excess.is_orderable(leg[2], leg[3], bool(leg[4])):
+        return Step(Verdict.SEND, Purpose.UNWIND, [leg], f"unwind {trade.unwinds + 1}, band {policy.unwind_bands_bps[band_index]} bps")
+    if room < abs(residual):
+        return Step(Verdict.CAPPED)
+    return _plan_both(trade, best, policy)
+
+
+def _plan_both(trade: Trade, best: Best, policy: TradePolicy) -> Step:
+    """The residual alone is below a filter: close both legs together, if that is large enough."""
+    if len(trade.instruments) < 2 or any(abs(units) < trade.dust_limit for units in trade.positions().values()):
+        return Step(Verdict.TOO_SMALL)
+    step = plan_exit(trade, best, policy)
+    step.purpose, step.cause = Purpose.UNWIND, "the residual alone is below a filter: both legs are closed"
+    return step
+
+
+def _priced_leg(instrument: Instrument, units: Decimal, qty: int, best: Best, band_bps: Decimal) -> LegTuple | None:
+    """An order that takes `qty` of `units` away, `band_bps` beyond the best price it would take."""
+    prices = best(instrument.row)
+    if prices is None:
+        return None
+    side = side_for(units)
+    sign = 1 if side == Side.BUY else -1
+    limit_px = instrument.shifted_px(prices[1] if sign > 0 else prices[0], sign, band_bps)
+    return instrument.row, side, limit_px, qty, int(LegFlag.NONE if instrument.is_spot else LegFlag.REDUCE_ONLY)
+
+
+def _sliced(instrument: Instrument, leg: LegTuple, slice_notional: Decimal) -> LegTuple:
+    row, side, limit_px, qty, flags = leg
+    price = instrument.price(limit_px) / instrument.multiplier
+    return row, side, limit_px, min(qty, max(instrument.floor_qty(slice_notional / price), instrument.lot_qty)), flags

@@ -1,0 +1,71 @@
+"""The calm floor's part of report.json: counts, residuals, dust, naked times, profit, closing balances. Exact numbers are decimal strings."""
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from engine.trade.money import ZERO, exact, lcm_decimal, text
+from engine.trade.states import FINAL_STATES, TradeState
+
+if TYPE_CHECKING:
+    from engine.trade.manager import TradeManager
+
+
+@exact
+def make_report(manager: TradeManager) -> dict[str, Any]:
+    trades = Counter(manager.final_states)
+    for trade in manager.trades.values():
+        if not trade.is_revived or not trade.is_final:
+            trades[trade.state] += 1
+    return {
+        "trades": {str(state): count for state, count in sorted(trades.items()) if count},
+        "orders": manager.order_count,
+        "fills": manager.fill_count,
+        "rejects": dict(sorted(manager.rejects.items())),
+        "alerts": dict(sorted(manager.alerts.items())),
+        "open_pairs": [manager.describe(trade) for trade in manager.trades.values() if trade.state not in FINAL_STATES],
+        "unhedged": unhedged(manager),
+        "dust": {manager.instruments[row].name: text(units) for row, units in dust_units(manager).items()},
+        "naked_ms": manager.naked.to_json(),
+        "pnl": manager.profit.report(manager.ledger, manager.trades.values(), manager.dust, manager.instruments, manager.loose_funding),
+        "balances": _texts(manager.ledger.accounts()),
+        "positions": _texts(manager.ledger.position_table()),
+    }
+
+
+def dust_units(manager: TradeManager) -> dict[int, Decimal]:
+    """Remainders by row: those put away, and what open trades hold beyond whole lots."""
+    found = {row: remainder.units for row, remainder in manager.dust.items()}
+    for trade in manager.trades.values():
+        if trade.state == TradeState.OPEN and trade.is_hedged:
+            excess = max(trade.instruments, key=lambda one: abs(trade.position(one.row)))
+            found[excess.row] = found.get(excess.row, ZERO) + trade.residual()
+    return {row: units for row, units in sorted(found.items()) if units}
+
+
+def unhedged(manager: TradeManager) -> dict[str, str]:
+    """Instrument with the larger side -> net inventory of the underlying, where that is a common lot or more. Empty is good."""
+    groups: dict[tuple[int, ...], Decimal] = {}
+    for trade in manager.trades.values():
+        if trade.is_hedged:
+            rows = tuple(sorted(one.row for one in trade.instruments))
+            groups[rows] = groups.get(rows, ZERO) + trade.residual()
+    grouped = {row: rows for rows in groups for row in rows}
+    pairs = {row: tuple(sorted(pair)) for pair in manager.core.pairs() for row in pair}
+    for row, remainder in manager.dust.items():
+        rows = grouped.get(row) or pairs.get(row) or (row,)
+        groups[rows] = groups.get(rows, ZERO) + remainder.units
+    found = {}
+    for rows, net in groups.items():
+        limit = manager.instruments[rows[0]].lot
+        for row in rows[1:]:
+            limit = lcm_decimal(limit, manager.instruments[row].lot)
+        if abs(net) >= limit:
+            largest = max(rows, key=lambda row: manager.position_units(row) * (1 if net > 0 else -1))
+            found[manager.instruments[largest].name] = text(net)
+    return dict(sorted(found.items()))
+
+
+def _texts(accounts: dict[str, dict[str, Decimal]]) -> dict[str, dict[str, str]]:
+    return {account: {asset: text(amount) for asset, amount in assets.items()} for account, assets in accounts.items()}

@@ -1,0 +1,407 @@
+"""A tiny venue as truth, a virtual clock and a driver for TradeManager: no sockets, no bytes, every delay and fault drawn from one seed or scripted.
+
+`World` owns the clock; `Venue` holds balances, positions, orders and executions and answers as Binance would (spot buys pay their fee in base,
+everything else in quote); `Treatment` says what happens to one order. Shares no arithmetic with engine/trade: ints and plain sums.
+"""
+from __future__ import annotations
+
+import heapq
+import random
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from engine.events import ErrorClass, EventFlag, Intent, OrderEvent, OrderStatus, Purpose, Sent, SentOutcome, Side, Source
+from engine.trade.commands import Ask, CancelOrder, JournalRecord, JournalType, NakedTime, QueryOrder, RestartStream, SubmitIntent
+from engine.trade.core_surface import PairState
+from engine.trade.manager import TradeManager
+from engine.trade.policy import TradePolicy
+from engine.trade.unknown import QueryAnswer
+from tests.support.fake_core import FakeCore, pair_rows
+
+US, MS, S = 1_000, 1_000_000, 1_000_000_000
+REJECT_CLASSES = ("RETRY", "REJECT", "BALANCE", "FILTER", "RATE", "AUTH", "TIME", "FATAL")
+
+
+@dataclass
+class Treatment:
+    """What the world does with one order. Delays in ns from the send; None = the message is lost."""
+    sent: int = Sent.OK
+    arrives: int | None = 200 * US     # at the matcher; None = the request is lost
+    fraction: float = 1.0              # of its quantity that executes
+    pieces: int = 1                    # fills
+    reject: str = ""                   # error class of a definite refusal
+    unclear: str = ""                  # error class of an answer that proves nothing (the order is treated as arrived)
+    reply: int | None = 300 * US       # answer, from arrival
+    reply_kind: str = "end"            # "end" (terminal with cumulative), "ack" (NEW only), "fills" (one event a fill, then the end)
+    stream: int | None = 400 * US      # user stream events, from arrival
+    stream_shuffled: bool = False
+    stream_copies: int = 1
+    lite_first: bool = False           # a fill notice without fee before the real one
+    lies: str = ""                     # reply says "rejected" or "expired" though it executes; the stream tells the truth later
+    ignores_ttl: bool = False          # executes after its time-to-live
+
+
+@dataclass
+class VenueOrder:
+    client_id: str
+    row: int
+    side: int
+    qty: int
+    limit_px: int
+    flags: int
+    purpose: int
+    trade_id: int
+    order_id: int
+    expiry: int
+    treatment: Treatment
+    status: int = OrderStatus.NEW
+    cum_qty: int = 0
+    fills: list[tuple[int, int, int, Decimal, str]] = field(default_factory=list)  # (trade id, qty, px, fee, asset)
+    known_from: int = 0                # when queries see it
+
+
+class Venue:
+    """Truth."""
+
+    def __init__(self, rows: list[Any], cash: Decimal = Decimal(1_000_000)) -> None:
+        self.rows = rows
+        self.balances: dict[str, dict[str, Decimal]] = {"binance:spot": defaultdict(Decimal), "binance:linear": defaultdict(Decimal)}
+        for row in rows:
+            self.balances["binance:spot"].setdefault(row.base, Decimal(10))
+            self.balances["binance:spot"][row.quote] = cash
+            self.balances["binance:linear"][row.quote] = cash
+        self.opening = {account: dict(assets) for account, assets in self.balances.items()}
+        self.positions: dict[int, int] = defaultdict(int)
+        self.position_cash: dict[int, Decimal] = defaultdict(Decimal)   # what futures fills flowed, as if paid in full
+        self.orders: dict[str, VenueOrder] = {}
+        self.sent_ids: set[str] = set()
+        self.next_trade_id = 1000
+
+    def execute(self, order: VenueOrder, qty: int, px: int) -> None:
+        row = self.rows[order.row]
+        sign = 1 if order.side == Side.BUY else -1
+        amount = Decimal(px * qty).scaleb(-row.px_scale - row.qty_scale)
+        base = Decimal(qty).scaleb(-row.qty_scale)
+        if row.market == "spot":
+            spot = self.balances["binance:spot"]
+            spot[row.base] += sign * base
+            spot[row.quote] -= sign * amount
+            asset, basis = (row.base, base) if sign > 0 else (row.quote, amount)
+            fee = (basis * row.taker_fee).quantize(Decimal("1e-8"), rounding=ROUND_HALF_UP)
+            spot[asset] -= fee
+        else:
+            asset = row.quote
+            fee = (amount * row.taker_fee).quantize(Decimal("1e-8"), rounding=ROUND_HALF_UP)
+            self.positions[order.row] += sign * qty
+            self.position_cash[order.row] -= sign * amount
+            self.balances["binance:linear"][asset] -= fee
+        self.next_trade_id += 1
+        order.cum_qty += qty
+        order.fills.append((self.next_trade_id, qty, px, fee, asset))
+        assert order.cum_qty <= order.qty, "I3: more executed than ordered"
+
+    def wallet(self, asset: str) -> Decimal:
+        """Futures wallet plus what open positions flowed: comparable at any time."""
+        return self.balances["binance:linear"][asset] + sum((cash for row, cash in self.position_cash.items()
+                                                             if self.rows[row].quote == asset), Decimal(0))
+
+    def base_position(self, row: int) -> Decimal:
+        """As a POSITION query answers: spot balance of the base, futures position."""
+        instrument = self.rows[row]
+        if instrument.market == "spot":
+            return self.balances["binance:spot"][instrument.base]
+        return Decimal(self.positions[row]).scaleb(-instrument.qty_scale)
+
+
+class World:
+    def __init__(self, pairs: int = 1, policy: TradePolicy | None = None, seed: int = 0,
+                 treat: Callable[[Any, int], Treatment] | None = None) -> None:
+        self.rng = random.Random(seed)
+        self.rows = pair_rows(pairs)
+        self.core = FakeCore([(2 * i, 2 * i + 1) for i in range(pairs)])
+        for index in range(pairs):
+            self.core.books[2 * index] = (10_000_00, 10_000_10)
+            self.core.books[2 * index + 1] = (10_060_0, 10_060_5)
+        self.policy = policy or TradePolicy()
+        self.manager = TradeManager(self.core, self.rows, self.policy)
+        self.venue = Venue(self.rows)
+        self.manager.accounts.open(self.venue.opening)
+        self.treat = treat or (lambda leg, purpose: Treatment())
+        self.now = 1 * S
+        self.heap: list[tuple[int, int, Callable[[], None]]] = []
+        self.seq = 0
+        self.commands: list[Any] = []
+        self.journal: list[JournalRecord] = []
+        self.naked: list[NakedTime] = []
+        self.query_delay = 2 * MS
+        self.query_lost: Callable[[], bool] = lambda: False
+        self.query_stale: Callable[[], bool] = lambda: False
+        self.stream_restarts = 0
+        self.intents: list[Intent] = []
+
+    # ---------------------------------------------------------------- clock
+
+    def at(self, when: int, function: Callable[[], None]) -> None:
+        self.seq += 1
+        heapq.heappush(self.heap, (max(when, self.now), self.seq, function))
+
+    def run_until(self, when: int) -> None:
+        """Events and timers in order of time."""
+        while True:
+            event_at = self.heap[0][0] if self.heap else when + 1
+            timer_at = self.manager.next_timer_mono_ns()
+            moment = min(event_at, timer_at)
+            if moment > when:
+                break
+            self.now = max(self.now, moment)
+            if event_at <= timer_at:
+                heapq.heappop(self.heap)[2]()
+            else:
+                self.manager.on_timer(self.now, self.now)
+            self.drain()
+        self.now = max(self.now, when)
+
+    def run_for(self, duration: int) -> None:
+        self.run_until(self.now + duration)
+
+    # ---------------------------------------------------------------- driver
+
+    def drain(self) -> None:
+        while commands := self.manager.take_commands():
+            for command in commands:
+                self.commands.append(command)
+                self._execute(command)
+
+    def _execute(self, command: Any) -> None:
+        if isinstance(command, SubmitIntent):
+            if self.core.refuse_with:
+                self.manager.on_submit_refused(command, self.core.refuse_with, self.now)
+                return
+            self.send(self.core.make_intent(command.purpose, command.trade_id, command.pair_index, command.legs, command.ttl_ns, self.now))
+        elif isinstance(command, QueryOrder):
+            self._query(command)
+        elif isinstance(command, CancelOrder):
+            order = self.venue.orders.get(command.client_id)
+            if order is not None and order.status in (OrderStatus.NEW, OrderStatus.PARTIAL):
+                order.status = OrderStatus.CANCELED
+        elif isinstance(command, JournalRecord):
+            self.journal.append(command)
+        elif isinstance(command, NakedTime):
+            self.naked.append(command)
+        elif isinstance(command, RestartStream):
+            self.stream_restarts += 1
+
+    def enter(self, pair: int = 0, qty: int = 10, direction: int = 1) -> Intent:
+        """An entry as the hot core would decide it: `qty` perpetual lots on both legs."""
+        spot, perp = self.core.pair_list[pair]
+        (sb, sa), (pb, pa) = self.core.books[spot], self.core.books[perp]
+        side = Side.BUY if direction > 0 else Side.SELL
+        other = Side.SELL if direction > 0 else Side.BUY
+        legs = [(spot, side, sa if direction > 0 else sb, qty * 100, 0), (perp, other, pb if direction > 0 else pa, qty, 0)]
+        intent = self.core.make_intent(Purpose.ENTRY, 0, pair, legs, self.policy.ttl_ns, self.now)
+        self.send(intent)
+        self.drain()
+        return intent
+
+    def leave(self, pair: int = 0) -> Intent | None:
+        """An exit as the hot core would decide it, from the pair state that it was told."""
+        state, spot_qty, perp_qty = self.core.pair_states[pair]
+        assert state == PairState.OPEN
+        legs = []
+        for row, qty in zip(self.core.pair_list[pair], (spot_qty, perp_qty), strict=True):
+            if qty:
+                bid, ask = self.core.books[row]
+                side = Side.SELL if qty > 0 else Side.BUY
+                legs.append((row, side, bid if qty > 0 else ask, abs(qty), 1 if row % 2 else 0))
+        trade_id = next(t.trade_id for t in self.manager.trades.values() if t.pair_index == pair and t.state == "OPEN")
+        intent = self.core.make_intent(Purpose.EXIT, trade_id, pair, legs, self.policy.ttl_ns, self.now)
+        self.send(intent)
+        self.drain()
+        return intent
+
+    def send(self, intent: Intent) -> None:
+        """Both legs in one turn, then the calm floor hears of it."""
+        self.intents.append(intent)
+        treatments = [self.treat(leg, intent.purpose) for leg in intent.legs]
+        for leg, treatment in zip(intent.legs, treatments, strict=True):
+            assert leg.client_id not in self.venue.sent_ids, "I2: an id was sent twice"
+            self.venue.sent_ids.add(leg.client_id)
+            if treatment.sent == Sent.NOT or treatment.arrives is None:
+                continue
+            order = VenueOrder(leg.client_id, leg.instrument_id, leg.side, leg.qty, leg.limit_px, leg.flags, intent.purpose, intent.trade_id,
+                               len(self.venue.sent_ids) + 7_000, self.now + intent.ttl_ns, treatment)
+            self.at(self.now + treatment.arrives, lambda order=order: self._arrive(order))
+        self.manager.on_intent(intent)
+        for leg, treatment in zip(intent.legs, treatments, strict=True):
+            self.manager.on_sent(SentOutcome(intent.intent_id, leg.leg_index, treatment.sent, self.now, self.now + 2 * US, 250))
+
+    # ---------------------------------------------------------------- venue's side
+
+    def _arrive(self, order: VenueOrder) -> None:
+        treatment = order.treatment
+        self.venue.orders[order.client_id] = order
+        order.known_from = self.now
+        if self.now > order.expiry and not treatment.ignores_ttl:
+            order.status = OrderStatus.REJECTED
+            self._reply_reject(order, "TIME")
+            return
+        if treatment.reject:
+            order.status = OrderStatus.REJECTED
+            self._reply_reject(order, treatment.reject)
+            return
+        bid, ask = self.core.books[order.row]
+        px = ask if order.side == Side.BUY else bid
+        crosses = px <= order.limit_px if order.side == Side.BUY else px >= order.limit_px
+        if order.flags & 1:
+            held = self.venue.positions[order.row]
+            takes = held < 0 if order.side == Side.BUY else held > 0
+            if not takes or abs(held) < order.qty:
+                order.status = OrderStatus.REJECTED
+                self._reply_reject(order, "REJECT")
+                return
+        qty = min(order.qty, int(round(order.qty * treatment.fraction))) if crosses else 0
+        left = qty
+        for piece in range(treatment.pieces):
+            part = left if piece == treatment.pieces - 1 else min(left, max(1, qty // treatment.pieces))
+            if part > 0:
+                self.venue.execute(order, part, px)
+                left -= part
+        order.status = OrderStatus.FILLED if order.cum_qty == order.qty else OrderStatus.EXPIRED
+        if treatment.unclear:
+            self._after(treatment.reply, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.UNKNOWN, error=treatment.unclear)))
+        elif treatment.reply is not None:
+            self._reply(order)
+        if treatment.stream is not None:
+            self._stream(order)
+
+    def _reply_reject(self, order: VenueOrder, error: str) -> None:
+        if order.treatment.reply is not None:
+            self._after(order.treatment.reply, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.REJECTED, error=error)))
+
+    def _after(self, delay: int | None, function: Callable[[], None]) -> None:
+        if delay is not None:
+            self.at(self.now + delay, function)
+
+    def _reply(self, order: VenueOrder) -> None:
+        treatment, delay = order.treatment, order.treatment.reply
+        if treatment.lies == "rejected":
+            self._after(delay, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.REJECTED, error="REJECT")))
+        elif treatment.lies == "expired":
+            self._after(delay, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.EXPIRED, cum=0)))
+        elif treatment.reply_kind == "ack":
+            self._after(delay, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.NEW, cum=0)))
+        else:
+            if treatment.reply_kind == "fills":
+                for fill in order.fills:
+                    self._after(delay, lambda fill=fill: self._deliver(self._fill_event(order, Source.REPLY, fill, OrderStatus.PARTIAL, -1)))
+            self._after(delay, lambda: self._deliver(self._event(order, Source.REPLY, order.status, cum=order.cum_qty)))
+
+    def _stream(self, order: VenueOrder) -> None:
+        treatment = order.treatment
+        events = [self._event(order, Source.STREAM, OrderStatus.NEW, cum=0)]
+        total = 0
+        for fill in order.fills:
+            total += fill[1]
+            status = OrderStatus.FILLED if total == order.qty else OrderStatus.PARTIAL
+            if treatment.lite_first:
+                lite = self._fill_event(order, Source.STREAM, fill, OrderStatus.NONE, -1)
+                lite.flags |= EventFlag.LITE
+                lite.fee, lite.fee_asset = None, ""
+                events.append(lite)
+            events.append(self._fill_event(order, Source.STREAM, fill, status, total))
+        if order.status == OrderStatus.EXPIRED:
+            events.append(self._event(order, Source.STREAM, OrderStatus.EXPIRED, cum=order.cum_qty))
+        if treatment.stream_shuffled:
+            self.rng.shuffle(events)
+        for copy in range(treatment.stream_copies):
+            for index, event in enumerate(events):
+                self._after((treatment.stream or 0) + index * 10 * US + copy * 5 * MS, lambda event=event: self._deliver(event))
+
+    def _event(self, order: VenueOrder, source: int, status: int, cum: int = -1, error: str = "NONE") -> OrderEvent:
+        return OrderEvent(order.client_id, order.row, source, status, venue_order_id=order.order_id, cum_qty=cum,
+                          error_class=ErrorClass[error], venue_code=0 if error == "NONE" else -2000 - ErrorClass[error])
+
+    def _fill_event(self, order: VenueOrder, source: int, fill: tuple[int, int, int, Decimal, str], status: int, cum: int) -> OrderEvent:
+        trade_id, qty, px, fee, asset = fill
+        return OrderEvent(order.client_id, order.row, source, status, venue_order_id=order.order_id, trade_id=trade_id, last_qty=qty, last_px=px,
+                          cum_qty=cum, fee=fee, fee_asset=asset, flags=int(EventFlag.IS_FILL))
+
+    def _deliver(self, event: OrderEvent) -> None:
+        copy = OrderEvent(**{name: getattr(event, name) for name in OrderEvent.__dataclass_fields__})
+        copy.recv_mono_ns = self.now
+        copy.exch_ns = self.now
+        self.manager.on_order_event(copy)
+        self.drain()
+
+    # ---------------------------------------------------------------- queries
+
+    def _query(self, query: QueryOrder) -> None:
+        if not self.query_lost():
+            self.at(self.now + self.query_delay, lambda: self._answer(query))
+
+    def _answer(self, query: QueryOrder) -> None:
+        order = self.venue.orders.get(query.client_id)
+        is_visible = order is not None and not (self.query_stale() and self.now - order.known_from < self.policy.absence_lag_ns)
+        is_found, position = False, None
+        if query.ask == Ask.ORDER:
+            is_found = is_visible
+            if order is None or not is_visible:
+                self._deliver(OrderEvent(query.client_id, query.row, Source.QUERY, OrderStatus.NOT_FOUND, error_class=ErrorClass.UNKNOWN_ORDER))
+            else:
+                cum = order.cum_qty
+                self._deliver(self._event(order, Source.QUERY, order.status, cum=cum, error="REJECT" if order.status == OrderStatus.REJECTED else "NONE"))
+        elif query.ask == Ask.FILLS:
+            is_found = bool(is_visible and order is not None and order.fills)
+            if is_found and order is not None:
+                for fill in order.fills:
+                    self._deliver(self._fill_event(order, Source.QUERY, fill, OrderStatus.NONE, -1))
+        else:
+            position = self.venue.base_position(query.row)
+        self.manager.on_query_answer(QueryAnswer(query.client_id, query.ask, query.asked_mono_ns, self.now, True, is_found, position))
+        self.drain()
+
+    # ---------------------------------------------------------------- truth against belief
+
+    def assert_belief_is_truth(self) -> None:
+        """I6, I7: quantities, balances, fees, to the last unit; and the two floors agree."""
+        manager, venue = self.manager, self.venue
+        spot = manager.ledger.check({"binance:spot": venue.balances["binance:spot"]})
+        assert not spot, f"ledger differs from the venue: {[str(one) for one in spot]}"
+        for asset in {row.quote for row in self.rows}:
+            ours = manager.ledger.amount("binance:linear", asset) + manager.ledger.open_cost(asset)
+            assert ours == venue.wallet(asset), f"futures wallet: ledger {ours}, venue {venue.wallet(asset)}"
+        for row, instrument in enumerate(self.rows):
+            if instrument.market == "linear":
+                ours = manager.ledger.positions[instrument.name].qty
+                assert ours == venue.base_position(row), f"{instrument.name}: ledger {ours}, venue {venue.base_position(row)}"
+            assert self.core.fills.get(row, 0) == self._executed(row), f"{instrument.name}: core was told {self.core.fills.get(row, 0)}"
+            if instrument.market == "spot":
+                change = venue.balances["binance:spot"][instrument.base] - venue.opening["binance:spot"].get(instrument.base, Decimal(0))
+                assert manager.position_units(row) == change, f"{instrument.name}: belief {manager.position_units(row)}, truth {change}"
+            else:
+                assert manager.position_units(row) == venue.base_position(row)
+        manager.ledger.check_identity()
+
+    def _executed(self, row: int) -> int:
+        return sum(order.cum_qty * (1 if order.side == Side.BUY else -1) for order in self.venue.orders.values() if order.row == row)
+
+    def truth_net(self, pair: int) -> Decimal:
+        """Net change of inventory of a pair's base, as the venue has it."""
+        spot, perp = self.core.pair_list[pair]
+        base = self.rows[spot].base
+        return (self.venue.balances["binance:spot"][base] - self.venue.opening["binance:spot"].get(base, Decimal(0))
+                + self.venue.base_position(perp))
+
+    def assert_profit_is_exact(self) -> None:
+        """The total counted from the ledger equals the sum over trades, and both equal the venue's own change."""
+        report = self.manager.report()
+        assert report["pnl"]["split"]["rounding"] == "0", report["pnl"]
+
+    def transitions(self) -> list[tuple[str, str]]:
+        return [(record.payload["from"], record.payload["to"]) for record in self.journal if record.type == JournalType.TRANSITION]
+
+    def alert_codes(self) -> set[str]:
+        return set(self.manager.alerts)
