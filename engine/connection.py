@@ -1,0 +1,141 @@
+"""Keeps one session connected: opens sockets, prepares them (logon, subscribe), replaces them before they end.
+
+The loop: open -> prepare -> adopt -> wait until the socket ends, the venue announces its end, or it gets old. An announced or old
+socket is replaced first and closed afterwards (make before break). Failures back off from `first_ms`, doubling up to `last_ms`, with
+jitter from a seeded generator; a connection that held for a while starts from the beginning again.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import picows
+
+from engine.sessions import VenueSession, VenueSocket
+
+log = logging.getLogger("lockstep.connection")
+
+HELD_S = 10.0       # a connection that lived so long was a good one: back-off starts anew
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPolicy:
+    """Times of one connection. Binance cuts every socket after 24 h."""
+    first_ms: int = 100
+    last_ms: int = 30_000
+    rotate_after_s: float = 82_800.0
+    handshake_timeout_s: float = 5.0
+    prepare_timeout_s: float = 10.0
+    ping_idle_s: float = 5.0       # silence after which we ping
+    ping_reply_s: float = 3.0      # a pong that takes longer = dead
+    frame_max_bytes: int = 1 << 20
+
+
+class Connection:
+    """Connection(session, url, prepare, seed): `url()` is asked before each attempt (listen keys change), `prepare(socket)` logs on."""
+
+    def __init__(self, session: VenueSession, url: Callable[[], Awaitable[str]], prepare: Callable[[VenueSocket], Awaitable[None]], *,
+                 seed: int, policy: ConnectionPolicy = ConnectionPolicy(), ssl_context: ssl.SSLContext | None = None,
+                 on_failure: Callable[[str], None] | None = None) -> None:
+        self.session = session
+        self.failures = 0
+        self.last_failure = ""
+        self._url = url
+        self._prepare = prepare
+        self._policy = policy
+        self._ssl = ssl_context
+        self._random = random.Random(seed)
+        self._on_failure = on_failure
+        self._replace = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"connection {self._name()}")
+
+    def replace(self, reason: str) -> None:
+        """Open a new socket now and let the present one go afterwards."""
+        log.info("%s: replacing its socket: %s", self._name(), reason)
+        self._replace.set()
+
+    async def stop(self) -> None:
+        """Close the socket and end the loop; waits until the connection is gone."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        socket = self.session.socket
+        if socket is not None:
+            socket.close("stopped")
+            try:
+                await asyncio.wait_for(asyncio.shield(socket.closed), 1.0)
+            except TimeoutError:
+                socket.abort("stopped")
+
+    def back_off_s(self) -> float:
+        """How long to wait after the latest failure."""
+        doubled = min(self._policy.first_ms * 2 ** min(self.failures - 1, 20), self._policy.last_ms)
+        return doubled * self._random.uniform(0.5, 1.0) / 1000
+
+    def _name(self) -> str:
+        return f"{self.session.venue} {self.session.market} {self.session.kind}"
+
+    async def _run(self) -> None:
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                socket = await self._open()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it was, the loop must live on: say it and try again
+                self._failed(f"{type(error).__name__}: {error}")
+                await asyncio.sleep(self.back_off_s())
+                continue
+            self._replace.clear()
+            self.session.adopt(socket)
+            log.info("%s: ready on socket %d after %.0f ms", self._name(), socket.number,
+                     1000 * (asyncio.get_running_loop().time() - started))
+            await self._hold(socket)
+            if socket.closed.done():
+                if asyncio.get_running_loop().time() - started > HELD_S:
+                    self.failures = 0
+                self._failed(str(socket.closed.result()))
+                await asyncio.sleep(self.back_off_s())
+
+    async def _open(self) -> VenueSocket:
+        """A connected and prepared socket, or an exception and nothing left open."""
+        policy = self._policy
+        url = await self._url()
+        _, listener = await picows.ws_connect(
+            self.session.make_socket, url, ssl_context=self._ssl, websocket_handshake_timeout=policy.handshake_timeout_s,
+            enable_auto_ping=True, auto_ping_idle_timeout=policy.ping_idle_s, auto_ping_reply_timeout=policy.ping_reply_s,
+            enable_auto_pong=True, max_frame_size=policy.frame_max_bytes, max_redirects=0)
+        assert isinstance(listener, VenueSocket)
+        try:
+            await asyncio.wait_for(self._prepare(listener), policy.prepare_timeout_s)
+            if listener.closed.done():
+                raise ConnectionError(listener.closed.result())
+        except BaseException:
+            listener.abort("not prepared")
+            raise
+        return listener
+
+    async def _hold(self, socket: VenueSocket) -> None:
+        """Until the socket ended, or is to be replaced."""
+        replace = asyncio.get_running_loop().create_task(self._replace.wait())
+        try:
+            await asyncio.wait({replace, socket.closed}, timeout=self._policy.rotate_after_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            replace.cancel()
+
+    def _failed(self, reason: str) -> None:
+        self.failures += 1
+        self.last_failure = reason
+        level = logging.WARNING if self.failures & (self.failures - 1) == 0 else logging.DEBUG  # 1st, 2nd, 4th, 8th ... of a kind
+        log.log(level, "%s: attempt %d failed: %s", self._name(), self.failures, reason)
+        if self._on_failure is not None:
+            self._on_failure(reason)
