@@ -1,0 +1,390 @@
+"""The engine process: sets everything up, drives the hot poll step and the calm floor from one pinned uvloop, stops in order.
+
+Start: lock of the run, epoch, state page, journal, control socket; then feeds, accounts, warm-up, trading. Each turn of the loop: poll rings and act
+(engine/poll.pyx), then whatever sockets and timers brought. Nothing here reads or writes a disk while trading. SIGTERM: no new entries, finish or
+close what is open (run.on_stop), report, end."""
+import asyncio
+import fcntl
+import logging
+import os
+import pathlib
+import signal
+import time
+from collections import deque
+from typing import Any
+
+import uvloop
+
+from cext import hist as histograms
+from cext import layout
+from cext.core import Core
+from cext.doorbell import Doorbell
+from cext.hist import HistPage
+from cext.journal import JournalWriter
+from cext.shm import ShmError
+from cext.state_page import StatePage
+from engine import host, status
+from engine.carry_out import CommandRunner
+from engine.client import SOCKET_NAME
+from engine.commands import register_commands
+from engine.config import Config, config_hash, load
+from engine.control import ControlServer
+from engine.epoch import EpochError, raise_epoch
+from engine.events import OrderEvent, OrderStatus
+from engine.event_codec import pack_order_event
+from engine.feed_link import FeedLink
+from engine.gateways.registry import make_gateway
+from engine.poll import Poller
+from engine.report import write_report
+from engine.strategies import spot_futures
+from engine.trade_desk import TradeDesk
+from feeds.instruments import InstrumentError, InstrumentTable, run_table_path
+from feeds.logs import setup_logging
+
+log = logging.getLogger("lockstep.engine")
+
+STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked"]
+TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journal segments
+FUNDING_PERIOD_TICKS = 100
+STOP_PATIENCE_S = 20.0
+PHASE_STARTING, PHASE_WARMING, PHASE_TRADING, PHASE_STOPPING, PHASE_STOPPED = range(5)
+PHASES = ("starting", "warming", "trading", "stopping", "stopped")
+
+
+class EngineFailed(Exception):
+    """The engine cannot start or go on; the text says what a person can do."""
+
+
+class Shell:
+    """One engine. `run()` returns after an orderly stop; attributes without underscore are read by status, control and reports."""
+
+    NOT_FOUND = OrderStatus.NOT_FOUND
+
+    def __init__(self, config: Config, run_dir: pathlib.Path) -> None:
+        self.config = config
+        self.run_dir = run_dir
+        self.run_id = run_dir.name
+        self.config_hash = config_hash(config)
+        self.started_s = time.monotonic()
+        self.started_wall_ns = time.time_ns()
+        self.alarms: deque[dict[str, Any]] = deque(maxlen=1000)
+        self.decisions: deque[dict[str, Any]] = deque(maxlen=500)
+        self.trades: TradeDesk | None = None
+        self.gateways: dict[str, Any] = {}
+        self.phase = PHASES[PHASE_STARTING]
+        available = sorted(os.sched_getaffinity(0))
+        self.is_spinning = config.engine.resolved_spin(os.cpu_count() or 1)
+        self.cpu = config.engine.resolved_cpu(sorted(range(os.cpu_count() or 1)) if len(available) == 1 else available) if self.is_spinning else None
+        self.stopping = asyncio.Event()
+        self.failure: str | None = None
+        self._links: dict[str, FeedLink] = {}
+        self._runner = CommandRunner(self)
+        self._is_polling = False
+        self._ticks = 0
+        self._lock_file = self._take_lock()
+
+    # ---------------------------------------------------------------- life
+
+    def _take_lock(self) -> Any:
+        """One engine a run directory: the kernel drops the lock with the process."""
+        file = (self.run_dir / "engine.lock").open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise EngineFailed(f"another engine (pid {file.read().strip() or 'unknown'}) runs in {self.run_dir}; stop it first") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        return file
+
+    async def run(self) -> None:
+        """From nothing to an orderly stop."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_loop_exception)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        for sentence in (host.pin(self.cpu), host.lock_memory() if self.config.engine.lock_memory else None):
+            if sentence:
+                log.warning("%s", sentence)
+        host.forbid_dumps()
+        try:
+            await self._open()
+            if await self._until_stopped(self._prepare()):
+                self._start_polling()
+                host.freeze_gc()
+                self._set_phase(PHASE_TRADING)
+                log.info("trading: mode %s, %d instruments, %d pairs, %s on cpu %s, epoch %d, config %s", self.config.mode, len(self.table.rows),
+                         len(self.core.pairs()), "spinning" if self.is_spinning else "waking", self.cpu, self.epoch, self.config_hash)
+                await self.stopping.wait()
+                await self._finish_trades()
+        finally:
+            await self._close()
+        if self.failure:
+            raise EngineFailed(self.failure)
+
+    async def _until_stopped(self, work: Any) -> bool:
+        """Whether `work` was done before a stop was asked for."""
+        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            task.result()
+            return True
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return False
+
+    async def _open(self) -> None:
+        """What exists before any socket to a venue: epoch, pages, journal, control."""
+        var_dir = pathlib.Path(self.config.run.var_dir)
+        self.epoch = raise_epoch(var_dir)
+        self.state = StatePage.create(self.run_id, int(self.config_hash, 16))
+        self.hist = HistPage.create(self.run_id, "engine", STAGES)
+        self.journal = JournalWriter(self.run_id, self.epoch, segment_bytes=self.config.engine.journal_segment_mb << 20)
+        self.doorbell = Doorbell(self.run_dir, self.state)
+        self._set_phase(PHASE_STARTING)
+        self.control = ControlServer(self.run_dir / SOCKET_NAME, lambda record: self.journal_json(layout.JR_CONTROL, record))
+        register_commands(self.control, self)
+        await self.control.start()
+
+    async def _prepare(self) -> None:
+        """Feeds, core, accounts, warm-up."""
+        self.table = await self._wait_for_table()
+        self.instruments = self.table.to_array()
+        limits = spot_futures.core_limits(self.config)
+        self.core = Core(self.instruments, limits, self.epoch, self.config.engine.instance)
+        self.poller = Poller(self.core, self.journal, self.hist, self.state,
+                             spin_ns=self.config.engine.spin_us * 1000 if self.is_spinning else 0,
+                             records_max=self.config.engine.poll_max_records,
+                             on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed)
+        self.strategy = spot_futures.SpotFutures(self.config, self.table, self.core)
+        self.trades = TradeDesk(self)
+        self.journal_json(layout.JR_RUN_START, {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
+                                                "commit": status_commit(), "instruments": self.table.to_json()})
+        for feed, name in enumerate(self.config.venues):
+            self._links[name] = FeedLink(self.run_id, name, self.table.version_hash(), lambda reader, feed=feed: self.poller.set_reader(feed, reader),
+                                         lambda feed=feed: self.poller.feed_down(feed))
+        while not all([link.check(time.monotonic_ns()) for link in self._links.values()]):
+            await asyncio.sleep(0.05)
+        if self.config.mode != "dry_run":
+            for venue in self.config.venues:
+                self.gateways[venue] = make_gateway(self, venue)
+                await self.gateways[venue].start()
+        self._set_phase(PHASE_WARMING)
+        self._tick_later()
+        self.strategy.refresh(time.monotonic_ns())
+        await self._warm()
+
+    async def _wait_for_table(self) -> InstrumentTable:
+        """The feed writes the run's table when it has reached its venue."""
+        path, said = run_table_path(self.run_dir), ""
+        while True:
+            try:
+                return InstrumentTable.load(path)
+            except InstrumentError as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.info("waiting for the feed: %s", error)
+            await asyncio.sleep(0.05)
+
+    async def _warm(self) -> None:
+        """Every page and branch of the hot path is touched before the first real decision: books are read and evaluated while the trading
+        word still says HALTED, so nothing can leave."""
+        self.core.set_trading_word(layout.TRADING_HALTED)
+        deadline = time.monotonic() + self.config.engine.warm_up_ms / 1000
+        while time.monotonic() < deadline:
+            self.poller.turn()
+            self.poller.warm()
+            await asyncio.sleep(0)
+        self.core.set_trading_word(self.state.trading_word())
+
+    # ---------------------------------------------------------------- the loop
+
+    def _start_polling(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._is_polling = True
+        if self.is_spinning:
+            loop.call_soon(self._spin)
+        else:
+            loop.add_reader(self.doorbell.fileno(), self._wake)
+            self._wake()
+
+    def _spin(self) -> None:
+        """One turn, and the next one is already asked for: the loop never sleeps."""
+        if self._is_polling:
+            self.poller.turn()
+            asyncio.get_running_loop().call_soon(self._spin)
+
+    def _wake(self) -> None:
+        """The doorbell rang (or the slow tick came): take everything, say that we sleep, look once more."""
+        self.doorbell.drain()
+        self.poller.set_sleeping(False)
+        while self.poller.turn():
+            pass
+        self.poller.set_sleeping(True)
+        if self.poller.turn():
+            self.poller.set_sleeping(False)
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    def _tick_later(self) -> None:
+        asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        """The slow side, a hundred times a second, each part short."""
+        if self.phase == PHASES[PHASE_STOPPED]:
+            return
+        self._tick_later()
+        now, wall = time.monotonic_ns(), time.time_ns()
+        self._ticks += 1
+        self.core.set_trading_word(self.state.trading_word() if self.phase != PHASES[PHASE_WARMING] else layout.TRADING_HALTED)
+        for link in self._links.values():
+            link.check(now)
+        if now >= self.trades.manager.next_timer_mono_ns():
+            self.trades.manager.on_timer(now, wall)
+            self._runner.drain()
+        try:
+            self.journal.tend()
+        except ShmError as error:
+            self.alert("journal", str(error), "critical")
+            self.state.set_engine_word(layout.TRADING_RESTRICTED)
+        if self._ticks % FUNDING_PERIOD_TICKS == 0:
+            self._second(now, wall)
+        if not self.is_spinning and self._is_polling:
+            self._wake()
+
+    def _second(self, now: int, wall: int) -> None:
+        """Once a second: clocks, funding, parameters, idle garbage."""
+        self.poller.set_wall_offset(wall - now)
+        for feed, link in enumerate(self._links.values()):
+            if link.reader is not None:
+                self.poller.read_funding(feed)
+        self.strategy.refresh(now)
+        self.trades.second(now)
+        if not self.trades.manager.busy_rows():
+            host.collect_when_idle()
+
+    # ---------------------------------------------------------------- what the hot side and the sockets tell
+
+    def _on_sent(self, intent: Any, outcomes: list[Any]) -> None:
+        self.trades.on_sent(intent, outcomes)
+        self._runner.drain()
+
+    def _on_refused(self, kind: int, reason: int, intent: Any) -> None:
+        self.trades.on_refused(kind, reason, intent)
+
+    def _on_feed(self, feed: int, what: str) -> None:
+        log.warning("feed %d: %s", feed, what)
+
+    def on_order_event(self, event: OrderEvent) -> None:
+        """From sessions, user streams and queries: journaled as it came, then the calm floor's."""
+        now = time.monotonic_ns()
+        self.journal.append(layout.JR_ORDER_EVENT, pack_order_event(event), now, time.time_ns(), 0)
+        self.trades.on_order_event(event, now)
+        self._runner.drain()
+
+    def on_session(self, venue: str, market: str, kind: str, is_up: bool, reason: str) -> None:
+        """A session came up or went down."""
+        log.info("%s %s %s: %s", venue, market, kind, "up" if is_up else f"down: {reason}")
+        self.trades.manager.on_session(venue, market, kind, is_up, time.monotonic_ns())
+        self._runner.drain()
+
+    def gateway_of_row(self, row: int) -> Any:
+        return self.gateways[self.table.rows[row].venue]
+
+    def alert(self, code: str, text: str, severity: str = "warning", trade_id: int = 0) -> None:
+        """Tell a person: log, screen, subscribers. The calm floor journals its own alerts; ours are journaled here."""
+        log.log(logging.ERROR if severity == "critical" else logging.WARNING, "%s: %s", code, text, extra={"correlation_id": trade_id})
+        alarm = {"at": time.strftime("%H:%M:%S"), "code": code, "text": text, "severity": severity, "trade_id": trade_id}
+        self.alarms.append(alarm)
+        self.control.publish("alert", alarm)
+
+    def journal_json(self, record_type: int, value: dict[str, Any], correlation_id: int = 0) -> None:
+        """Append a JSON record; a full journal stops new risk."""
+        if self.journal.append_json(record_type, value, time.monotonic_ns(), time.time_ns(), correlation_id) == 0:
+            self.state.set_engine_word(layout.TRADING_RESTRICTED)
+            self.alarms.append({"at": time.strftime("%H:%M:%S"), "code": "journal_full", "text": "the journal is full: reducing orders only",
+                                "severity": "critical"})
+
+    def _on_loop_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback of ours must never be silent: no new risk after it, and a person hears of it."""
+        error = context.get("exception")
+        log.error("unexpected: %s", context.get("message"), exc_info=error)
+        if hasattr(self, "state"):
+            self.state.set_engine_word(layout.TRADING_RESTRICTED)
+            self.alert("exception", f"{context.get('message')}: {error!r}; reducing orders only from here on", "critical")
+
+    # ---------------------------------------------------------------- views
+
+    def feed_readers(self) -> dict[str, Any]:
+        return {name: link.reader for name, link in self._links.items()}
+
+    def histograms(self) -> dict[str, Any]:
+        """By stage, of all processes of the run."""
+        return histograms.read_live(self.run_id)
+
+    def _set_phase(self, phase: int) -> None:
+        self.phase = PHASES[phase]
+        self.state.set_phase(phase)
+
+    # ---------------------------------------------------------------- stopping
+
+    async def _finish_trades(self) -> None:
+        """No new entries; close or keep; wait for what is in flight, with a limit that is told when it is reached."""
+        self._set_phase(PHASE_STOPPING)
+        self.state.set_engine_word(layout.TRADING_RESTRICTED)
+        self.core.set_trading_word(self.state.trading_word())
+        manager = self.trades.manager
+        manager.begin_stop(self.config.run.on_stop, time.monotonic_ns())
+        self.poller.evaluate()
+        self._runner.drain()
+        deadline = time.monotonic() + STOP_PATIENCE_S
+        while not manager.is_idle():
+            if time.monotonic() > deadline:
+                self.alert("stop", f"trades are still open after {STOP_PATIENCE_S:.0f} s: see open_pairs in report.json", "critical")
+                break
+            await asyncio.sleep(0.01)
+        await self._runner.finish()
+
+    async def _close(self) -> None:
+        """Sockets, report, pages. Safe from any point of the start."""
+        self._is_polling = False
+        if hasattr(self, "state"):
+            self._set_phase(PHASE_STOPPING)
+        for gateway in self.gateways.values():
+            await gateway.stop()
+        if self.trades is not None and hasattr(self, "poller"):
+            write_report(self)
+            self.journal_json(layout.JR_RUN_STOP, {"run_id": self.run_id, "failure": self.failure, "trades": self.trades.by_state()})
+        for link in self._links.values():
+            link.close()
+        if hasattr(self, "control"):
+            await self.control.stop()
+        if hasattr(self, "journal"):
+            self.journal.close()
+        if hasattr(self, "hist"):
+            self.hist.save(self.run_dir)
+            self.hist.close(unlink=True)
+        if hasattr(self, "state"):
+            self._set_phase(PHASE_STOPPED)
+            self.doorbell.close()
+            self.state.close(unlink=True)
+
+
+def status_commit() -> str:
+    """The commit that runs, or 'unknown' outside a checkout."""
+    return status.commit()
+
+
+def run(run_dir: pathlib.Path) -> int:
+    """The process: returns its exit code."""
+    config = load(run_dir / "config.json")
+    logs = setup_logging(run_dir, "engine")
+    try:
+        shell = Shell(config, run_dir)
+        uvloop.run(shell.run())
+        return 0
+    except (ShmError, EpochError, InstrumentError) as error:
+        raise EngineFailed(str(error)) from error
+    finally:
+        logs.close()

@@ -1,0 +1,95 @@
+"""Between the shell and the calm floor: hands events to the TradeManager, keeps what screen and report want to know, records ack and fill times.
+
+Python, after the bytes have left; nothing here decides."""
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from cext.core import GATE_NAMES, SKIP_NAMES
+from engine.events import Intent, OrderEvent, OrderStatus, SentOutcome, Source
+from engine.trade.manager import TradeManager
+from engine.trade.policy import make_policy
+
+if TYPE_CHECKING:
+    from engine.shell import Shell
+
+log = logging.getLogger("lockstep.trade")
+
+CMD_REFUSED = 2
+SENT_KEPT = 4096
+
+
+class TradeDesk:
+    """One per engine."""
+
+    def __init__(self, shell: "Shell") -> None:
+        self._shell = shell
+        recovery = shell.config.recovery.model_dump()
+        self.manager = TradeManager(shell.core, shell.table, make_policy(recovery, rest_ms=shell.config.strategies.spot_futures.rearm_ms,
+                                                                         ttl_ms=shell.config.recovery.ttl_ms))
+        self._sent_at: dict[str, int] = {}
+        self._sent_order: deque[str] = deque()
+        self.recent: deque[dict[str, Any]] = deque(maxlen=500)
+
+    # ---------------------------------------------------------------- events
+
+    def on_sent(self, intent: Intent, outcomes: list[SentOutcome]) -> None:
+        """An intent's bytes left, or not: the calm floor owns it from here on."""
+        self.manager.on_intent(intent)
+        for leg, outcome in zip(intent.legs, outcomes, strict=True):
+            self._sent_at[leg.client_id] = outcome.send_end_mono_ns
+            self._sent_order.append(leg.client_id)
+            self.manager.on_sent(outcome)
+        while len(self._sent_order) > SENT_KEPT:
+            self._sent_at.pop(self._sent_order.popleft(), None)
+        self._remember(intent, "sent", "")
+
+    def on_refused(self, kind: int, reason: int, intent: Intent | None) -> None:
+        """A decision that the gate refused, or an edge that could not be used: kept for "why not"."""
+        name = GATE_NAMES[reason] if kind == CMD_REFUSED else SKIP_NAMES[reason]
+        self._remember(intent, "refused" if kind == CMD_REFUSED else "skipped", name)
+
+    def on_order_event(self, event: OrderEvent, now_mono_ns: int) -> None:
+        sent_at = self._sent_at.get(event.client_id)
+        if sent_at is not None and event.recv_mono_ns >= sent_at:
+            if event.source == Source.REPLY and event.status not in (OrderStatus.UNKNOWN, OrderStatus.NONE) and not event.is_fill:
+                self._shell.hist.record("ack", event.recv_mono_ns - sent_at)
+                self._sent_at.pop(event.client_id, None)
+            elif event.is_fill and event.source == Source.STREAM:
+                self._shell.hist.record("fill", event.recv_mono_ns - sent_at)
+        self.manager.on_order_event(event, now_mono_ns)
+
+    def second(self, now_mono_ns: int) -> None:
+        """Once a second."""
+
+    def _remember(self, intent: Intent | None, what: str, why: str) -> None:
+        if intent is None:
+            return
+        self.recent.append({"at": time.strftime("%H:%M:%S"), "trade_id": intent.trade_id, "what": what, "why": why, "purpose": int(intent.purpose),
+                            "pair": self.pair_name(intent.pair_index), "edge_bps": intent.edge_e12 / 1e8,
+                            "expected_net": intent.expected_net_e8 / 1e8, "worst_net": intent.worst_net_e8 / 1e8,
+                            "notional": intent.notional_e8 / 1e8})
+
+    # ---------------------------------------------------------------- views
+
+    def pair_name(self, pair_index: int) -> str:
+        pairs = self._shell.core.pairs()
+        return self._shell.table.rows[pairs[pair_index][0]].name if 0 <= pair_index < len(pairs) else "-"
+
+    def by_state(self) -> dict[str, int]:
+        return self.manager.report()["trades"]
+
+    def pnl(self) -> dict[str, Any]:
+        return self.manager.report()["pnl"]
+
+    def status(self) -> dict[str, Any]:
+        """Open and recent trades for screen and control socket."""
+        open_trades = [self._row(self.manager.describe(trade)) for trade in list(self.manager.trades.values())]
+        finished = [self._row(one) for one in reversed(self.manager.recent)]
+        return {"by_state": self.by_state(), "recent": (open_trades + finished)[:50]}
+
+    def _row(self, described: dict[str, Any]) -> dict[str, Any]:
+        return {"id": described["trade_id"] & 0xFFFFFFFF, "trade_id": described["trade_id"], "pair": self.pair_name(described["pair"]),
+                "state": described["state"], "qty": next(iter(described.get("positions", {}).values()), ""), "edge_bps": None,
+                "pnl_usd": described.get("net"), "orders": described.get("orders")}
