@@ -12,8 +12,9 @@ import signal
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, TextIO
+from typing import Any, TextIO
 
 import orjson
 import uvloop
@@ -32,7 +33,6 @@ from tools.simex.tls import make_tls
 from tools.simex.venue import Venue
 
 COUNTDOWN_EVERY_S = 0.01
-# Base assets with which every account starts unless its config says otherwise: none; sells need a buy first.
 
 
 class App:
@@ -59,7 +59,7 @@ class App:
         self._log: TextIO | None = None
         self._log_pending = False
         self.venue.faults.defer = self.defer
-        self.venue.faults.resend = lambda stream, payload: self.venue.data[stream.instrument.market]._fan_out(stream, payload)
+        self.venue.faults.resend = lambda stream, payload: self.venue.data[stream.instrument.market].fan_out(stream, payload)
 
     # ---- building -----------------------------------------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class App:
             return 2
         control_path = self.run_dir / "simex.sock"
         await self.control.open(control_path)
-        self._log = open(self.run_dir / "simex_dislocations.jsonl", "w", encoding="utf-8")
+        self._open_log()
         await self._start_market()
         gc.collect()
         gc.freeze()
@@ -130,10 +130,14 @@ class App:
             await self.external.close()
         await self.server.close()
         await self.control.close()
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
         (self.run_dir / "simex_ledger.json").write_bytes(orjson.dumps(self.venue.ledger()))
         print("simex: stopped", flush=True)
         return 0
+
+    def _open_log(self) -> None:
+        self._log = (self.run_dir / "simex_dislocations.jsonl").open("w", encoding="utf-8")
 
     async def _start_market(self) -> None:
         config = self.config

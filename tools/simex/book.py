@@ -17,7 +17,7 @@ SELL = "SELL"
 class DepthTracker:
     """Changed prices since the last depth event of one speed."""
 
-    __slots__ = ("first_id", "last_id", "bids", "asks", "is_empty")
+    __slots__ = ("asks", "bids", "first_id", "is_empty", "last_id")
 
     def __init__(self, last_id: int) -> None:
         self.last_id = last_id     # u of the event sent last
@@ -30,8 +30,20 @@ class DepthTracker:
 class Book:
     """Both sides; prices ascending in `bid_prices` and `ask_prices`, so the best bid is last and the best ask first."""
 
-    __slots__ = ("instrument", "bids", "asks", "bid_prices", "ask_prices", "own_bids", "own_asks", "update_id", "_id_step", "trackers",
-                 "shown_top", "last_change_ms")
+    __slots__ = (
+        "_id_step",
+        "ask_prices",
+        "asks",
+        "bid_prices",
+        "bids",
+        "instrument",
+        "last_change_ms",
+        "own_asks",
+        "own_bids",
+        "shown_top",
+        "trackers",
+        "update_id",
+    )
 
     def __init__(self, instrument: Instrument, first_update_id: int) -> None:
         self.instrument = instrument

@@ -73,7 +73,7 @@ def load_config(path: Path | None) -> SimexConfig:
         data = {}
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: the file must hold a mapping of keys")
-    section = data["simex"] if "simex" in data else data
+    section = data.get("simex", data)
     return make_config(section or {}, str(path))
 
 
@@ -87,6 +87,11 @@ def make_config(section: dict[str, Any], where: str = "simex") -> SimexConfig:
             _set(config.options, key, value, where)
         elif key in config_fields:
             _set(config, key, value, where)
+        elif key == "market" and isinstance(value, str) and value.startswith("capture:"):
+            config.market = "capture"
+            config.capture = [capture_file(entry, where) for entry in value.removeprefix("capture:").split(",")]
+        elif key == "dislocation_hold_ms":
+            _set(config.options, "dislocation_ms", value, where)
         elif key == "instruments":
             if not isinstance(value, int) or value < 2 or value % 2:
                 raise ConfigError(f"{where}: instruments: {value!r} is not an even number of at least 2 (each pair is two instruments)")
@@ -96,6 +101,15 @@ def make_config(section: dict[str, Any], where: str = "simex") -> SimexConfig:
             raise ConfigError(f"{where}: unknown key {key!r}; known keys are {', '.join(known)}")
     _check(config, where)
     return config
+
+
+def capture_file(entry: str, where: str) -> dict[str, str]:
+    """`spot/BTCUSDT=/path/to/file.gz` of the short form `market: capture:...`."""
+    key, separator, path = entry.partition("=")
+    market, slash, symbol = key.partition("/")
+    if not separator or not slash or market not in ("spot", "linear"):
+        raise ConfigError(f"{where}: market: {entry!r} is not <spot|linear>/<SYMBOL>=<file>, several joined by commas")
+    return {"market": market, "symbol": symbol, "file": path}
 
 
 def _set(target: Any, key: str, value: Any, where: str) -> None:

@@ -11,8 +11,10 @@ a duration, parameters.  The dialect asks at the points where bytes or orders pa
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tools.simex.clock import Clock
 
@@ -63,7 +65,7 @@ class Faults:
         self.has_md = False
         self.has_other = False
         self.defer: Callable[[float, Callable[[], None]], None] = _defer_now
-        self.resend: Callable[[Stream, bytes], None] | None = None
+        self.resend: Callable[[Stream, bytes], None] = lambda stream, payload: None      # set by the owner
         self.held_frames = 0
         self._next_number = 1
 
@@ -144,10 +146,8 @@ class Faults:
             if fault.verb == "cross":
                 return [cross_depth(payload, stream)]
             if fault.verb == "delay":
-                resend = self.resend
-                if resend is not None:
-                    self.defer(float(fault.params.get("ms", 500)) / 1e3, lambda: resend(stream, payload))
-                    return []
+                self.defer(float(fault.params.get("ms", 500)) / 1e3, partial(self.resend, stream, payload))
+                return []
         return frames
 
 

@@ -6,9 +6,10 @@ digits, quantities ints with `qty_decimals`.  Cold code but for `px_text` and `q
 """
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Iterable
+from typing import Any
 
 from tools.simex.exact import E8, decimals_of, format_fixed, to_scaled
 

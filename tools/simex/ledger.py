@@ -33,7 +33,7 @@ class Fill:
 class Order:
     """One order of an account, for ever kept in the account's history."""
 
-    account: "Account"
+    account: Account
     instrument: Instrument
     order_id: int
     client_id: str

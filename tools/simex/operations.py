@@ -4,7 +4,8 @@ An operation takes an account and text parameters and returns plain data or rais
 """
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from tools.simex import errors
 from tools.simex.errors import VenueError

@@ -5,8 +5,9 @@ brings HTTP.  Source: rest-api.md (2026-07), USD-M general-info (2026-05).
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
@@ -32,7 +33,7 @@ PONG_TIMEOUT_S = {SPOT: 60.0, LINEAR: 600.0}
 class Connection(WSListener):
     """One websocket of any role; `channel` is md, oe or ud for faults and statistics."""
 
-    def __init__(self, server: "Server", market: str, channel: str, path: str) -> None:
+    def __init__(self, server: Server, market: str, channel: str, path: str) -> None:
         super().__init__()
         self.server = server
         self.market = market
@@ -44,6 +45,7 @@ class Connection(WSListener):
         self.opened_ns = time.monotonic_ns()
         self.ping_payload = b""
         self.pinged_ns = 0
+        self.next_ping_ns = self.opened_ns + int(server.ping_s[market] * 1e9)
         self._second = 0
         self._messages = 0
         self._parts: list[bytes] = []
@@ -143,6 +145,7 @@ class Server:
         self.endpoints: dict[str, str] = {}
         self._closers: list[Callable[[], Any]] = []
         self._latency_s = config.latency_us / 1e6
+        self.ping_s = {SPOT: config.spot_ping_s, LINEAR: config.linear_ping_s}
 
     # ---- opening ------------------------------------------------------------------------------------------------------------------
 
@@ -157,7 +160,7 @@ class Server:
             "linear_ws": await self._open_ws("linear_ws", lambda request: self._market_socket(LINEAR, request)),
             "linear_ws_api": await self._open_ws("linear_ws_api", lambda request: self._api_socket(LINEAR, "/ws-fapi/v1", request)),
         }
-        host = "localhost" if self.tls else self.config.host
+        host = self.config.host
         linear_ws = f"{wss}://{host}:{ports['linear_ws']}"
         self.endpoints = {
             "spot_rest": f"{https}://{host}:{ports['spot_rest']}", "spot_ws": f"{wss}://{host}:{ports['spot_ws']}",
@@ -269,8 +272,9 @@ class Server:
             if connection.pinged_ns and now - connection.pinged_ns > PONG_TIMEOUT_S[connection.market] * 1e9:
                 transport.disconnect(False)
                 continue
-            every = self.config.spot_ping_s if connection.market == SPOT else self.config.linear_ping_s
-            if connection.pinged_ns == 0 and age_s // every > max(0.0, age_s - 1) // every:
+            every = self.ping_s[connection.market]
+            if connection.pinged_ns == 0 and now >= connection.next_ping_ns:
+                connection.next_ping_ns = now + int(every * 1e9)
                 connection.ping_payload = str(self.venue.clock.wall_ms()).encode()
                 connection.pinged_ns = now
                 if not connection.is_silent and not self.silent[connection.channel]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
@@ -28,7 +29,7 @@ STREAMS_MAX = 1024
 class Stream:
     """One subscribed stream name of one instrument."""
 
-    __slots__ = ("name", "kind", "instrument", "book", "period_ms", "levels", "sessions", "tracker", "wrapper", "held")
+    __slots__ = ("book", "held", "instrument", "kind", "levels", "name", "period_ms", "sessions", "tracker", "wrapper")
 
     def __init__(self, name: str, kind: str, book: Book, period_ms: int, levels: int) -> None:
         self.name = name
@@ -103,11 +104,11 @@ class MarketData:
         self.frames_built += 1
         if self.faults.has_md:
             for frame in self.faults.market_frames(stream, payload):
-                self._fan_out(stream, frame)
+                self.fan_out(stream, frame)
             return
-        self._fan_out(stream, payload)
+        self.fan_out(stream, payload)
 
-    def _fan_out(self, stream: Stream, payload: bytes) -> None:
+    def fan_out(self, stream: Stream, payload: bytes) -> None:
         combined = b""
         if self.note_send_time:
             self.note_send_time = False
@@ -125,12 +126,11 @@ class MarketData:
         instrument = book.instrument
         bid, bid_qty, ask, ask_qty = book.shown_top  # type: ignore[misc]
         px, qty = instrument.px_text, instrument.qty_text
+        top = f'"s":"{instrument.symbol}","b":"{px(bid)}","B":"{qty(bid_qty)}","a":"{px(ask)}","A":"{qty(ask_qty)}"'
         if self.market == SPOT:
-            text = '{"u":%d,"s":"%s","b":"%s","B":"%s","a":"%s","A":"%s"}' % (
-                book.update_id, instrument.symbol, px(bid), qty(bid_qty), px(ask), qty(ask_qty))
+            text = f'{{"u":{book.update_id},{top}}}'
         else:
-            text = '{"e":"bookTicker","u":%d,"s":"%s","b":"%s","B":"%s","a":"%s","A":"%s","T":%d,"E":%d}' % (
-                book.update_id, instrument.symbol, px(bid), qty(bid_qty), px(ask), qty(ask_qty), now_ms, now_ms)
+            text = f'{{"e":"bookTicker","u":{book.update_id},{top},"T":{now_ms},"E":{now_ms}}}'
         return text.encode()
 
     def top_changed(self, book: Book, now_ms: int) -> bool:
@@ -158,12 +158,12 @@ class MarketData:
         instrument = book.instrument
         bids = self._side_text(instrument, book.bids, sorted(tracker.bids, reverse=True))
         asks = self._side_text(instrument, book.asks, sorted(tracker.asks))
+        ids = f'"U":{tracker.first_id},"u":{book.update_id}'
         if self.market == SPOT:
-            text = '{"e":"depthUpdate","E":%d,"s":"%s","U":%d,"u":%d,"b":[%s],"a":[%s]}' % (
-                now_ms, instrument.symbol, tracker.first_id, book.update_id, bids, asks)
+            text = f'{{"e":"depthUpdate","E":{now_ms},"s":"{instrument.symbol}",{ids},"b":[{bids}],"a":[{asks}]}}'
         else:
-            text = '{"e":"depthUpdate","E":%d,"T":%d,"s":"%s","U":%d,"u":%d,"pu":%d,"b":[%s],"a":[%s]}' % (
-                now_ms, now_ms, instrument.symbol, tracker.first_id, book.update_id, tracker.last_id, bids, asks)
+            text = (f'{{"e":"depthUpdate","E":{now_ms},"T":{now_ms},"s":"{instrument.symbol}",{ids},"pu":{tracker.last_id},'
+                    f'"b":[{bids}],"a":[{asks}]}}')
         tracker.last_id = book.update_id
         tracker.bids.clear()
         tracker.asks.clear()
@@ -173,7 +173,7 @@ class MarketData:
     @staticmethod
     def _side_text(instrument: Instrument, levels: dict[int, int], prices: list[int]) -> str:
         px, qty = instrument.px_text, instrument.qty_text
-        return ",".join(['["%s","%s"]' % (px(p), qty(levels.get(p, 0))) for p in prices])
+        return ",".join([f'["{px(p)}","{qty(levels.get(p, 0))}"]' for p in prices])
 
     def flush_partial(self, stream: Stream, now_ms: int) -> None:
         book, instrument = stream.book, stream.instrument

@@ -20,7 +20,7 @@ def _name(text: str) -> x509.Name:
 
 def make_tls(directory: Path) -> tuple[Path, ssl.SSLContext]:
     """Write ca.pem (and the server's key and certificate); returns its path and the server's context."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     begin, end = now - datetime.timedelta(hours=1), now + datetime.timedelta(days=30)
     ca = (x509.CertificateBuilder().subject_name(_name("simex test CA")).issuer_name(_name("simex test CA")).public_key(ca_key.public_key())

@@ -6,7 +6,8 @@ user events wait in `outbox` until the answer to the request that caused them ha
 """
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 
@@ -14,7 +15,7 @@ from tools.simex import user_events
 from tools.simex.auth import Keyring
 from tools.simex.book import Book
 from tools.simex.clock import Clock
-from tools.simex.exact import E8
+from tools.simex.exact import format_e8, format_fixed
 from tools.simex.faults import Faults
 from tools.simex.instrument import LINEAR, SPOT, Instrument
 from tools.simex.ledger import Account, Fill, Order
@@ -238,5 +239,15 @@ class Venue:
         return self.matcher.mark_px_e8.get(symbol, 0)
 
     def ledger(self) -> dict[str, Any]:
-        return {"accounts": {name: account.dump() for name, account in self.accounts.items()},
-                "marks": {symbol: f"{px / E8:.8f}" for symbol, px in self.matcher.mark_px_e8.items()}}
+        """Everything that is true, as plain data; `totals` and `positions_by_account` repeat the first account's sums in short."""
+        first = next(iter(self.accounts.values()))
+        assets = sorted(set(first.free) | set(first.locked))
+        return {
+            "accounts": {name: account.dump() for name, account in self.accounts.items()},
+            "totals": {"binance:spot": {a: format_e8(first.free.get(a, 0) + first.locked.get(a, 0)) for a in assets},
+                       "binance:linear": {a: format_e8(amount) for a, amount in first.wallet.items()}},
+            "positions_by_account": {"binance:linear": {
+                p.instrument.name: format_fixed(p.qty, p.instrument.qty_decimals, p.instrument.qty_decimals)
+                for p in first.positions.values() if p.qty}},
+            "marks": {symbol: format_e8(px) for symbol, px in self.matcher.mark_px_e8.items()},
+        }
