@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cext.core import GATE_NAMES
-from engine.trade.commands import Alert, Ask, CancelOrder, JournalRecord, NakedTime, QueryOrder, RestartStream, SubmitIntent
+from engine.rest import RestError
+from engine.trade.commands import Alert, CancelOrder, JournalRecord, NakedTime, QueryOrder, RestartStream, SubmitIntent
 from engine.trade.unknown import QueryAnswer
 
 if TYPE_CHECKING:
@@ -79,27 +80,29 @@ class CommandRunner:
             log.error("query or cancel failed", exc_info=task.exception())
 
     async def _query(self, command: QueryOrder) -> None:
-        """Ask the venue; the answer's events first, then the word that it answered."""
+        """Ask the venue; the answer's events first, then the word that it answered. No answer counts for nothing."""
         shell = self._shell
-        gateway = shell.gateway_of_row(command.row)
         answer = QueryAnswer(command.client_id, command.ask, command.asked_mono_ns, 0, False)
-        if command.ask == Ask.POSITION:
-            position = await gateway.query_position(command.row)
-            answer.is_answered, answer.position = position is not None, position
+        try:
+            found = await shell.gateway_of_row(command.row).query(str(command.ask), command.row, command.client_id,
+                                                                  venue_order_id=command.venue_order_id, since_mono_ns=command.since_mono_ns)
+        except RestError as error:
+            log.warning("query %s of %s brought no answer: %s", command.ask, command.client_id, error, extra={"correlation_id": command.trade_id})
         else:
-            events = await (gateway.query_order(command.row, command.client_id) if command.ask == Ask.ORDER else
-                            gateway.query_fills(command.row, command.client_id, command.venue_order_id, command.since_mono_ns))
-            if events is not None:
-                answer.is_answered = True
-                answer.is_found = any(event.status != shell.NOT_FOUND for event in events)
-                for event in events:
-                    shell.on_order_event(event)
+            answer.is_answered, answer.is_found, answer.position = True, found.is_found, found.position
+            for event in found.events:
+                shell.on_order_event(event)
         answer.recv_mono_ns = time.monotonic_ns()
         shell.trades.manager.on_query_answer(answer)
         self.drain()
 
     async def _cancel(self, command: CancelOrder) -> None:
-        self._shell.gateway_of_row(command.row).cancel_order(command.row, command.client_id)
+        shell = self._shell
+        try:
+            for event in await shell.gateway_of_row(command.row).cancel(command.row, command.client_id):
+                shell.on_order_event(event)
+        except RestError as error:
+            log.warning("cancel of %s brought no answer: %s", command.client_id, error, extra={"correlation_id": command.trade_id})
 
     async def finish(self) -> None:
         """Wait for the tasks under way (at a stop)."""

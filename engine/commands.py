@@ -60,8 +60,7 @@ class Commands:
         return self._ready().trades.status()
 
     def report(self, args: dict[str, Any]) -> dict[str, Any]:
-        from engine.report import make_report
-        return make_report(self._ready())
+        return status.report(self._ready())
 
     # ---------------------------------------------------------------- changing
 

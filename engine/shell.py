@@ -13,11 +13,12 @@ import time
 from collections import deque
 from typing import Any
 
+import orjson
 import uvloop
 
 from cext import hist as histograms
 from cext import layout
-from cext.core import Core
+from cext.core import MARKETS_MAX, Core
 from cext.doorbell import Doorbell
 from cext.hist import HistPage
 from cext.journal import JournalWriter
@@ -30,13 +31,15 @@ from engine.commands import register_commands
 from engine.config import Config, config_hash, load
 from engine.control import ControlServer
 from engine.epoch import EpochError, raise_epoch
-from engine.events import OrderEvent, OrderStatus
+from engine.events import OrderEvent
 from engine.event_codec import pack_order_event
 from engine.feed_link import FeedLink
-from engine.gateways.registry import make_gateway
+from engine.accounts_start import apply_account
+from engine.gateways.binance import AccountRefused, BinanceGateway, GatewayHooks, gateway_settings
 from engine.poll import Poller
 from engine.report import write_report
 from engine.strategies import spot_futures
+from engine.trade.core_surface import MARKET_CODES
 from engine.trade_desk import TradeDesk
 from feeds.instruments import InstrumentError, InstrumentTable, run_table_path
 from feeds.logs import setup_logging
@@ -57,8 +60,6 @@ class EngineFailed(Exception):
 
 class Shell:
     """One engine. `run()` returns after an orderly stop; attributes without underscore are read by status, control and reports."""
-
-    NOT_FOUND = OrderStatus.NOT_FOUND
 
     def __init__(self, config: Config, run_dir: pathlib.Path) -> None:
         self.config = config
@@ -161,7 +162,7 @@ class Shell:
         self.strategy = spot_futures.SpotFutures(self.config, self.table, self.core)
         self.trades = TradeDesk(self)
         self.journal_json(layout.JR_RUN_START, {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
-                                                "commit": status_commit(), "instruments": self.table.to_json()})
+                                                "commit": status.commit(), "instruments": self.table.to_json()})
         for feed, name in enumerate(self.config.venues):
             self._links[name] = FeedLink(self.run_id, name, self.table.version_hash(), lambda reader, feed=feed: self.poller.set_reader(feed, reader),
                                          lambda feed=feed: self.poller.feed_down(feed))
@@ -169,12 +170,30 @@ class Shell:
             await asyncio.sleep(0.05)
         if self.config.mode != "dry_run":
             for venue in self.config.venues:
-                self.gateways[venue] = make_gateway(self, venue)
-                await self.gateways[venue].start()
+                await self._start_gateway(venue)
         self._set_phase(PHASE_WARMING)
         self._tick_later()
         self.strategy.refresh(time.monotonic_ns())
         await self._warm()
+
+    async def _start_gateway(self, venue: str) -> None:
+        """Accounts read and understood, order sessions and user streams up."""
+        simex_path = self.run_dir / "simex.json"
+        simex = orjson.loads(simex_path.read_bytes()) if simex_path.exists() else None
+        settings = gateway_settings(self.config.venues[venue], self.config.mode, instance=self.config.engine.instance,
+                                    seed=self.config.feeds.seed, simex=simex)
+        hooks = GatewayHooks(event=self.on_order_event, session=self.on_session, account=self.trades.on_account, notice=self._on_notice,
+                             alert=self.alert, rate_stop=lambda *what: self.alert("rate_stop", f"{what[0]} {what[1]}: no requests for {what[2]:.0f} s"))
+        gateway = self.gateways[venue] = BinanceGateway(settings, self.table, self.instruments, hooks)
+        venue_id = list(self.instruments.venues).index(venue)
+        for market, session in gateway.sessions().items():
+            self.poller.set_session(venue_id * MARKETS_MAX + MARKET_CODES[market], session)
+        try:
+            states = await gateway.start()
+        except AccountRefused as error:
+            raise EngineFailed(f"{venue}: {error}") from error
+        for sentence in apply_account(venue, states, self.table, self.core, self.trades.manager):
+            self.alert("foreign", f"{sentence}: reported, never touched")
 
     async def _wait_for_table(self) -> InstrumentTable:
         """The feed writes the run's table when it has reached its venue."""
@@ -260,7 +279,6 @@ class Shell:
             if link.reader is not None:
                 self.poller.read_funding(feed)
         self.strategy.refresh(now)
-        self.trades.second(now)
         if not self.trades.manager.busy_rows():
             host.collect_when_idle()
 
@@ -288,6 +306,9 @@ class Shell:
         log.info("%s %s %s: %s", venue, market, kind, "up" if is_up else f"down: {reason}")
         self.trades.manager.on_session(venue, market, kind, is_up, time.monotonic_ns())
         self._runner.drain()
+
+    def _on_notice(self, notice: Any) -> None:
+        self.alert("notice", f"{notice.venue} {notice.market}: {notice.what} {notice.detail}")
 
     def gateway_of_row(self, row: int) -> Any:
         return self.gateways[self.table.rows[row].venue]
@@ -354,7 +375,7 @@ class Shell:
         for gateway in self.gateways.values():
             await gateway.stop()
         if self.trades is not None and hasattr(self, "poller"):
-            write_report(self)
+            write_report(self.run_dir, status.report(self))
             self.journal_json(layout.JR_RUN_STOP, {"run_id": self.run_id, "failure": self.failure, "trades": self.trades.by_state()})
         for link in self._links.values():
             link.close()
@@ -371,11 +392,6 @@ class Shell:
             self.state.close(unlink=True)
 
 
-def status_commit() -> str:
-    """The commit that runs, or 'unknown' outside a checkout."""
-    return status.commit()
-
-
 def run(run_dir: pathlib.Path) -> int:
     """The process: returns its exit code."""
     config = load(run_dir / "config.json")
@@ -384,7 +400,7 @@ def run(run_dir: pathlib.Path) -> int:
         shell = Shell(config, run_dir)
         uvloop.run(shell.run())
         return 0
-    except (ShmError, EpochError, InstrumentError) as error:
+    except (ShmError, EpochError, InstrumentError, ValueError) as error:
         raise EngineFailed(str(error)) from error
     finally:
         logs.close()

@@ -2,12 +2,16 @@
 
 Called a few times a second on the engine's loop, so it stays short: books of at most BOOKS_SHOWN instruments, prices as text, no copies of
 histograms but the stages shown."""
+import functools
+import pathlib
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 from cext import layout
 from cext.core import GATE_NAMES, SKIP_NAMES
 from cext.hist import percentiles
+from engine.report import compose_report
 
 if TYPE_CHECKING:
     from engine.shell import Shell
@@ -123,3 +127,23 @@ def status(shell: "Shell") -> dict[str, Any]:
             "trades": shell.trades.status(), "pnl": shell.trades.pnl(), "counters": counters(shell), "stages": stages(shell), "ring": ring(shell)}
 
 
+
+
+@functools.cache
+def commit() -> str:
+    """The commit that runs, or 'unknown' outside a checkout."""
+    root = pathlib.Path(__file__).resolve().parents[1]
+    done = subprocess.run(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def report(shell: "Shell") -> dict[str, Any]:
+    """report.json as of now."""
+    counts = counters(shell)
+    return compose_report(
+        run_id=shell.run_id, mode=shell.config.mode, commit=commit(), config_hash=shell.config_hash, trade_part=shell.trades.manager.report(),
+        feeds={feed["name"]: {key: value for key, value in feed.items() if isinstance(value, int)} for feed in feeds(shell)},
+        opportunities=counts["opportunities"], gate_rejects=counts["rejects"], stages=stages(shell), ring=ring(shell),
+        extra={"skips": counts["skips"], "counters": {key: value for key, value in counts.items() if isinstance(value, int)},
+               "alarms": list(shell.alarms), "epoch": shell.epoch, "started_wall_ns": shell.started_wall_ns, "stopped_wall_ns": time.time_ns(),
+               "wait": "spin" if shell.is_spinning else "wake"})

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from cext.core import GATE_NAMES, SKIP_NAMES
-from engine.events import Intent, OrderEvent, OrderStatus, SentOutcome, Source
+from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, PositionUpdate, SentOutcome, Source
 from engine.trade.manager import TradeManager
 from engine.trade.policy import make_policy
 
@@ -60,8 +60,10 @@ class TradeDesk:
                 self._shell.hist.record("fill", event.recv_mono_ns - sent_at)
         self.manager.on_order_event(event, now_mono_ns)
 
-    def second(self, now_mono_ns: int) -> None:
-        """Once a second."""
+    def on_account(self, fact: BalanceUpdate | PositionUpdate) -> None:
+        """What the venue says of balances and positions. Funding and transfers change the ledger; the rest only confirms what fills said."""
+        if isinstance(fact, BalanceUpdate) and fact.reason == "FUNDING_FEE" and fact.delta is not None:
+            self.manager.on_funding_income(fact.venue, fact.market, fact.asset, fact.delta, None, time.monotonic_ns())
 
     def _remember(self, intent: Intent | None, what: str, why: str) -> None:
         if intent is None:
