@@ -14,7 +14,8 @@ cdef enum:
     RING_RECORD = 1    # *out holds the next record
     RING_EMPTY = 0     # nothing new
     RING_LAPPED = -1   # records were lost: counted, cursor stands at the head; read the board of every row now
-    RING_TORN = -2     # the slot stays half-written after RING_SPINS_MAX looks: nothing is given, ask again later; is the producer dead?
+    RING_TORN = -2     # board: the entry stays half-written after RING_SPINS_MAX looks (is the producer dead?). Ring: a slot with a row that
+                       # does not exist, passed over. Nothing is given
     RING_STALE = -3    # the segment was retired by a newer producer: attach again, never read this one any more
     RING_SPINS_MAX = 64
 
@@ -27,7 +28,7 @@ ctypedef struct feed_writer_t:
     uint64_t mask
     uint64_t trade_mask
     int32_t instrument_count
-    # the producer's own copies of what it publishes: it never reads shared memory back
+    # the producer's own copies of what it counts: it never reads them back from shared memory
     uint64_t cursor
     uint64_t trade_cursor
     uint64_t *instrument_seq      # by row, last published
@@ -50,7 +51,7 @@ ctypedef struct ring_reader_t:
     uint64_t laps                 # times this reader was overtaken
     uint64_t lost                 # book records overwritten before they were read
     uint64_t trades_lost
-    uint64_t torn                 # reads given up because the slot was being written
+    uint64_t torn                 # reads given up: RING_TORN, and copies that the producer ran over
     uint64_t skipped              # ring records not newer than what the board had already given
 
 # Producer. `record` is the caller's, all fields but seq and instrument_seq filled (these two are set here); publish_mono_ns is the caller's stamp.

@@ -1,11 +1,14 @@
 """Publishing and reading book records, trades and the board of one feed. One producer thread; readers map read-only and keep their own cursor.
 
-Protocol. A seqlock word leads every slot. Producer: word = odd, release fence, body in relaxed 8-byte words, word = even with release.
-Reader: word with acquire, body in relaxed words, acquire fence, word again; a copy counts only between two equal even looks. Record s of
-the ring (from 0) lies in slot s & mask under the word 2*s+2, so one look tells a reader "not yet", "now", or "overtaken".
+Protocol. A seqlock word leads every slot. Producer: word = odd, release fence, body, word = even with release. Reader: word with acquire,
+body, acquire fence, word again; a copy counts only between two equal even looks. Record s of the ring (from 0) lies in slot s & mask under
+the word 2*s+2, so one look tells a reader "not yet", "now", or "overtaken". The producer marks the slot of the next record as odd already
+when it has published the one before: a reader therefore never has to wait for a half-written slot (it is as empty as an idle one, also
+when its producer died in it), and the cache line that readers look at changes hands once a record. The oldest record of a full lap goes
+one publication earlier for it.
 The board entry is written before the ring slot and both carry instrument_seq: after a lap the reader takes the board and skips ring
-records that are not newer. Readers spin on the slot's word and not on the header's cursor: the word and the record's first fields arrive
-in one cache line (bench/bench_ring_hop.py has both)."""
+records that are not newer. Readers look at the slot's word, not at the header's cursor: it arrives together with the record's first
+fields (bench/bench_ring_hop.py)."""
 import os
 import time
 
@@ -29,6 +32,8 @@ cdef extern from "atomics.h" nogil:
     void cpu_relax() noexcept
     void copy_words_from_shared(void *to, const void *source, uint64_t size_bytes) noexcept
     void copy_words_to_shared(void *to, const void *source, uint64_t size_bytes) noexcept
+    void copy_lines_from_shared(void *to, const void *source, uint64_t lines) noexcept
+    void copy_lines_to_shared(void *to, const void *source, uint64_t lines) noexcept
 
 cdef extern from "ring_prefetch.h" nogil:
     void prefetch_for_write(const void *where, uint64_t size_bytes) noexcept
@@ -38,6 +43,7 @@ cdef extern from "invariant.h" nogil:
 
 cdef enum:
     WORD = 8                  # the seqlock word at the head of every slot; the body follows it
+    LINE = 64                 # slots are whole cache lines, aligned to one
     SKIPS_MAX = 64            # old records passed over in one poll
 
 RING_CODES = {"record": RING_RECORD, "empty": RING_EMPTY, "lapped": RING_LAPPED, "torn": RING_TORN, "stale": RING_STALE}
@@ -45,18 +51,22 @@ RING_CODES = {"record": RING_RECORD, "empty": RING_EMPTY, "lapped": RING_LAPPED,
 # ---------------------------------------------------------------- slots
 
 
-cdef inline void write_slot(void *slot, const void *record, uint64_t size_bytes, uint64_t word) noexcept nogil:  # hot
-    """Store one record under its seqlock. word: even, the value it ends with."""
-    cdef uint64_t *lock = <uint64_t *>slot
-    store_relaxed_u64(lock, word - 1)
+cdef inline void claim_slot(void *slot, uint64_t word) noexcept nogil:  # hot
+    """Mark a slot as "not readable until it says `word`" (even). Every store after this one is seen after it."""
+    store_relaxed_u64(<uint64_t *>slot, word - 1)
     fence_release()
-    copy_words_to_shared(<uint8_t *>slot + WORD, <const uint8_t *>record + WORD, size_bytes - WORD)
-    store_release_u64(lock, word)
+
+
+cdef inline void fill_slot(void *slot, const void *record, uint64_t size_bytes, uint64_t word) noexcept nogil:  # hot
+    """Write a claimed slot: the other lines first, the line with the seqlock word last, since that is where readers look all the time."""
+    copy_lines_to_shared(<uint8_t *>slot + LINE, <const uint8_t *>record + LINE, size_bytes / LINE - 1)
+    copy_words_to_shared(<uint8_t *>slot + WORD, <const uint8_t *>record + WORD, LINE - WORD)
+    store_release_u64(<uint64_t *>slot, word)
 
 
 cdef inline bint copy_slot(void *to, const void *slot, uint64_t size_bytes, uint64_t word) noexcept nogil:  # hot
     """Copy a slot whose word was just seen to be `word`; False when it changed meanwhile."""
-    copy_words_from_shared(<uint8_t *>to + WORD, <const uint8_t *>slot + WORD, size_bytes - WORD)
+    copy_lines_from_shared(to, slot, size_bytes / LINE)
     fence_acquire()
     (<uint64_t *>to)[0] = word
     return load_relaxed_u64(<const uint64_t *>slot) == word
@@ -75,16 +85,6 @@ cdef int read_latest(void *to, const void *slot, uint64_t size_bytes) noexcept n
         cpu_relax()
     return RING_TORN
 
-
-cdef int wait_for_word(const uint64_t *lock, uint64_t wanted) noexcept nogil:  # hot
-    """The slot is being written: look again a bounded number of times. RING_RECORD when `wanted` is there."""
-    cdef int spin
-    for spin in range(RING_SPINS_MAX):
-        if load_acquire_u64(lock) >= wanted:
-            return RING_RECORD
-        cpu_relax()
-    return RING_TORN
-
 # ---------------------------------------------------------------- producer
 
 
@@ -95,19 +95,27 @@ cdef void ring_publish_book(feed_writer_t *w, int32_t row, book_record_t *record
     lockstep_invariant(row >= 0 and row < w.instrument_count and record.instrument_id == entry.instrument_id)
     w.instrument_seq[row] += 1
     record.instrument_seq = w.instrument_seq[row]
-    write_slot(&entry.book, record, sizeof(book_record_t), 2 * record.instrument_seq)
+    claim_slot(&entry.book, 2 * record.instrument_seq)
+    fill_slot(&entry.book, record, sizeof(book_record_t), 2 * record.instrument_seq)
     record.seq = 2 * w.cursor + 2
-    write_slot(slot, record, sizeof(book_record_t), record.seq)
+    fill_slot(slot, record, sizeof(book_record_t), record.seq)
     w.cursor += 1
     store_release_u64(&w.header.cursor, w.cursor)
-    # The next slot was last touched by readers, a lap ago: ask for its lines now, while nobody waits.
-    prefetch_for_write(<uint8_t *>(w.ring + (w.cursor & w.mask)) + 64, sizeof(book_record_t) - 64)
+    claim_next_book(w)
+
+
+cdef inline void claim_next_book(feed_writer_t *w) noexcept nogil:  # hot
+    """Claim the slot of the next record already now, while nobody waits, and ask for its lines, which readers touched a lap ago."""
+    cdef book_record_t *slot = w.ring + (w.cursor & w.mask)
+    claim_slot(slot, 2 * w.cursor + 2)
+    prefetch_for_write(<uint8_t *>slot + LINE, sizeof(book_record_t) - LINE)
 
 
 cdef void ring_publish_trade(feed_writer_t *w, trade_record_t *record) noexcept nogil:  # hot
     """One public trade into the trade ring."""
     record.seq = 2 * w.trade_cursor + 2
-    write_slot(w.trades + (w.trade_cursor & w.trade_mask), record, sizeof(trade_record_t), record.seq)
+    claim_slot(w.trades + (w.trade_cursor & w.trade_mask), record.seq)
+    fill_slot(w.trades + (w.trade_cursor & w.trade_mask), record, sizeof(trade_record_t), record.seq)
     w.trade_cursor += 1
     store_release_u64(&w.header.trade_cursor, w.trade_cursor)
 
@@ -117,7 +125,8 @@ cdef void ring_publish_funding(feed_writer_t *w, int32_t row, funding_record_t *
     cdef funding_record_t *slot = &w.board[row].funding
     lockstep_invariant(row >= 0 and row < w.instrument_count)
     record.seq = (slot.seq & ~<uint64_t>1) + 2
-    write_slot(slot, record, sizeof(funding_record_t), record.seq)
+    claim_slot(slot, record.seq)
+    fill_slot(slot, record, sizeof(funding_record_t), record.seq)
 
 
 cdef void ring_heartbeat(feed_writer_t *w, int64_t now_mono_ns) noexcept nogil:  # hot
@@ -155,14 +164,12 @@ cdef int ring_poll_book(ring_reader_t *r, book_record_t *out) noexcept nogil:  #
         slot = r.ring + (r.cursor & r.mask)
         wanted = 2 * r.cursor + 2
         word = load_acquire_u64(&slot.seq)
-        if word < wanted - 1:
+        if word < wanted:
             return RING_EMPTY
-        if word == wanted - 1:
-            if wait_for_word(&slot.seq, wanted) != RING_RECORD:
-                r.torn += 1
-                return RING_TORN
-            word = load_acquire_u64(&slot.seq)
-        if word != wanted or not copy_slot(out, slot, sizeof(book_record_t), wanted):
+        if word != wanted:
+            return on_lap(r)
+        if not copy_slot(out, slot, sizeof(book_record_t), wanted):
+            r.torn += 1       # the producer came round during the copy
             return on_lap(r)
         r.cursor += 1
         if out.instrument_id >= <uint32_t>r.instrument_count:
@@ -317,6 +324,7 @@ cdef class FeedWriter:
         self.w.mask = ring_capacity - 1
         self.w.trade_mask = trade_ring_capacity - 1
         self.w.instrument_count = instrument_count
+        claim_next_book(&self.w)
         self.w.instrument_seq = <uint64_t *>calloc(instrument_count, sizeof(uint64_t))
         if self.w.instrument_seq == NULL:
             raise MemoryError()
@@ -435,7 +443,7 @@ cdef class RingReader:
         self._check(instruments_hash, require_alive)
         self._place()
         if from_start:
-            self.r.cursor = max(0, self.r.cursor - self.r.header.ring_capacity)
+            self.r.cursor = max(0, self.r.cursor - self.r.header.ring_capacity + 1)  # one slot is claimed ahead
             self.r.trade_cursor = max(0, self.r.trade_cursor - self.r.header.trade_ring_capacity)
 
     def _check(self, instruments_hash, require_alive):
