@@ -9,25 +9,17 @@ lag. It never opens a socket or reads a clock, and makes no Python object after 
         market.build_record(result.row, &stamps, &record)      # then stamp publish_mono_ns and publish
 
 DANGER: `data` is read in place and only during the call; what must outlive it (deltas that wait for a snapshot) is copied inside."""
-from libc.stdint cimport uint64_t
-
+from cext.decoders.binance_sync cimport binance_state_t
 from cext.decoders.frames cimport frame_result_t, stamps_t, stream_stats_t
 from cext.instrument cimport InstrumentArray
 from cext.layout cimport book_record_t
-
-cdef extern from "decoders/binance_state.h" nogil:
-    ctypedef struct binance_state_t:
-        uint64_t frames           # all that were decoded
-        uint64_t unknown_frames   # message types that nobody asked for
-        uint64_t unknown_symbols
-        uint64_t error_frames     # undecodable or oversized
 
 
 cdef class BinanceMarket:
     cdef readonly InstrumentArray instruments   # keeps the C rows alive
     cdef readonly str market                    # spot | linear
     cdef readonly list rows                     # rows (= instrument ids) of this market
-    cdef binance_state_t *state
+    cdef binance_state_t *state                 # all of it: binance_state.h
 
     # hot: no Python; allocates only when a book or a buffer grows
     cdef int decode_frame(self, const char *data, Py_ssize_t size, const stamps_t *stamps, frame_result_t *out) noexcept nogil

@@ -1,0 +1,47 @@
+"""Python surface of scan.h for tests. The bytes are copied into a block of exactly their size, so that a read past the end is one that
+the address sanitizer sees."""
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from cext.scan cimport scan_decimal, scan_decimal_slow, scan_u64, scan_value
+
+
+cdef char *exact_copy(bytes text) except NULL:
+    cdef char *block = <char *>malloc(len(text) or 1)
+    if block == NULL:
+        raise MemoryError
+    memcpy(block, <char *>text, len(text))
+    return block
+
+
+def decimal(bytes text, int scale, bint slow=False) -> int | None:
+    """Value of `text` (digits up to and with the closing quote) at a scale; None = refused."""
+    cdef int64_t value = 0
+    cdef char *block = exact_copy(text)
+    cdef const char *close
+    if slow:
+        close = scan_decimal_slow(block, block + len(text), scale, &value)
+    else:
+        close = scan_decimal(block, block + len(text), scale, &value)
+    refused = close == NULL
+    free(block)
+    return None if refused else value
+
+
+def integer(bytes text) -> int | None:
+    """Value of a JSON integer at the start of `text`; None = refused."""
+    cdef uint64_t value = 0
+    cdef char *block = exact_copy(text)
+    refused = scan_u64(block, block + len(text), &value) == NULL
+    free(block)
+    return None if refused else value
+
+
+def value_bytes(bytes text) -> int:
+    """Bytes of the JSON value at the start of `text`; -1 = refused."""
+    cdef char *block = exact_copy(text)
+    cdef const char *behind = scan_value(block, block + len(text))
+    cdef Py_ssize_t size = -1 if behind == NULL else behind - block
+    free(block)
+    return size
