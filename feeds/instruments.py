@@ -118,6 +118,8 @@ class InstrumentRow:
     def from_json(cls, data: dict[str, Any]) -> "InstrumentRow":
         """Inverse of to_json; names the field that is missing, unknown or of the wrong type."""
         names = {f.name for f in fields(cls)}
+        if not isinstance(data, dict):
+            raise InstrumentError(f"an instrument is {data!r:.40}, not an object")
         if set(data) != names:
             raise InstrumentError(f"instrument {data.get('name')!r}: missing fields {sorted(names - set(data))}, "
                                   f"unknown fields {sorted(set(data) - names)}")
