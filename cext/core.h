@@ -53,6 +53,7 @@ typedef struct {
 #define PAIR_NONE 0xffffffffu
 #define CONNECTION_KEYS (FEEDS_MAX * CONNECTIONS_MAX)
 #define E8 100000000ll
+#define MARK_AGE_NS_MAX 60000000000ll /* an older mark is no reference */
 
 /* ---------------------------------------------------------------- reason codes */
 
@@ -62,55 +63,57 @@ typedef struct {
     X(1, KILLED, "trading state", "R") \
     X(2, HALTED, "trading state", "R") \
     X(3, RESTRICTED, "trading state", "E") \
-    X(4, CAUTIOUS_SIZE, "trading state", "E") \
-    X(5, BREAKER_OPEN, "circuit breaker", "E") \
-    X(6, BREAKER_PROBE, "circuit breaker", "E") \
-    X(7, LOCK_ALL, "locks", "E") \
-    X(8, LOCK_VENUE, "locks", "E") \
-    X(9, LOCK_ROW, "locks", "E") \
-    X(10, SESSION_DOWN, "session", "R") \
-    X(11, NOT_TRADABLE, "session", "R") \
-    X(12, NO_EDGE, "opportunity", "E") \
-    X(13, WORST_NET, "opportunity", "E") \
-    X(14, DECISION_AGE, "opportunity", "E") \
-    X(15, EXPIRED, "opportunity", "R") \
-    X(16, BOOK_INVALID, "data", "E") \
-    X(17, BOOK_CROSSED, "data", "E") \
-    X(18, NOT_ALIVE, "data", "E") \
-    X(19, QUIET, "data", "E") \
-    X(20, LAG, "data", "E") \
-    X(21, SKEW, "data", "E") \
-    X(22, BOOK_MOVED, "data", "E") \
-    X(23, COLLAR_BEST, "price", "R") \
-    X(24, COLLAR_MARK, "price", "R") \
-    X(25, NO_REFERENCE, "price", "R") \
-    X(26, BAD_ORDER, "filters", "R") \
-    X(27, MIN_PX, "filters", "R") \
-    X(28, MAX_PX, "filters", "R") \
-    X(29, TICK, "filters", "R") \
-    X(30, MIN_QTY, "filters", "R") \
-    X(31, MAX_QTY, "filters", "R") \
-    X(32, LOT, "filters", "R") \
-    X(33, MIN_NOTIONAL, "filters", "R") \
-    X(34, ORDER_NOTIONAL, "exposure", "E") \
-    X(35, POSITION_LIMIT, "exposure", "E") \
-    X(36, SYMBOL_NOTIONAL, "exposure", "E") \
-    X(37, VENUE_NOTIONAL, "exposure", "E") \
-    X(38, TOTAL_NOTIONAL, "exposure", "E") \
-    X(39, DELTA_LIMIT, "exposure", "E") \
-    X(40, NO_USD_RATE, "exposure", "E") \
-    X(41, LOSS_DAILY, "losses", "E") \
-    X(42, LOSS_HOURLY, "losses", "E") \
-    X(43, LOSS_CONSECUTIVE, "losses", "E") \
-    X(44, BALANCE_QUOTE, "balance", "R") \
-    X(45, BALANCE_BASE, "balance", "R") \
-    X(46, MARGIN, "balance", "E") \
-    X(47, MARGIN_USE, "balance", "E") \
-    X(48, IN_FLIGHT, "rate", "E") \
-    X(49, ORDER_RATE, "rate", "R") \
-    X(50, POOL_FULL, "rate", "R") \
-    X(51, NOT_REDUCING, "trading state", "R") \
-    X(52, UNKNOWN_PENDING, "locks", "E")
+    X(4, NOT_REDUCING, "trading state", "R") \
+    X(5, CAUTIOUS_SIZE, "trading state", "E") \
+    X(6, BREAKER_OPEN, "circuit breaker", "E") \
+    X(7, BREAKER_PROBE, "circuit breaker", "E") \
+    X(8, LOCK_ALL, "locks", "E") \
+    X(9, LOCK_VENUE, "locks", "E") \
+    X(10, LOCK_ROW, "locks", "E") \
+    X(11, SESSION_DOWN, "session", "R") \
+    X(12, NOT_TRADABLE, "session", "R") \
+    X(13, NO_EDGE, "opportunity", "E") \
+    X(14, WORST_NET, "opportunity", "E") \
+    X(15, QUALITY, "opportunity", "E") \
+    X(16, DECISION_AGE, "opportunity", "E") \
+    X(17, EXPIRED, "opportunity", "R") \
+    X(18, BOOK_INVALID, "data", "E") \
+    X(19, BOOK_CROSSED, "data", "E") \
+    X(20, NOT_ALIVE, "data", "E") \
+    X(21, QUIET, "data", "E") \
+    X(22, LAG, "data", "E") \
+    X(23, SKEW, "data", "E") \
+    X(24, COLLAR_BEST, "price", "R") \
+    X(25, COLLAR_MARK, "price", "R") \
+    X(26, NO_REFERENCE, "price", "R") \
+    X(27, BAD_ORDER, "filters", "R") \
+    X(28, MIN_PX, "filters", "R") \
+    X(29, MAX_PX, "filters", "R") \
+    X(30, TICK, "filters", "R") \
+    X(31, MIN_QTY, "filters", "R") \
+    X(32, MAX_QTY, "filters", "R") \
+    X(33, LOT, "filters", "R") \
+    X(34, MIN_NOTIONAL, "filters", "R") \
+    X(35, ORDER_NOTIONAL, "exposure", "E") \
+    X(36, POSITION_LIMIT, "exposure", "E") \
+    X(37, SYMBOL_NOTIONAL, "exposure", "E") \
+    X(38, VENUE_NOTIONAL, "exposure", "E") \
+    X(39, TOTAL_NOTIONAL, "exposure", "E") \
+    X(40, DELTA_LIMIT, "exposure", "E") \
+    X(41, OPEN_PAIRS, "exposure", "E") \
+    X(42, NO_USD_RATE, "exposure", "E") \
+    X(43, LOSS_DAILY, "losses", "E") \
+    X(44, LOSS_HOURLY, "losses", "E") \
+    X(45, LOSS_CONSECUTIVE, "losses", "E") \
+    X(46, DRAWDOWN, "losses", "E") \
+    X(47, BALANCE_QUOTE, "balance", "R") \
+    X(48, BALANCE_BASE, "balance", "R") \
+    X(49, MARGIN, "balance", "E") \
+    X(50, MARGIN_USE, "balance", "E") \
+    X(51, IN_FLIGHT, "rate", "E") \
+    X(52, ORDER_RATE, "rate", "R") \
+    X(53, TRADE_RATE, "rate", "E") \
+    X(54, POOL_FULL, "rate", "R")
 
 /* Detector and sizing, "why not": X(code, name) */
 #define SKIP_CODES(X) \
@@ -198,6 +201,8 @@ typedef struct {
     int64_t funding_e8[2];     /* expected funding income over the horizon: forward, reverse; negative = paid */
     int64_t funding_exit_e8;   /* funding against us per interval beyond this forces the exit; INT64_MAX = never */
     int64_t max_notional_e8;   /* quote, per entry */
+    int64_t min_notional_e8;   /* smaller entries are not worth their orders */
+    int64_t quality_min_e4;    /* lowest worst-case net / expected net that may enter */
     int64_t slippage_ticks;    /* limit = worst level walked +- (ticks + bps) */
     int64_t slippage_e8;
     int64_t horizon_ns;
@@ -208,7 +213,15 @@ typedef struct {
     /* scales: common = the finer of the two */
     int64_t px_mul[2];         /* spot, perp: own px * this = common px */
     int64_t qty_mul[2];
+    int64_t qty_bound[2];      /* own scale: more of one level is not counted (keeps products in range) */
     int64_t lot_common;        /* common qty scale: smallest step that both venues accept */
+    int64_t buy_fee_e8[2];     /* taker fee of a buy as a fraction of what is delivered: f / (1 - f) when taken in base */
+    int64_t sell_fee_e8[2];
+    int64_t px_bound[2];       /* own scale: a higher best price is absurd */
+    double px_unit_e8[2];      /* common px * this = price of one own base unit * 1e8 */
+    int64_t e8_mul;            /* quote e8 * mul / div = common notional */
+    int64_t e8_div;
+    int64_t common_one;        /* 10 ** (px scale + qty scale) */
     int32_t px_scale;
     int32_t qty_scale;
     /* held, own scales; spot is net of fees taken in base */
@@ -216,23 +229,23 @@ typedef struct {
     int64_t held_perp_qty;
     int64_t opened_mono_ns;
     int64_t opened_wall_ns;
-    int64_t entry_basis_e8;
     uint64_t trade_id;
     /* throttle of CMD_REFUSED / CMD_EXPLAIN */
     int64_t told_mono_ns;
     uint32_t told_kind;
     uint32_t told_reason;
     uint32_t last_gate;        /* GATE_* of the newest intent */
-    uint32_t pad0;
+    uint32_t last_exit_cause;  /* EXIT_* of the newest exit intent */
+    uint32_t pad1;
     uint64_t opportunities;    /* edges at best prices */
     uint64_t intents;          /* passed the gate */
+    uint64_t depth_end;        /* walks that ran into the last given level */
 } pair_cold_t;
 
 /* ---------------------------------------------------------------- rows, balances, limits */
 
 typedef struct {
-    book_record_t book;       /* newest; levels beyond the counts are old and mean nothing */
-    funding_record_t funding; /* newest; instrument_id is right only when mark_px > 0 */
+    funding_record_t funding; /* newest of this instrument; all zero = none yet */
     int64_t position;         /* own scale; spot: bought less sold less fees in base; perp: signed */
     int64_t in_flight_buy;    /* own scale: what open orders may still buy */
     int64_t in_flight_sell;
@@ -244,14 +257,19 @@ typedef struct {
     int64_t notional_div;
     int64_t base_mul;         /* qty * mul = e8 */
     int64_t group_mul;        /* qty * mul = the group's scale */
+    int64_t mark_px;          /* own px scale: its own mark, or that of the perpetual paired with it; 0 = none */
+    int64_t mark_mono_ns;
+    int64_t last_bid_px;      /* best prices before the book became INVALID: reference for reducing orders only */
+    int64_t last_ask_px;
     uint32_t lock_reason;
-    int32_t mark_row;         /* whose mark is the reference: itself, or the perpetual paired with it; -1 none */
+    uint32_t pad1;
     uint32_t group;           /* instruments with the same underlying */
     uint32_t session;         /* venue * MARKETS_MAX + market */
     uint32_t quote_slot;      /* into balances: quote (spot) or settle (linear) */
     uint32_t base_slot;
     int64_t leverage_e2;      /* linear: 100 = 1x */
-    uint64_t pad0;
+    uint32_t fee_e8;          /* taker */
+    uint32_t pad0;
 } row_cold_t;
 
 typedef struct {
@@ -267,7 +285,7 @@ typedef struct {
     int64_t in_flight_sell;
     int64_t exposure_e8;      /* USD, sum over its instruments */
     int64_t in_flight_e8;     /* USD of orders that add risk */
-    int64_t unit_usd_e8;      /* last price of one base unit, for the delta limit */
+    int64_t delta_usd_e8;     /* |delta| at the newest fill price, for the delta limit */
     int32_t scale;
     uint32_t pad0;
 } group_t;
@@ -283,6 +301,11 @@ typedef struct {
     int64_t daily_loss_e8;
     int64_t hourly_loss_e8;
     int64_t consecutive_losses;
+    int64_t max_drawdown_e8;
+    int64_t max_open_pairs;   /* not flat */
+    int64_t cautious_ratio_e8; /* size of entries in CAUTIOUS */
+    int64_t entry_cost_ns;    /* token bucket of entries: 60e9 / entries a minute */
+    int64_t entry_burst;
     int64_t margin_use_ratio_e8;
     int64_t collar_ratio_e8;
     int64_t mark_collar_ratio_e8;
@@ -296,7 +319,7 @@ typedef struct {
     int64_t max_skew_ns;
     int64_t quiet_unlearned_ns; /* silence allowed while nothing is learned yet */
     int64_t max_decision_age_ns;
-    int64_t breaker_window;   /* outcomes looked at, <= BREAKER_WINDOW_MAX */
+    int64_t breaker_window_ns; /* outcomes of this long are looked at, the newest BREAKER_WINDOW_MAX of them */
     int64_t breaker_samples_min;
     int64_t breaker_error_e2; /* percent */
     int64_t breaker_consecutive;
@@ -309,12 +332,13 @@ typedef struct {
 #define BREAKER_HALF_OPEN 2u
 #define BREAKER_WINDOW_MAX 64
 typedef struct {
-    uint64_t failures;        /* bit per outcome, newest lowest */
+    int64_t outcome_mono_ns[BREAKER_WINDOW_MAX]; /* newest outcomes, round-robin; 0 = none */
+    uint32_t is_failure[BREAKER_WINDOW_MAX];
+    uint32_t next;
     uint32_t state;           /* BREAKER_* */
-    uint32_t samples;
     uint32_t consecutive;
-    uint32_t probe_out;       /* HALF_OPEN: one intent is out */
-    int64_t opened_mono_ns;
+    uint32_t pad0;
+    int64_t opened_mono_ns;   /* HALF_OPEN: when the probe went out */
     uint64_t trips;
 } breaker_t;
 
@@ -324,6 +348,9 @@ typedef struct {
     int64_t day_e8;           /* PnL of the day, USD */
     int64_t minute[LOSS_BUCKETS];    /* UTC minute number of the bucket */
     int64_t minute_e8[LOSS_BUCKETS];
+    int64_t newest_minute;    /* 0 = nothing noted yet */
+    int64_t total_e8;         /* of the run */
+    int64_t peak_e8;          /* highest total, at least 0 */
     int64_t consecutive;
 } losses_t;
 
@@ -366,6 +393,7 @@ typedef struct core_t {
     int32_t row_count;
     int32_t pair_count;
     int32_t group_count;
+    book_record_t *books;     /* [row_count] private copies; levels beyond the counts are old and mean nothing */
     row_cold_t *rows;         /* [row_count] */
     pair_cold_t *pairs_cold;  /* [pair_count] */
     const instrument_t *instruments;
@@ -383,6 +411,8 @@ typedef struct core_t {
     uint64_t epoch;
     uint64_t intent_seq;
     int64_t lock_all_until_mono_ns;
+    int64_t open_pairs;       /* pairs that are not FLAT */
+    int64_t entry_due_ns;     /* token bucket of entries */
     int64_t exposure_e8;      /* USD, sums over rows */
     int64_t in_flight_e8;
     int64_t venue_exposure_e8[VENUES_MAX];

@@ -20,9 +20,15 @@ cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns,
 
 
 cdef class Core:
-    """Owns one core_t. Everything Python needs is a method (core.pyx); the shell takes `c` and calls core_step."""
+    """Owns one core_t. Everything Python needs is a method (core.pyx, core.pyi); the shell takes `c` and calls core_step."""
     cdef core_t *c
     cdef readonly InstrumentArray instruments
     cdef readonly object limits        # CoreLimits as set
     cdef readonly list params          # pair index -> PairParams as set
-    cdef list _memory
+    cdef list _memory                  # addresses to free
+    cdef dict _slots                   # (session, asset) -> index into c.balances; 0 is nobody's
+    cdef int _pair_capacity
+
+    cdef void *_allocate(self, size_t size) except NULL
+    cdef object _release_memory(self, void *p)
+    cdef intent_slot_t *_find(self, uint64_t intent_id)

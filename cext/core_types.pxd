@@ -36,6 +36,7 @@ cdef extern from "core.h" nogil:
     const int32_t DIRECTION_FORWARD
     const int32_t DIRECTION_REVERSE
     const int64_t E8
+    const int64_t MARK_AGE_NS_MAX
     enum:
         FEEDS_MAX
         VENUES_MAX
@@ -50,6 +51,7 @@ cdef extern from "core.h" nogil:
         GATE_KILLED
         GATE_HALTED
         GATE_RESTRICTED
+        GATE_NOT_REDUCING
         GATE_CAUTIOUS_SIZE
         GATE_BREAKER_OPEN
         GATE_BREAKER_PROBE
@@ -60,6 +62,7 @@ cdef extern from "core.h" nogil:
         GATE_NOT_TRADABLE
         GATE_NO_EDGE
         GATE_WORST_NET
+        GATE_QUALITY
         GATE_DECISION_AGE
         GATE_EXPIRED
         GATE_BOOK_INVALID
@@ -68,7 +71,6 @@ cdef extern from "core.h" nogil:
         GATE_QUIET
         GATE_LAG
         GATE_SKEW
-        GATE_BOOK_MOVED
         GATE_COLLAR_BEST
         GATE_COLLAR_MARK
         GATE_NO_REFERENCE
@@ -86,19 +88,20 @@ cdef extern from "core.h" nogil:
         GATE_VENUE_NOTIONAL
         GATE_TOTAL_NOTIONAL
         GATE_DELTA_LIMIT
+        GATE_OPEN_PAIRS
         GATE_NO_USD_RATE
         GATE_LOSS_DAILY
         GATE_LOSS_HOURLY
         GATE_LOSS_CONSECUTIVE
+        GATE_DRAWDOWN
         GATE_BALANCE_QUOTE
         GATE_BALANCE_BASE
         GATE_MARGIN
         GATE_MARGIN_USE
         GATE_IN_FLIGHT
         GATE_ORDER_RATE
+        GATE_TRADE_RATE
         GATE_POOL_FULL
-        GATE_NOT_REDUCING
-        GATE_UNKNOWN_PENDING
         GATE_CODES_MAX
         SKIP_NONE
         SKIP_NO_BOOK
@@ -169,6 +172,8 @@ cdef extern from "core.h" nogil:
         int64_t funding_e8[2]
         int64_t funding_exit_e8
         int64_t max_notional_e8
+        int64_t min_notional_e8
+        int64_t quality_min_e4
         int64_t slippage_ticks
         int64_t slippage_e8
         int64_t horizon_ns
@@ -178,25 +183,33 @@ cdef extern from "core.h" nogil:
         uint32_t exit_partial
         int64_t px_mul[2]
         int64_t qty_mul[2]
+        int64_t qty_bound[2]
         int64_t lot_common
+        int64_t buy_fee_e8[2]
+        int64_t sell_fee_e8[2]
+        int64_t px_bound[2]
+        double px_unit_e8[2]
+        int64_t e8_mul
+        int64_t e8_div
+        int64_t common_one
         int32_t px_scale
         int32_t qty_scale
         int64_t held_spot_qty
         int64_t held_perp_qty
         int64_t opened_mono_ns
         int64_t opened_wall_ns
-        int64_t entry_basis_e8
         uint64_t trade_id
         int64_t told_mono_ns
         uint32_t told_kind
         uint32_t told_reason
         uint32_t last_gate
-        uint32_t pad0
+        uint32_t last_exit_cause
+        uint32_t pad1
         uint64_t opportunities
         uint64_t intents
+        uint64_t depth_end
 
     ctypedef struct row_cold_t:
-        book_record_t book
         funding_record_t funding
         int64_t position
         int64_t in_flight_buy
@@ -209,14 +222,19 @@ cdef extern from "core.h" nogil:
         int64_t notional_div
         int64_t base_mul
         int64_t group_mul
+        int64_t mark_px
+        int64_t mark_mono_ns
+        int64_t last_bid_px
+        int64_t last_ask_px
         uint32_t lock_reason
-        int32_t mark_row
+        uint32_t pad1
         uint32_t group
         uint32_t session
         uint32_t quote_slot
         uint32_t base_slot
         int64_t leverage_e2
-        uint64_t pad0
+        uint32_t fee_e8
+        uint32_t pad0
 
     ctypedef struct balance_t:
         int64_t free_e8
@@ -230,7 +248,7 @@ cdef extern from "core.h" nogil:
         int64_t in_flight_sell
         int64_t exposure_e8
         int64_t in_flight_e8
-        int64_t unit_usd_e8
+        int64_t delta_usd_e8
         int32_t scale
         uint32_t pad0
 
@@ -244,6 +262,11 @@ cdef extern from "core.h" nogil:
         int64_t daily_loss_e8
         int64_t hourly_loss_e8
         int64_t consecutive_losses
+        int64_t max_drawdown_e8
+        int64_t max_open_pairs
+        int64_t cautious_ratio_e8
+        int64_t entry_cost_ns
+        int64_t entry_burst
         int64_t margin_use_ratio_e8
         int64_t collar_ratio_e8
         int64_t mark_collar_ratio_e8
@@ -257,7 +280,7 @@ cdef extern from "core.h" nogil:
         int64_t max_skew_ns
         int64_t quiet_unlearned_ns
         int64_t max_decision_age_ns
-        int64_t breaker_window
+        int64_t breaker_window_ns
         int64_t breaker_samples_min
         int64_t breaker_error_e2
         int64_t breaker_consecutive
@@ -265,11 +288,12 @@ cdef extern from "core.h" nogil:
         int64_t tell_every_ns
 
     ctypedef struct breaker_t:
-        uint64_t failures
+        int64_t outcome_mono_ns[BREAKER_WINDOW_MAX]
+        uint32_t is_failure[BREAKER_WINDOW_MAX]
+        uint32_t next
         uint32_t state
-        uint32_t samples
         uint32_t consecutive
-        uint32_t probe_out
+        uint32_t pad0
         int64_t opened_mono_ns
         uint64_t trips
 
@@ -278,6 +302,9 @@ cdef extern from "core.h" nogil:
         int64_t day_e8
         int64_t minute[LOSS_BUCKETS]
         int64_t minute_e8[LOSS_BUCKETS]
+        int64_t newest_minute
+        int64_t total_e8
+        int64_t peak_e8
         int64_t consecutive
 
     ctypedef struct reservation_t:
@@ -314,6 +341,7 @@ cdef extern from "core.h" nogil:
         int32_t row_count
         int32_t pair_count
         int32_t group_count
+        book_record_t *books
         row_cold_t *rows
         pair_cold_t *pairs_cold
         const instrument_t *instruments
@@ -331,6 +359,8 @@ cdef extern from "core.h" nogil:
         uint64_t epoch
         uint64_t intent_seq
         int64_t lock_all_until_mono_ns
+        int64_t open_pairs
+        int64_t entry_due_ns
         int64_t exposure_e8
         int64_t in_flight_e8
         int64_t venue_exposure_e8[VENUES_MAX]

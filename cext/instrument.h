@@ -31,6 +31,9 @@ typedef struct {
     int32_t px_scale;      /* decimals: price = px / 10**px_scale */
     int32_t qty_scale;
     uint32_t fee_in_base;  /* 1 = a buy's fee is charged in base (spot), 0 = always in quote/settle */
+    uint32_t multiplier;   /* underlying units in one base unit: 1000 for 1000SHIB */
+    uint32_t underlying_asset;
+    uint32_t pad0;
     uint8_t symbol[32];    /* the venue's spelling, NUL padded */
     uint8_t name[48];      /* binance:BTC/USDT, NUL padded */
 } instrument_t;

@@ -30,6 +30,9 @@ cdef extern from "instrument.h" nogil:
         int32_t px_scale
         int32_t qty_scale
         uint32_t fee_in_base
+        uint32_t multiplier
+        uint32_t underlying_asset
+        uint32_t pad0
         uint8_t symbol[32]
         uint8_t name[48]
 

@@ -93,6 +93,8 @@ cdef class InstrumentArray:
             target.px_scale = px_scale
             target.qty_scale = qty_scale
             target.fee_in_base = row["market"] == "spot"
+            target.multiplier = row["multiplier"]
+            target.underlying_asset = self._asset(row["underlying"])
             for field, room in (("symbol", sizeof(target.symbol)), ("name", sizeof(target.name))):
                 text = row[field].encode()
                 if not 0 < len(text) < room:

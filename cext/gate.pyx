@@ -1,0 +1,598 @@
+"""The gate (pre-trade risk): one function, all legs of an intent as one batch, all or none; the last code before the encoder.
+
+Called by detect.pyx for the strategy's intents and by Core.submit for every repair, exit and manual order. Layers are asked in the
+order of docs/gate.md and the first refusal wins; its reason code is counted. Only when every layer agrees are reservations taken, so a
+refusal leaves no trace but its count. Orders that provably lower exposure pass the layers marked E in core.h: those that exist to stop
+new risk. Nothing here reads a clock: data are as old as `now` says."""
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from cext.instrument cimport MARKET_SPOT, instrument_t
+from cext.money cimport int128_t, is_product_gt, notional_e8_ceil, rate_ceil
+
+cdef extern from *:
+    """
+    #define SECOND_NS 1000000000ll
+    #define MINUTE_NS 60000000000ll
+    #define DAY_NS 86400000000000ll
+    """
+    const int64_t MINUTE_NS
+    const int64_t DAY_NS
+
+# What the layers have worked out about one intent; lives on the stack of pass_gate.
+ctypedef struct check_t:
+    int64_t notional_e8[LEGS_MAX]  # quote
+    int64_t usd_e8[LEGS_MAX]
+    int64_t quote_e8[LEGS_MAX]     # to reserve: quote or margin
+    int64_t base_e8[LEGS_MAX]
+    bint is_reducing
+
+
+cdef int64_t leg_notional_e8(const core_t *core, const leg_order_t *leg) noexcept nogil:  # hot
+    """Quote e8, rounded up, at the dearer of limit and best price: a sell executes at the bid or above its limit."""
+    cdef const row_cold_t *row = &core.rows[leg.instrument_id]
+    cdef int64_t px = leg.limit_px
+    if leg.side == SIDE_SELL and leg.best_px > px:
+        px = leg.best_px
+    return notional_e8_ceil(px, leg.qty, row.notional_mul, row.notional_div)
+
+
+cdef bint lowers_position(const core_t *core, const leg_order_t *leg) noexcept nogil:  # hot
+    """Whether the order brings this instrument's position towards zero, whatever our open orders do, and not past it by a lot."""
+    cdef const row_cold_t *row = &core.rows[leg.instrument_id]
+    cdef const instrument_t *instrument = &core.instruments[leg.instrument_id]
+    cdef int64_t left, arriving = leg.qty
+    if leg.side == SIDE_SELL:
+        left = row.position - row.in_flight_sell
+    else:
+        left = -row.position - row.in_flight_buy
+        if instrument.fee_in_base:
+            arriving -= rate_ceil(arriving, row.fee_e8)
+    return left > 0 and arriving < left + instrument.lot_qty
+
+
+cdef bint lowers_delta(const core_t *core, const leg_order_t *leg) noexcept nogil:  # hot
+    """Whether the order lowers |net delta| of its underlying under every outcome of our open orders: what they may still do on the same
+    side counts as done."""
+    cdef const row_cold_t *row = &core.rows[leg.instrument_id]
+    cdef const group_t *group = &core.groups[row.group]
+    cdef const instrument_t *instrument = &core.instruments[leg.instrument_id]
+    cdef int64_t left, arriving = leg.qty
+    if leg.side == SIDE_SELL:
+        left = group.delta - group.in_flight_sell
+    else:
+        left = -group.delta - group.in_flight_buy
+        if instrument.fee_in_base:
+            arriving -= rate_ceil(arriving, row.fee_e8)
+    arriving *= row.group_mul
+    return left > 0 and arriving < left + instrument.lot_qty * row.group_mul and arriving < 2 * left
+
+
+cdef bint is_reducing(const core_t *core, const intent_t *intent) noexcept nogil:  # hot
+    """Two legs reduce when each lowers its own position; a single order when it lowers the net delta of its underlying."""
+    cdef uint32_t k
+    if intent.purpose == PURPOSE_ENTRY:
+        return False
+    if intent.leg_count == 1:
+        return lowers_delta(core, &intent.legs[0])
+    for k in range(intent.leg_count):
+        if not lowers_position(core, &intent.legs[k]):
+            return False
+    return True
+
+
+cdef uint32_t check_trading_state(const core_t *core, const intent_t *intent, bint reducing) noexcept nogil:  # hot
+    """ACTIVE and CAUTIOUS: everything. RESTRICTED: reducing orders. HALTED, EMERGENCY: only single orders that lower a residual delta."""
+    cdef uint32_t word = core.trading_word
+    if word <= TRADING_CAUTIOUS:
+        return GATE_OK
+    if word == TRADING_RESTRICTED:
+        if reducing:
+            return GATE_OK
+        return GATE_RESTRICTED if intent.purpose == PURPOSE_ENTRY else GATE_NOT_REDUCING
+    if reducing and intent.leg_count == 1:
+        return GATE_OK
+    return GATE_HALTED if word == TRADING_HALTED else GATE_KILLED
+
+
+cdef uint32_t check_breaker(core_t *core, int64_t now_mono_ns) noexcept nogil:  # hot
+    """OPEN lets nothing new through until its time is over; then HALF_OPEN lets one intent out and waits for its outcome."""
+    cdef breaker_t *breaker = &core.breaker
+    if breaker.state == BREAKER_CLOSED:
+        return GATE_OK
+    if now_mono_ns - breaker.opened_mono_ns < core.limits.breaker_recovery_ns:
+        return GATE_BREAKER_OPEN if breaker.state == BREAKER_OPEN else GATE_BREAKER_PROBE
+    return GATE_OK
+
+
+cdef uint32_t check_locks(const core_t *core, const intent_t *intent, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Locks on everything, a venue or an instrument, each until its time."""
+    cdef uint32_t k
+    if now_mono_ns < core.lock_all_until_mono_ns:
+        return GATE_LOCK_ALL
+    for k in range(intent.leg_count):
+        if now_mono_ns < core.venue_lock_until_mono_ns[core.instruments[intent.legs[k].instrument_id].venue_id]:
+            return GATE_LOCK_VENUE
+        if now_mono_ns < core.rows[intent.legs[k].instrument_id].lock_until_mono_ns:
+            return GATE_LOCK_ROW
+    return GATE_OK
+
+
+cdef uint32_t check_sessions(const core_t *core, const intent_t *intent) noexcept nogil:  # hot
+    """Every leg's order session is ready, and the venue trades the instrument."""
+    cdef uint32_t k
+    for k in range(intent.leg_count):
+        if not core.session_ready[core.rows[intent.legs[k].instrument_id].session]:
+            return GATE_SESSION_DOWN
+        if not core.instruments[intent.legs[k].instrument_id].is_tradable:
+            return GATE_NOT_TRADABLE
+    return GATE_OK
+
+
+cdef uint32_t check_opportunity(const core_t *core, const intent_t *intent, bint reducing, int64_t now_mono_ns) noexcept nogil:  # hot
+    """An entry must pay, in the worst case too, and come from a record that is young; nothing is sent after its time-to-live."""
+    if now_mono_ns >= intent.expires_mono_ns:
+        return GATE_EXPIRED
+    if intent.purpose == PURPOSE_ENTRY:
+        if intent.expected_net_e8 <= 0:
+            return GATE_NO_EDGE
+        if intent.worst_net_e8 <= 0:
+            return GATE_WORST_NET
+        if intent.pair_index < <uint32_t>core.pair_count and intent.confidence_e4 < core.pairs_cold[intent.pair_index].quality_min_e4:
+            return GATE_QUALITY
+    if not reducing and intent.batch_mono_ns != 0 and now_mono_ns - intent.batch_mono_ns > core.limits.max_decision_age_ns:
+        return GATE_DECISION_AGE
+    return GATE_OK
+
+
+cdef uint32_t check_data(const core_t *core, const intent_t *intent, int64_t now_mono_ns) noexcept nogil:  # hot
+    """The four questions about data, of every leg's book, at this moment: in sync, alive, not quiet, not lagging; and between them skew."""
+    cdef uint32_t k
+    cdef const row_hot_t *hot
+    cdef const book_record_t *book
+    cdef int64_t alive, age, limit, newest = 0, oldest = 0
+    for k in range(intent.leg_count):
+        hot = &core.hot[intent.legs[k].instrument_id]
+        book = &core.books[intent.legs[k].instrument_id]
+        if not (hot.flags & BOOK_VALID):
+            return GATE_BOOK_INVALID
+        if hot.flags & BOOK_CROSSED:
+            return GATE_BOOK_CROSSED
+        alive = core.alive_mono_ns[hot.connection]
+        if alive == 0 or now_mono_ns - alive > core.limits.ws_stale_ns:
+            return GATE_NOT_ALIVE
+        age = now_mono_ns - hot.data_mono_ns
+        limit = <int64_t>book.quiet_limit_ms * 1000000 if book.quiet_limit_ms > 0 else core.limits.quiet_unlearned_ns
+        if age > limit:
+            return GATE_QUIET
+        if book.lag_ns > core.limits.max_lag_ns:
+            return GATE_LAG
+        if k == 0 or alive > newest:
+            newest = alive
+        if k == 0 or alive < oldest:
+            oldest = alive
+    if newest - oldest > core.limits.max_skew_ns:
+        return GATE_SKEW
+    return GATE_OK
+
+
+cdef bint is_beyond(uint32_t side, int64_t limit_px, int64_t reference_px, int64_t ratio_e8) noexcept nogil:  # hot
+    """A buy above reference * (1 + ratio), a sell below reference * (1 - ratio). Prices below 2**62, ratio <= 1e8: 128 bits hold it."""
+    if side == SIDE_BUY:
+        return is_product_gt(limit_px, E8, reference_px, E8 + ratio_e8)
+    return is_product_gt(reference_px, E8 - ratio_e8, limit_px, E8)
+
+
+cdef uint32_t check_prices(const core_t *core, const intent_t *intent, bint reducing, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Collars: the limit against the best price of the side it takes, and against the mark. A reducing order has a wider one, and may
+    use the last best price of a book that is not valid any more; without any reference nothing is sent."""
+    cdef const limits_t *limits = &core.limits
+    cdef int64_t ratio = limits.reduce_collar_ratio_e8 if reducing else limits.collar_ratio_e8
+    cdef int64_t mark_ratio = limits.reduce_collar_ratio_e8 if reducing else limits.mark_collar_ratio_e8
+    cdef const leg_order_t *leg
+    cdef const row_cold_t *row
+    cdef const book_record_t *book
+    cdef int64_t best
+    cdef bint has_mark
+    cdef uint32_t k
+    for k in range(intent.leg_count):
+        leg = &intent.legs[k]
+        row = &core.rows[leg.instrument_id]
+        book = &core.books[leg.instrument_id]
+        if leg.side == SIDE_BUY:
+            best = book.asks[0].px if book.ask_count > 0 and (book.flags & BOOK_VALID) else row.last_ask_px
+        else:
+            best = book.bids[0].px if book.bid_count > 0 and (book.flags & BOOK_VALID) else row.last_bid_px
+        has_mark = row.mark_px > 0 and now_mono_ns - row.mark_mono_ns <= MARK_AGE_NS_MAX
+        if best <= 0 and not has_mark:
+            return GATE_NO_REFERENCE
+        if best > 0 and is_beyond(leg.side, leg.limit_px, best, ratio):
+            return GATE_COLLAR_BEST
+        if has_mark and is_beyond(leg.side, leg.limit_px, row.mark_px, mark_ratio):
+            return GATE_COLLAR_MARK
+    return GATE_OK
+
+
+cdef uint32_t check_filters(const core_t *core, const intent_t *intent) noexcept nogil:  # hot
+    """The venue's own filters: what it would reject is not sent."""
+    cdef const leg_order_t *leg
+    cdef const instrument_t *instrument
+    cdef uint32_t k
+    for k in range(intent.leg_count):
+        leg = &intent.legs[k]
+        instrument = &core.instruments[leg.instrument_id]
+        if leg.qty <= 0 or leg.limit_px <= 0 or leg.side > SIDE_SELL:
+            return GATE_BAD_ORDER
+        if leg.limit_px < instrument.min_px:
+            return GATE_MIN_PX
+        if leg.limit_px > instrument.max_px:
+            return GATE_MAX_PX
+        if leg.limit_px % instrument.tick_px != 0:
+            return GATE_TICK
+        if leg.qty < instrument.min_qty:
+            return GATE_MIN_QTY
+        if leg.qty > instrument.max_qty:
+            return GATE_MAX_QTY
+        if leg.qty % instrument.lot_qty != 0:
+            return GATE_LOT
+        if <int128_t>leg.limit_px * leg.qty < instrument.min_notional and not (leg.flags & LEG_REDUCE_ONLY):
+            return GATE_MIN_NOTIONAL
+    return GATE_OK
+
+
+cdef uint32_t check_exposure(const core_t *core, const intent_t *intent, check_t *check) noexcept nogil:  # hot
+    """Notional of each order, and what instrument, underlying, venue and all together would carry, in USD; in flight counts."""
+    cdef const limits_t *limits = &core.limits
+    cdef const row_cold_t *row
+    cdef const group_t *group
+    cdef uint32_t k, j, venue
+    cdef int64_t usd, max_order = limits.max_order_e8
+    cdef int64_t on_row, on_group, on_venue, on_all = core.exposure_e8 + core.in_flight_e8
+    if core.trading_word == TRADING_CAUTIOUS:
+        max_order = <int64_t>(<int128_t>max_order * limits.cautious_ratio_e8 // E8)
+    for k in range(intent.leg_count):
+        row = &core.rows[intent.legs[k].instrument_id]
+        group = &core.groups[row.group]
+        venue = core.instruments[intent.legs[k].instrument_id].venue_id
+        usd = check.usd_e8[k]
+        if usd < 0:
+            return GATE_NO_USD_RATE
+        if usd > max_order:
+            return GATE_CAUTIOUS_SIZE if usd <= limits.max_order_e8 else GATE_ORDER_NOTIONAL
+        on_row = row.exposure_e8 + row.in_flight_e8
+        on_group = group.exposure_e8 + group.in_flight_e8
+        on_venue = core.venue_exposure_e8[venue] + core.venue_in_flight_e8[venue]
+        on_all += usd
+        for j in range(k + 1):
+            if intent.legs[j].instrument_id == intent.legs[k].instrument_id:
+                on_row += check.usd_e8[j]
+            if core.rows[intent.legs[j].instrument_id].group == row.group:
+                on_group += check.usd_e8[j]
+            if core.instruments[intent.legs[j].instrument_id].venue_id == venue:
+                on_venue += check.usd_e8[j]
+        if on_row > limits.max_position_e8:
+            return GATE_POSITION_LIMIT
+        if on_group > limits.max_symbol_e8:
+            return GATE_SYMBOL_NOTIONAL
+        if on_venue > limits.max_venue_e8:
+            return GATE_VENUE_NOTIONAL
+        if group.delta_usd_e8 + usd > limits.max_delta_e8:
+            return GATE_DELTA_LIMIT
+    if on_all > limits.max_total_e8:
+        return GATE_TOTAL_NOTIONAL
+    if intent.purpose == PURPOSE_ENTRY and core.open_pairs >= limits.max_open_pairs:
+        return GATE_OPEN_PAIRS
+    return GATE_OK
+
+
+cdef uint32_t check_losses(const core_t *core, int64_t now_wall_ns) noexcept nogil:  # hot
+    """What was lost today (UTC), in the last 60 minutes, and how often in a row."""
+    cdef const losses_t *losses = &core.losses
+    cdef int64_t minute, hour_e8 = 0
+    cdef int k
+    if losses.consecutive >= core.limits.consecutive_losses:
+        return GATE_LOSS_CONSECUTIVE
+    if losses.day == now_wall_ns // DAY_NS and -losses.day_e8 >= core.limits.daily_loss_e8:
+        return GATE_LOSS_DAILY
+    if losses.peak_e8 - losses.total_e8 >= core.limits.max_drawdown_e8:
+        return GATE_DRAWDOWN
+    if losses.newest_minute == 0:
+        return GATE_OK
+    minute = now_wall_ns // MINUTE_NS
+    if minute - losses.newest_minute >= LOSS_BUCKETS:
+        return GATE_OK
+    for k in range(LOSS_BUCKETS):
+        if minute - losses.minute[k] < LOSS_BUCKETS:
+            hour_e8 += losses.minute_e8[k]
+    if -hour_e8 >= core.limits.hourly_loss_e8:
+        return GATE_LOSS_HOURLY
+    return GATE_OK
+
+
+cdef uint32_t check_balances(const core_t *core, const intent_t *intent, check_t *check) noexcept nogil:  # hot
+    """Quote for a spot buy (and its fee where taken in quote), base for a spot sell, margin and fee for a linear order; earlier legs of
+    the batch and everything in flight count. Leaves in `check` what each leg is to reserve."""
+    cdef const leg_order_t *leg
+    cdef const row_cold_t *row
+    cdef const balance_t *quote
+    cdef const balance_t *base
+    cdef int64_t need, used, fee
+    cdef uint32_t k, j
+    for k in range(intent.leg_count):
+        leg = &intent.legs[k]
+        row = &core.rows[leg.instrument_id]
+        quote = &core.balances[row.quote_slot]
+        base = &core.balances[row.base_slot]
+        check.quote_e8[k] = 0
+        check.base_e8[k] = 0
+        if core.instruments[leg.instrument_id].market == MARKET_SPOT:
+            if leg.side == SIDE_BUY:
+                need = check.notional_e8[k]
+                if not core.instruments[leg.instrument_id].fee_in_base:
+                    need += rate_ceil(need, row.fee_e8)
+                used = quote.reserved_e8
+                for j in range(k):
+                    if core.rows[intent.legs[j].instrument_id].quote_slot == row.quote_slot:
+                        used += check.quote_e8[j]
+                if need > quote.free_e8 - used:
+                    return GATE_BALANCE_QUOTE
+                check.quote_e8[k] = need
+            else:
+                need = leg.qty * row.base_mul
+                used = base.reserved_e8
+                for j in range(k):
+                    if core.rows[intent.legs[j].instrument_id].base_slot == row.base_slot:
+                        used += check.base_e8[j]
+                if need > base.free_e8 - used:
+                    return GATE_BALANCE_BASE
+                check.base_e8[k] = need
+            continue
+        if leg.flags & LEG_REDUCE_ONLY:
+            continue
+        fee = rate_ceil(check.notional_e8[k], row.fee_e8)
+        need = check.notional_e8[k]
+        if row.leverage_e2 != 100:
+            need = (need * 100 + row.leverage_e2 - 1) // row.leverage_e2
+        need += fee
+        used = quote.reserved_e8 + quote.margin_e8 + need
+        for j in range(k):
+            if core.rows[intent.legs[j].instrument_id].quote_slot == row.quote_slot:
+                used += check.quote_e8[j]
+        if used > quote.free_e8:
+            return GATE_MARGIN
+        if not check.is_reducing and is_product_gt(used, E8, quote.free_e8, core.limits.margin_use_ratio_e8):
+            return GATE_MARGIN_USE
+        check.quote_e8[k] = need
+    return GATE_OK
+
+
+cdef uint32_t check_rates(const core_t *core, const intent_t *intent, bint reducing, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Intents in flight, and orders a second of each session; the last slice of a burst is for reducing orders."""
+    cdef int64_t burst = core.limits.order_burst if reducing else core.limits.order_burst_entry
+    cdef int64_t due
+    cdef uint32_t k, j, session, count
+    if not reducing and core.in_flight >= core.limits.max_in_flight:
+        return GATE_IN_FLIGHT
+    for k in range(intent.leg_count):
+        session = core.rows[intent.legs[k].instrument_id].session
+        count = 1
+        for j in range(k):
+            if core.rows[intent.legs[j].instrument_id].session == session:
+                count += 1
+        due = core.session_due_ns[session]
+        if due < now_mono_ns:
+            due = now_mono_ns
+        if due + count * core.limits.order_cost_ns - now_mono_ns > burst * core.limits.order_cost_ns:
+            return GATE_ORDER_RATE
+    if intent.purpose == PURPOSE_ENTRY:
+        due = core.entry_due_ns if core.entry_due_ns > now_mono_ns else now_mono_ns
+        if due + core.limits.entry_cost_ns - now_mono_ns > core.limits.entry_burst * core.limits.entry_cost_ns:
+            return GATE_TRADE_RATE
+    return GATE_OK
+
+
+cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Every layer agreed: takes what the orders may use, until release_leg."""
+    cdef intent_t *intent = &slot.intent
+    cdef leg_order_t *leg
+    cdef reservation_t *held
+    cdef row_cold_t *row
+    cdef row_hot_t *hot
+    cdef group_t *group
+    cdef uint32_t k, venue
+    for k in range(intent.leg_count):
+        leg = &intent.legs[k]
+        held = &slot.legs[k]
+        row = &core.rows[leg.instrument_id]
+        hot = &core.hot[leg.instrument_id]
+        group = &core.groups[row.group]
+        held.quote_e8 = check.quote_e8[k]
+        held.base_e8 = check.base_e8[k]
+        held.usd_e8 = 0 if check.is_reducing else check.usd_e8[k]
+        held.qty = leg.qty
+        held.row = <int32_t>leg.instrument_id
+        held.side = leg.side
+        held.is_active = 1
+        held.adds_risk = 0 if check.is_reducing else 1
+        leg.reserved_quote = held.quote_e8
+        leg.reserved_base = held.base_e8
+        core.balances[row.quote_slot].reserved_e8 += held.quote_e8
+        core.balances[row.base_slot].reserved_e8 += held.base_e8
+        if leg.side == SIDE_BUY:
+            row.in_flight_buy += leg.qty
+            group.in_flight_buy += leg.qty * row.group_mul
+        else:
+            row.in_flight_sell += leg.qty
+            group.in_flight_sell += leg.qty * row.group_mul
+        if held.usd_e8 > 0:
+            venue = core.instruments[leg.instrument_id].venue_id
+            row.in_flight_e8 += held.usd_e8
+            group.in_flight_e8 += held.usd_e8
+            core.venue_in_flight_e8[venue] += held.usd_e8
+            core.in_flight_e8 += held.usd_e8
+        hot.in_flight += 1
+        # This liquidity is taken: only a later and different book may be traded on.
+        if now_mono_ns > hot.consumed_mono_ns:
+            hot.consumed_mono_ns = now_mono_ns
+        hot.consumed_ids = core.books[leg.instrument_id].depth_update_id + core.books[leg.instrument_id].top_update_id
+        if core.session_due_ns[row.session] < now_mono_ns:
+            core.session_due_ns[row.session] = now_mono_ns
+        core.session_due_ns[row.session] += core.limits.order_cost_ns
+    if intent.purpose == PURPOSE_ENTRY:
+        if core.entry_due_ns < now_mono_ns:
+            core.entry_due_ns = now_mono_ns
+        core.entry_due_ns += core.limits.entry_cost_ns
+    slot.open_legs = (1 << intent.leg_count) - 1
+    core.in_flight += 1
+    core.in_flight_orders += intent.leg_count
+    core.counters.intents += 1
+    core.counters.orders += intent.leg_count
+    if not check.is_reducing and core.breaker.state != BREAKER_CLOSED:
+        core.breaker.state = BREAKER_HALF_OPEN
+        core.breaker.opened_mono_ns = now_mono_ns  # the next probe only after another recovery time without an outcome
+
+
+cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
+    """The layers, in order. Returns the first refusal, or GATE_OK."""
+    cdef uint32_t reason, k
+    cdef int64_t rate
+    cdef bint reducing = is_reducing(core, intent)
+    check.is_reducing = reducing
+    reason = check_trading_state(core, intent, reducing)
+    if reason != GATE_OK:
+        return reason
+    if not reducing:
+        reason = check_breaker(core, now_mono_ns)
+        if reason != GATE_OK:
+            return reason
+        reason = check_locks(core, intent, now_mono_ns)
+        if reason != GATE_OK:
+            return reason
+    reason = check_sessions(core, intent)
+    if reason != GATE_OK:
+        return reason
+    reason = check_opportunity(core, intent, reducing, now_mono_ns)
+    if reason != GATE_OK:
+        return reason
+    if not reducing:
+        reason = check_data(core, intent, now_mono_ns)
+        if reason != GATE_OK:
+            return reason
+    reason = check_prices(core, intent, reducing, now_mono_ns)
+    if reason != GATE_OK:
+        return reason
+    reason = check_filters(core, intent)
+    if reason != GATE_OK:
+        return reason
+    for k in range(intent.leg_count):
+        check.notional_e8[k] = leg_notional_e8(core, &intent.legs[k])
+        rate = core.usd_rate_e8[core.instruments[intent.legs[k].instrument_id].quote_asset]
+        check.usd_e8[k] = check.notional_e8[k] if rate == E8 else rate_ceil(check.notional_e8[k], rate) if rate > 0 else -1
+    if not reducing:
+        reason = check_exposure(core, intent, check)
+        if reason != GATE_OK:
+            return reason
+        reason = check_losses(core, now_wall_ns)
+        if reason != GATE_OK:
+            return reason
+    reason = check_balances(core, intent, check)
+    if reason != GATE_OK:
+        return reason
+    return check_rates(core, intent, reducing, now_mono_ns)
+
+
+cdef uint32_t pass_gate(core_t *core, intent_slot_t *slot, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
+    """Asks every layer about slot.intent and, if all agree, reserves. Returns GATE_OK or the refusal, which is counted.
+    The legs' instrument ids are rows of this core, leg_count is 1..LEGS_MAX (checked by who builds the intent)."""
+    cdef check_t check
+    cdef uint32_t reason = check_all(core, &slot.intent, &check, now_mono_ns, now_wall_ns)
+    core.counters.refused[reason] += 1  # [GATE_OK] counts what passed
+    if reason == GATE_OK:
+        reserve(core, slot, &check, now_mono_ns)
+    return reason
+
+
+cdef void release_leg(core_t *core, intent_slot_t *slot, uint32_t leg_index) noexcept nogil:  # hot
+    """Gives back what one order holds; the caller has seen that it holds something."""
+    cdef reservation_t *held = &slot.legs[leg_index]
+    cdef row_cold_t *row = &core.rows[held.row]
+    cdef group_t *group = &core.groups[row.group]
+    cdef uint32_t venue = core.instruments[held.row].venue_id
+    core.balances[row.quote_slot].reserved_e8 -= held.quote_e8
+    core.balances[row.base_slot].reserved_e8 -= held.base_e8
+    if held.side == SIDE_BUY:
+        row.in_flight_buy -= held.qty
+        group.in_flight_buy -= held.qty * row.group_mul
+    else:
+        row.in_flight_sell -= held.qty
+        group.in_flight_sell -= held.qty * row.group_mul
+    row.in_flight_e8 -= held.usd_e8
+    group.in_flight_e8 -= held.usd_e8
+    core.venue_in_flight_e8[venue] -= held.usd_e8
+    core.in_flight_e8 -= held.usd_e8
+    core.hot[held.row].in_flight -= 1
+    core.in_flight_orders -= 1
+    held.is_active = 0
+    slot.open_legs &= ~(<uint32_t>1 << leg_index)
+    if slot.open_legs == 0:
+        core.in_flight -= 1
+
+
+cdef bint is_error_rate_high(const core_t *core, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Whether too many of the outcomes in the window are failures; too few outcomes prove nothing."""
+    cdef const breaker_t *breaker = &core.breaker
+    cdef int64_t samples = 0, failures = 0
+    cdef int k
+    for k in range(BREAKER_WINDOW_MAX):
+        if breaker.outcome_mono_ns[k] != 0 and now_mono_ns - breaker.outcome_mono_ns[k] <= core.limits.breaker_window_ns:
+            samples += 1
+            failures += breaker.is_failure[k]
+    return samples >= core.limits.breaker_samples_min and failures * 100 > core.limits.breaker_error_e2 * samples
+
+
+cdef void open_breaker(core_t *core, int64_t now_mono_ns) noexcept nogil:  # hot
+    """From now on nothing new until the recovery time is over; the window starts empty after it."""
+    core.breaker.state = BREAKER_OPEN
+    core.breaker.opened_mono_ns = now_mono_ns
+    core.breaker.trips += 1
+    memset(&core.breaker.outcome_mono_ns[0], 0, sizeof(core.breaker.outcome_mono_ns))
+
+
+cdef void note_outcome(core_t *core, bint is_ok, int64_t now_mono_ns) noexcept nogil:  # hot
+    """One order came back well or with an error. Opens the breaker at too many failures in a row or in the window; the outcome that
+    follows a probe closes it, or opens it again."""
+    cdef breaker_t *breaker = &core.breaker
+    breaker.consecutive = 0 if is_ok else breaker.consecutive + 1
+    if breaker.state == BREAKER_HALF_OPEN:
+        if is_ok:
+            breaker.state = BREAKER_CLOSED
+        else:
+            open_breaker(core, now_mono_ns)
+        return
+    if breaker.state == BREAKER_OPEN:
+        return
+    breaker.outcome_mono_ns[breaker.next] = now_mono_ns
+    breaker.is_failure[breaker.next] = 0 if is_ok else 1
+    breaker.next = (breaker.next + 1) % BREAKER_WINDOW_MAX
+    if not is_ok and (breaker.consecutive >= core.limits.breaker_consecutive or is_error_rate_high(core, now_mono_ns)):
+        open_breaker(core, now_mono_ns)
+
+
+cdef void note_pnl(core_t *core, int64_t pnl_e8, int64_t now_wall_ns) noexcept nogil:  # hot
+    """Result of one finished trade in USD: sums of the UTC day and of the minute, and losses in a row."""
+    cdef losses_t *losses = &core.losses
+    cdef int64_t day = now_wall_ns // DAY_NS, minute = now_wall_ns // MINUTE_NS
+    cdef int bucket = <int>(minute % LOSS_BUCKETS)
+    if day != losses.day:
+        losses.day = day
+        losses.day_e8 = 0
+    losses.day_e8 += pnl_e8
+    if losses.minute[bucket] != minute:
+        losses.minute[bucket] = minute
+        losses.minute_e8[bucket] = 0
+    losses.minute_e8[bucket] += pnl_e8
+    losses.newest_minute = minute
+    losses.consecutive = losses.consecutive + 1 if pnl_e8 < 0 else 0
+    losses.total_e8 += pnl_e8
+    if losses.total_e8 > losses.peak_e8:
+        losses.peak_e8 = losses.total_e8

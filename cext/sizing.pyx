@@ -1,0 +1,513 @@
+"""How much: walks two books together, takes the size at which the next unit would no longer pay, and brings it to a lot that both
+venues accept.
+
+Called by detect.pyx when the best prices of a pair have an edge. Prices and sizes are int64 in the pair's common scales (the finer of
+the two instruments'), products are 128-bit, money is exact and rounded against us. The twin that judges it is
+tests/support/slow_core.py (Decimal).
+
+One unit bought at `b` and sold at `s` is worth taking while s * keep >= b * cost, with keep = 1 - sell fee and cost = 1 + buy fee +
+(entry) budgeted exit cost - expected funding + demanded net, or (exit) - exit cost accepted, all in e8.
+
+A spot buy whose fee is taken in base is bought gross, so that what arrives covers the perpetual leg; the surplus is below one spot lot.
+The formulas of expected and worst-case net are in docs/gate.md."""
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from cext.instrument cimport MARKET_SPOT, instrument_t
+from cext.money cimport MONEY_E12, MONEY_MAX, ceil_div, floor_div, int128_t, is_product_ge, money_clip, rate_ceil
+
+cdef enum:
+    STEPS_MAX = 2 * BOOK_LEVELS
+
+# One side of the walk: levels of the leg that takes them, in own scale, and what brings them to the common scale.
+ctypedef struct side_t:
+    const level_t *levels
+    int32_t count
+    bint is_complete
+    int64_t px_mul
+    int64_t qty_mul
+    int64_t qty_bound
+    int64_t fee_in_base_e8  # > 0: this part of every fill is not delivered
+
+# State after each step of the walk: size so far and the level that each side has reached.
+ctypedef struct step_t:
+    int64_t qty
+    int32_t buy
+    int32_t sell
+
+ctypedef struct walk_t:
+    step_t steps[STEPS_MAX]
+    int32_t count
+    bint is_depth_end       # stopped because a side had no further given level, and there may be more behind it
+
+
+cdef int64_t delivered(int64_t qty, int64_t fee_e8) noexcept nogil:  # hot
+    """qty * (1 - fee), rounded down; no overflow for qty < 2**62."""
+    return qty - rate_ceil(qty, fee_e8)
+
+
+cdef int64_t gross_of(int64_t net_qty, int64_t lot_qty, uint32_t fee_e8) noexcept nogil:  # hot
+    """Smallest multiple of the lot of which at least net_qty is left after the fee."""
+    cdef int64_t gross = <int64_t>ceil_div(<int128_t>net_qty * E8, E8 - fee_e8)
+    return (gross + lot_qty - 1) // lot_qty * lot_qty
+
+
+cdef int64_t limit_with_slippage(const instrument_t *instrument, uint32_t side, int64_t px, int64_t ticks, int64_t slip_e8) noexcept nogil:  # hot
+    """Limit price for a walk that ended at px: on tick, ticks and slip_e8 beyond it. Below one tick it is 0, which no gate passes."""
+    cdef int64_t tick = instrument.tick_px
+    cdef int64_t room = ticks * tick
+    cdef int64_t limit
+    if slip_e8 > 0:
+        room += rate_ceil(px, slip_e8)
+    if side == SIDE_BUY:
+        limit = px + room
+        limit += tick - 1
+        return limit - limit % tick
+    limit = px - room
+    return limit - limit % tick if limit > 0 else 0
+
+
+cdef void fill_side(const core_t *core, const pair_cold_t *cold, int32_t row, int leg, uint32_t side, side_t *out) noexcept nogil:  # hot
+    """The levels that an order of `side` on this instrument would take. leg: 0 spot, 1 perp."""
+    cdef const book_record_t *book = &core.books[row]
+    if side == SIDE_BUY:
+        out.levels = &book.asks[0]
+        out.count = book.ask_count
+    else:
+        out.levels = &book.bids[0]
+        out.count = book.bid_count
+    out.is_complete = (book.flags & BOOK_DEPTH_COMPLETE) != 0
+    out.px_mul = cold.px_mul[leg]
+    out.qty_mul = cold.qty_mul[leg]
+    out.qty_bound = cold.qty_bound[leg]
+    out.fee_in_base_e8 = 0
+    if side == SIDE_BUY and core.instruments[row].fee_in_base:
+        out.fee_in_base_e8 = core.rows[row].fee_e8
+
+
+cdef int64_t level_qty(const side_t *side, int32_t index, int64_t lot_slack) noexcept nogil:  # hot
+    """What level `index` delivers, common scale. lot_slack is kept back from level 0: room for rounding the gross size up to a lot."""
+    cdef int64_t qty = side.levels[index].qty
+    if qty > side.qty_bound:
+        qty = side.qty_bound
+    qty *= side.qty_mul
+    if index == 0:
+        qty -= lot_slack
+        if qty < 0:
+            return 0
+    if side.fee_in_base_e8 > 0:
+        return delivered(qty, side.fee_in_base_e8)
+    return qty
+
+
+cdef void walk_both(const side_t *buy, const side_t *sell, int64_t keep_e8, int64_t cost_e8, int64_t qty_max, int64_t lot_slack, walk_t *out) noexcept nogil:  # hot
+    """Takes both sides level by level while the next unit pays, up to qty_max. At most 2 * BOOK_LEVELS steps."""
+    cdef int32_t i = 0, j = 0
+    cdef int64_t qty = 0, take
+    cdef int64_t buy_left, sell_left
+    cdef int64_t keep = keep_e8 * sell.px_mul, cost = cost_e8 * buy.px_mul  # px_mul <= 1e9 (core.pyx): no overflow
+    out.count = 0
+    out.is_depth_end = False
+    buy_left = level_qty(buy, 0, lot_slack)
+    sell_left = level_qty(sell, 0, 0)
+    while qty < qty_max:
+        if not is_product_ge(sell.levels[j].px, keep, buy.levels[i].px, cost):
+            return
+        take = buy_left if buy_left < sell_left else sell_left
+        if take > qty_max - qty:
+            take = qty_max - qty
+        qty += take
+        if take > 0:
+            out.steps[out.count].qty = qty
+            out.steps[out.count].buy = i
+            out.steps[out.count].sell = j
+            out.count += 1
+        buy_left -= take
+        sell_left -= take
+        if qty >= qty_max:
+            return
+        if buy_left == 0:
+            i += 1
+            if i >= buy.count:
+                out.is_depth_end = not buy.is_complete
+                return
+            buy_left = level_qty(buy, i, 0)
+        if sell_left == 0:
+            j += 1
+            if j >= sell.count:
+                out.is_depth_end = not sell.is_complete
+                return
+            sell_left = level_qty(sell, j, 0)
+
+
+cdef int128_t cost_of(const side_t *side, int64_t qty, int32_t last) noexcept nogil:  # hot
+    """Sum of px * qty (common scales) for taking `qty` from the top, none of it beyond level `last`."""
+    cdef int128_t total = 0
+    cdef int64_t at_level
+    cdef int32_t k
+    for k in range(last + 1):
+        at_level = side.levels[k].qty
+        if at_level > side.qty_bound:
+            at_level = side.qty_bound
+        at_level *= side.qty_mul
+        if at_level > qty:
+            at_level = qty
+        total += <int128_t>(side.levels[k].px * side.px_mul) * at_level
+        qty -= at_level
+        if qty == 0:
+            break
+    return total
+
+
+cdef int64_t at_price(const pair_cold_t *cold, int64_t cap_e8, int64_t px_common, int64_t qty) noexcept nogil:  # hot
+    """Largest size <= qty whose notional at the price stays within the cap (quote e8)."""
+    cdef int128_t cap
+    if cap_e8 <= 0:
+        return 0
+    cap = <int128_t>cap_e8 * cold.e8_mul // cold.e8_div if cold.e8_div != 1 else <int128_t>cap_e8 * cold.e8_mul
+    if <int128_t>px_common * qty <= cap:
+        return qty
+    return <int64_t>(cap // px_common)
+
+
+cdef void lower(int64_t *cap, int64_t bound, uint32_t *reason, uint32_t why) noexcept nogil:  # hot
+    """cap = min(cap, bound); remembers which bound was the tightest."""
+    if bound < cap[0]:
+        cap[0] = bound
+        reason[0] = why
+
+
+cdef int64_t entry_cap(const core_t *core, const pair_cold_t *cold, int32_t row, uint32_t *reason) noexcept nogil:  # hot
+    """Quote e8 that one leg of an entry on this row may cost by limits (not balances): the gate's own bounds, so that it need not refuse."""
+    cdef const row_cold_t *r = &core.rows[row]
+    cdef const group_t *group = &core.groups[r.group]
+    cdef const limits_t *limits = &core.limits
+    cdef int64_t rate = core.usd_rate_e8[core.instruments[row].quote_asset]
+    cdef uint32_t venue = core.instruments[row].venue_id
+    cdef int64_t cap = limits.max_order_e8
+    reason[0] = SKIP_BELOW_MIN
+    if core.trading_word == TRADING_CAUTIOUS:
+        cap = <int64_t>(<int128_t>cap * limits.cautious_ratio_e8 // E8)
+    lower(&cap, limits.max_position_e8 - r.exposure_e8 - r.in_flight_e8, reason, SKIP_EXPOSURE)
+    lower(&cap, (limits.max_symbol_e8 - group.exposure_e8 - group.in_flight_e8) // 2, reason, SKIP_EXPOSURE)
+    lower(&cap, (limits.max_venue_e8 - core.venue_exposure_e8[venue] - core.venue_in_flight_e8[venue]) // 2, reason, SKIP_EXPOSURE)
+    lower(&cap, (limits.max_total_e8 - core.exposure_e8 - core.in_flight_e8) // 2, reason, SKIP_EXPOSURE)
+    lower(&cap, limits.max_delta_e8 - group.delta_usd_e8, reason, SKIP_EXPOSURE)
+    if rate != E8:
+        cap = money_clip(<int128_t>cap * E8 // rate) if rate > 0 and cap > 0 else 0
+    if core.trading_word == TRADING_CAUTIOUS:
+        lower(&cap, <int64_t>(<int128_t>cold.max_notional_e8 * limits.cautious_ratio_e8 // E8), reason, SKIP_BELOW_MIN)
+    lower(&cap, cold.max_notional_e8, reason, SKIP_BELOW_MIN)
+    return cap
+
+
+cdef int64_t balance_cap(const core_t *core, int32_t row, uint32_t side) noexcept nogil:  # hot
+    """Quote e8 that the account can carry on this row: quote for a spot buy, margin within its use limit for a linear order.
+    A spot sell is bounded by base instead (base_cap)."""
+    cdef const row_cold_t *r = &core.rows[row]
+    cdef const balance_t *quote = &core.balances[r.quote_slot]
+    cdef int64_t free_e8
+    if core.instruments[row].market == MARKET_SPOT:
+        if side == SIDE_SELL:
+            return MONEY_MAX
+        free_e8 = quote.free_e8 - quote.reserved_e8
+        if free_e8 <= 0:
+            return 0
+        if core.instruments[row].fee_in_base or r.fee_e8 == 0:
+            return free_e8
+        return <int64_t>(<int128_t>(free_e8 - 1) * E8 // (E8 + r.fee_e8))
+    if quote.free_e8 <= 0:
+        return 0
+    # Margin use is bounded by a fraction of the wallet; one order needs notional / leverage + fee.
+    # Two amounts are rounded up there, hence the 2.
+    free_e8 = <int64_t>(<int128_t>quote.free_e8 * core.limits.margin_use_ratio_e8 // E8) - quote.reserved_e8 - quote.margin_e8 - 2
+    if free_e8 <= 0:
+        return 0
+    return money_clip(<int128_t>free_e8 * (E8 * r.leverage_e2) // (100 * E8 + r.fee_e8 * r.leverage_e2))
+
+
+cdef int64_t base_cap(const core_t *core, const pair_cold_t *cold, int32_t row) noexcept nogil:  # hot
+    """Base that is free to be sold on a spot row, common scale."""
+    cdef const row_cold_t *r = &core.rows[row]
+    cdef const balance_t *base = &core.balances[r.base_slot]
+    cdef int64_t free_e8 = base.free_e8 - base.reserved_e8
+    if free_e8 <= 0:
+        return 0
+    return money_clip(<int128_t>(free_e8 // r.base_mul) * cold.qty_mul[0])
+
+
+cdef int64_t max_order_qty(const core_t *core, const pair_cold_t *cold, int32_t row, int leg, uint32_t side) noexcept nogil:  # hot
+    """The venue's largest order, as delivered size in common scale."""
+    cdef int64_t qty = core.instruments[row].max_qty
+    if qty > cold.qty_bound[leg]:
+        qty = cold.qty_bound[leg]
+    if side == SIDE_BUY and core.instruments[row].fee_in_base:
+        qty = delivered(qty - core.instruments[row].lot_qty, core.rows[row].fee_e8)
+    return qty * cold.qty_mul[leg]
+
+
+cdef void fill_leg(const core_t *core, const pair_cold_t *cold, leg_order_t *leg, int32_t row, uint32_t index, uint32_t side, int64_t qty, int64_t limit_px) noexcept nogil:  # hot
+    """One order of an intent, with the book it was computed from."""
+    cdef const book_record_t *book = &core.books[row]
+    cdef const instrument_t *instrument = &core.instruments[row]
+    leg.limit_px = limit_px
+    leg.qty = qty
+    leg.depth_update_id = book.depth_update_id
+    leg.top_update_id = book.top_update_id
+    leg.instrument_seq = book.instrument_seq
+    leg.book_alive_mono_ns = core.alive_mono_ns[core.hot[row].connection]
+    leg.instrument_id = instrument.instrument_id
+    leg.book_epoch = book.epoch
+    leg.side = <unsigned char>side
+    leg.order_type = <unsigned char>ORDER_IOC
+    leg.leg_index = <unsigned char>index
+    leg.fee_e8 = core.rows[row].fee_e8
+    leg.exposure_key = core.rows[row].group
+    if side == SIDE_BUY:
+        leg.best_px = book.asks[0].px if book.ask_count > 0 else 0
+        leg.unwind_px = limit_with_slippage(instrument, SIDE_SELL, book.bids[0].px, 0, cold.unwind_e8) if book.bid_count > 0 else 0
+    else:
+        leg.best_px = book.bids[0].px if book.bid_count > 0 else 0
+        leg.unwind_px = limit_with_slippage(instrument, SIDE_BUY, book.asks[0].px, 0, cold.unwind_e8) if book.ask_count > 0 else 0
+
+
+cdef bint is_order_too_small(const instrument_t *instrument, int64_t qty, int64_t limit_px) noexcept nogil:  # hot
+    return qty < instrument.min_qty or <int128_t>qty * limit_px < instrument.min_notional
+
+
+cdef void fill_money(const pair_cold_t *cold, intent_t *intent, int128_t net, int128_t worst, int128_t cost) noexcept nogil:  # hot
+    """net, worst: px * qty * 1e8 in common scales; cost: px * qty. Rounded down to quote e8."""
+    intent.expected_net_e8 = money_clip(floor_div(net, cold.common_one))
+    intent.worst_net_e8 = money_clip(floor_div(worst, cold.common_one))
+    intent.notional_e8 = money_clip(floor_div(cost * E8, cold.common_one))
+    if intent.notional_e8 > 0:
+        intent.edge_e12 = money_clip(<int128_t>intent.expected_net_e8 * MONEY_E12 // intent.notional_e8)
+
+
+cdef int64_t average_px_e8(const pair_cold_t *cold, int leg, int128_t total, int64_t qty) noexcept nogil:  # hot
+    """Average price * 1e8 in quote units of one own base unit; statistics, so a double is enough."""
+    return <int64_t>(<double>total / <double>qty * cold.px_unit_e8[leg])
+
+
+cdef bint is_price_absurd(const pair_cold_t *cold, const side_t *side, int leg) noexcept nogil:  # hot
+    """A best price that would leave 60 bits in the common scale: products below count on it."""
+    return side.levels[0].px > cold.px_bound[leg] or side.levels[0].px <= 0
+
+
+cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, intent_t *intent) noexcept nogil:  # hot
+    """Fills legs and money of an entry (leg 0 spot, leg 1 perp). Returns SKIP_NONE, or why there is none; the intent is then partly filled."""
+    cdef const pair_hot_t *pair = &core.pairs[pair_index]
+    cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
+    cdef int32_t rows[2]
+    cdef int buy_leg = 0 if direction == DIRECTION_FORWARD else 1
+    cdef int sell_leg = 1 - buy_leg
+    cdef side_t buy, sell
+    cdef walk_t walk
+    cdef int64_t funding = cold.funding_e8[0 if direction == DIRECTION_FORWARD else 1]
+    cdef int64_t carry = cold.exit_cost_e8 - funding
+    cdef int64_t carry_worst = cold.exit_cost_e8 - (funding if funding < 0 else 0)
+    cdef int64_t keep, fee_quote, fee_gross, bound, other
+    cdef int64_t qty, qty_max, gross, buy_limit, sell_limit, buy_limit_common, sell_limit_common, sell_best_common, cap_buy, cap_sell
+    cdef int64_t own_buy, own_sell, lot = cold.lot_common
+    cdef uint32_t why_buy, why_sell, reason
+    cdef int32_t n
+    cdef int128_t cost, proceeds, cost_gross, net, worst
+    cdef const instrument_t *buy_instrument
+    cdef const instrument_t *sell_instrument
+    rows[0] = pair.spot_row
+    rows[1] = pair.perp_row
+    buy_instrument = &core.instruments[rows[buy_leg]]
+    sell_instrument = &core.instruments[rows[sell_leg]]
+    fill_side(core, cold, rows[buy_leg], buy_leg, SIDE_BUY, &buy)
+    fill_side(core, cold, rows[sell_leg], sell_leg, SIDE_SELL, &sell)
+
+    if buy.count == 0 or sell.count == 0 or is_price_absurd(cold, &buy, buy_leg) or is_price_absurd(cold, &sell, sell_leg):
+        return SKIP_PRICE
+    keep = E8 - cold.sell_fee_e8[sell_leg]
+    qty_max = max_order_qty(core, cold, rows[buy_leg], buy_leg, SIDE_BUY)
+    other = max_order_qty(core, cold, rows[sell_leg], sell_leg, SIDE_SELL)
+    reason = SKIP_BELOW_MIN
+    lower(&qty_max, other, &reason, SKIP_BELOW_MIN)
+    if sell_leg == 0:
+        lower(&qty_max, base_cap(core, cold, rows[0]), &reason, SKIP_INVENTORY)
+    if qty_max < lot:
+        return reason
+    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] + carry + cold.entry_net_e8, qty_max,
+              buy_instrument.lot_qty * buy.qty_mul if buy.fee_in_base_e8 > 0 else 0, &walk)
+    if walk.is_depth_end:
+        cold.depth_end += 1
+        reason = SKIP_DEPTH_END
+    if walk.count == 0:
+        return SKIP_DEPTH_END if walk.is_depth_end else SKIP_NET
+
+    # The deepest step whose limits still net something in the worst case, and whose size the caps allow at those limits.
+    cap_buy = entry_cap(core, cold, rows[buy_leg], &why_buy)
+    lower(&cap_buy, balance_cap(core, rows[buy_leg], SIDE_BUY), &why_buy, SKIP_BALANCE if buy_leg == 0 else SKIP_MARGIN)
+    cap_sell = entry_cap(core, cold, rows[sell_leg], &why_sell)
+    lower(&cap_sell, balance_cap(core, rows[sell_leg], SIDE_SELL), &why_sell, SKIP_MARGIN)
+    sell_best_common = sell.levels[0].px * sell.px_mul
+    fee_quote = 0 if buy.fee_in_base_e8 > 0 else cold.buy_fee_e8[buy_leg]
+    fee_gross = buy.fee_in_base_e8
+    qty = 0
+    n = walk.count - 1
+    while n >= 0:
+        buy_limit = limit_with_slippage(buy_instrument, SIDE_BUY, buy.levels[walk.steps[n].buy].px, cold.slippage_ticks, cold.slippage_e8)
+        sell_limit = limit_with_slippage(sell_instrument, SIDE_SELL, sell.levels[walk.steps[n].sell].px, cold.slippage_ticks, cold.slippage_e8)
+        buy_limit_common = buy_limit * buy.px_mul
+        sell_limit_common = sell_limit * sell.px_mul
+        if <int128_t>sell_limit_common * keep <= <int128_t>buy_limit_common * (E8 + cold.buy_fee_e8[buy_leg] + carry_worst):
+            reason = SKIP_WORST_NET
+            n -= 1
+            continue
+        qty = walk.steps[n].qty
+        # The gross size is larger than the delivered one by the fee and at most a lot: the cap is for the gross.
+        bound = at_price(cold, cap_buy, buy_limit_common, qty + qty // 16 + lot)
+        if fee_gross > 0:
+            bound = delivered(bound, fee_gross) - buy_instrument.lot_qty * buy.qty_mul
+        if bound < qty:
+            qty = bound
+            reason = why_buy
+        bound = at_price(cold, cap_sell, sell_best_common, qty)
+        if bound < qty:
+            qty = bound
+            reason = why_sell
+        qty -= qty % lot
+        if n > 0 and qty <= walk.steps[n - 1].qty:
+            n -= 1
+            continue
+        break
+    if n < 0 or qty <= 0:
+        return reason
+
+    own_sell = qty // sell.qty_mul
+    own_buy = qty // buy.qty_mul
+    if fee_gross > 0:
+        own_buy = gross_of(own_buy, buy_instrument.lot_qty, <uint32_t>fee_gross)
+    gross = own_buy * buy.qty_mul
+    fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own_buy, buy_limit)
+    fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own_sell, sell_limit)
+    if is_order_too_small(buy_instrument, own_buy, buy_limit) or is_order_too_small(sell_instrument, own_sell, sell_limit):
+        return reason
+    if buy_limit > buy_instrument.max_px or sell_limit < sell_instrument.min_px or sell_limit <= 0:
+        return SKIP_PRICE
+
+    cost = cost_of(&buy, qty, walk.steps[n].buy)
+    proceeds = cost_of(&sell, qty, walk.steps[n].sell)
+    cost_gross = cost_of(&buy, gross, walk.steps[n].buy) if fee_gross > 0 else 0
+    net = proceeds * keep - cost * (E8 + fee_quote + carry) - cost_gross * fee_gross
+    worst = (<int128_t>sell_limit_common * qty) * keep - (<int128_t>buy_limit_common * qty) * (E8 + fee_quote + carry_worst)
+    worst -= (<int128_t>buy_limit_common * gross) * fee_gross
+    fill_money(cold, intent, net, worst, cost)
+    intent.legs[buy_leg].expected_px_f64e8 = average_px_e8(cold, buy_leg, cost, qty)
+    intent.legs[sell_leg].expected_px_f64e8 = average_px_e8(cold, sell_leg, proceeds, qty)
+    intent.leg_count = 2
+    if intent.notional_e8 < cold.min_notional_e8:
+        return reason
+    if intent.expected_net_e8 <= 0:
+        return SKIP_NET
+    if intent.worst_net_e8 <= 0:
+        return SKIP_WORST_NET
+    intent.confidence_e4 = <uint32_t>(<int128_t>intent.worst_net_e8 * 10000 // intent.expected_net_e8)
+    if intent.confidence_e4 > 10000:
+        intent.confidence_e4 = 10000
+    return SKIP_NONE
+
+
+cdef int64_t exit_remainder_min(const core_t *core, const pair_cold_t *cold, const side_t *buy, const side_t *sell, int32_t buy_row, int32_t sell_row) noexcept nogil:  # hot
+    """Smallest size (common) that both venues would still take later, at today's best prices with 10 % to spare."""
+    cdef const instrument_t *b = &core.instruments[buy_row]
+    cdef const instrument_t *s = &core.instruments[sell_row]
+    cdef int64_t qty = b.min_qty * buy.qty_mul
+    cdef int64_t other = s.min_qty * sell.qty_mul
+    if other > qty:
+        qty = other
+    other = (b.min_notional // buy.levels[0].px + 1) * buy.qty_mul
+    if other > qty:
+        qty = other
+    other = (s.min_notional // sell.levels[0].px + 1) * sell.qty_mul
+    if other > qty:
+        qty = other
+    qty += qty // 10 + cold.lot_common
+    return qty - qty % cold.lot_common
+
+
+cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, intent_t *intent) noexcept nogil:  # hot
+    """Fills legs and money of an exit of what the pair holds (leg 0 spot, leg 1 perp, reduce-only). Returns SKIP_NONE or why not.
+
+    Whole when the walk reaches the held size; a slice only where the pair allows it, and never so that what stays is too small to trade."""
+    cdef const pair_hot_t *pair = &core.pairs[pair_index]
+    cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
+    cdef int32_t rows[2]
+    cdef int buy_leg = 1 if pair.direction == DIRECTION_FORWARD else 0
+    cdef int sell_leg = 1 - buy_leg
+    cdef side_t buy, sell
+    cdef walk_t walk
+    cdef int64_t accepted = cold.forced_exit_cost_e8 if is_forced else cold.exit_cost_e8
+    cdef int64_t held[2]
+    cdef int64_t own[2]
+    cdef int64_t lot[2]
+    cdef int64_t full, qty, left, left_min, keep, fee_quote, fee_gross, buy_limit, sell_limit, buy_common, sell_common
+    cdef int128_t cost, proceeds, net, worst
+    cdef int k
+    rows[0] = pair.spot_row
+    rows[1] = pair.perp_row
+    fill_side(core, cold, rows[buy_leg], buy_leg, SIDE_BUY, &buy)
+    fill_side(core, cold, rows[sell_leg], sell_leg, SIDE_SELL, &sell)
+    if buy.count == 0 or sell.count == 0 or is_price_absurd(cold, &buy, buy_leg) or is_price_absurd(cold, &sell, sell_leg):
+        return SKIP_PRICE
+    for k in range(2):
+        held[k] = cold.held_spot_qty if k == 0 else cold.held_perp_qty
+        if held[k] < 0:
+            held[k] = -held[k]
+        lot[k] = core.instruments[rows[k]].lot_qty
+        if not (k == buy_leg and buy.fee_in_base_e8 > 0):
+            held[k] -= held[k] % lot[k]  # what is below a lot stays as dust
+    full = held[0] * cold.qty_mul[0]
+    if held[1] * cold.qty_mul[1] < full:
+        full = held[1] * cold.qty_mul[1]
+    if full <= 0:
+        return SKIP_BELOW_MIN
+    keep = E8 - cold.sell_fee_e8[sell_leg]
+    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] - accepted, full, lot[buy_leg] * buy.qty_mul if buy.fee_in_base_e8 > 0 else 0, &walk)
+    if walk.is_depth_end:
+        cold.depth_end += 1
+    if walk.count == 0:
+        return SKIP_DEPTH_END if walk.is_depth_end else SKIP_HOLD
+    qty = walk.steps[walk.count - 1].qty
+    own[0] = held[0]
+    own[1] = held[1]
+    if qty < full:
+        if not cold.exit_partial:
+            return SKIP_DEPTH_END if walk.is_depth_end else SKIP_HOLD
+        left_min = exit_remainder_min(core, cold, &buy, &sell, rows[buy_leg], rows[sell_leg])
+        if full - qty < left_min:
+            qty = full - left_min
+        if qty > 0:
+            qty -= qty % cold.lot_common
+        if qty <= 0:
+            return SKIP_DEPTH_END if walk.is_depth_end else SKIP_BELOW_MIN
+        own[0] = qty // cold.qty_mul[0]
+        own[1] = qty // cold.qty_mul[1]
+    fee_gross = buy.fee_in_base_e8
+    fee_quote = 0 if fee_gross > 0 else cold.buy_fee_e8[buy_leg]
+    if fee_gross > 0:
+        own[buy_leg] = gross_of(own[buy_leg], lot[buy_leg], <uint32_t>fee_gross)
+    buy_limit = limit_with_slippage(&core.instruments[rows[buy_leg]], SIDE_BUY, buy.levels[walk.steps[walk.count - 1].buy].px, cold.slippage_ticks, cold.slippage_e8)
+    sell_limit = limit_with_slippage(&core.instruments[rows[sell_leg]], SIDE_SELL, sell.levels[walk.steps[walk.count - 1].sell].px, cold.slippage_ticks, cold.slippage_e8)
+    fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own[buy_leg], buy_limit)
+    fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own[sell_leg], sell_limit)
+    intent.legs[1].flags = <unsigned char>LEG_REDUCE_ONLY
+    intent.leg_count = 2
+    if is_order_too_small(&core.instruments[rows[buy_leg]], own[buy_leg], buy_limit):
+        return SKIP_BELOW_MIN
+    if is_order_too_small(&core.instruments[rows[sell_leg]], own[sell_leg], sell_limit):
+        return SKIP_BELOW_MIN
+    buy_common = buy_limit * buy.px_mul
+    sell_common = sell_limit * sell.px_mul
+    cost = cost_of(&buy, own[buy_leg] * buy.qty_mul, buy.count - 1)
+    proceeds = cost_of(&sell, own[sell_leg] * sell.qty_mul, sell.count - 1)
+    net = proceeds * keep - cost * (E8 + fee_quote)
+    worst = (<int128_t>sell_common * (own[sell_leg] * sell.qty_mul)) * keep - (<int128_t>buy_common * (own[buy_leg] * buy.qty_mul)) * (E8 + fee_quote)
+    fill_money(cold, intent, net, worst, cost)
+    intent.legs[buy_leg].expected_px_f64e8 = average_px_e8(cold, buy_leg, cost, own[buy_leg] * buy.qty_mul)
+    intent.legs[sell_leg].expected_px_f64e8 = average_px_e8(cold, sell_leg, proceeds, own[sell_leg] * sell.qty_mul)
+    return SKIP_NONE
