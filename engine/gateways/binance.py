@@ -85,8 +85,6 @@ def gateway_settings(config: Any, mode: str, *, instance: int = 0, seed: int = 1
             raise ValueError(f"simex.json: endpoints.{VENUE} lacks {', '.join(missing)}")
         endpoints = ENDPOINTS["testnet"].replaced(found)
         references = simex.get("credentials") or {}
-        if "ed25519_api_key" in references:  # the simulator's names: its ed25519_key is the private half
-            references = {**references, "ed25519_key": references["ed25519_api_key"], "ed25519_private": references["ed25519_key"]}
         ca_file = simex.get("ca")
     elif mode in ("testnet", "live"):
         endpoints = ENDPOINTS[mode].replaced(config.endpoints.model_dump())
