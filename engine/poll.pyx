@@ -3,9 +3,10 @@
 Drains every feed's ring into the core's private market state, evaluates each touched instrument once, and carries a decision out in the same
 turn: journal the intent, encode both legs, re-read the kill words, send A, send B. Python objects appear only after a decision, when the
 bytes have left. Order of things and who may stop it: docs/order-flow.md."""
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from cext.client_id cimport client_id_encode
 from cext.clock cimport mono_ns, wall_ns
 from cext.core cimport Core, core_connection_key, core_step
 from cext.core_types cimport *
@@ -23,7 +24,10 @@ from engine.events import SentOutcome
 cdef extern from "atomics.h" nogil:
     void cpu_relax() noexcept
 
-GATE_KILLED_NAME = "KILLED"
+
+cdef int64_t stage_clock() noexcept nogil:  # hot
+    """What the live shell lends the core so that the gate's time can be told from detection's."""
+    return mono_ns()
 
 
 cdef int poll_rings(poll_t *p, int64_t *read_mono_ns) noexcept nogil:  # hot
@@ -96,6 +100,7 @@ cdef class Poller:
         self.spin_ns = spin_ns
         self._on_sent, self._on_refused, self._on_feed = on_sent, on_refused, on_feed
         self.p.core = core.c
+        core.c.stage_clock = stage_clock
         self.p.journal = &journal.j
         self.p.state = state.page
         self.p.records_max = records_max
@@ -250,13 +255,37 @@ cdef class Poller:
                 self._on_refused(command.kind, command.reason, None if command.intent == NULL else intent_from_c(command.intent))
         return 0
 
+    def warm(self) -> None:
+        """Runs the encoder over an order that is never sent, and touches what a decision touches: code and tables are in the caches when
+        the first real one comes. No side effect beyond the sessions' leg buffers."""
+        cdef intent_t intent
+        cdef OrderSession session
+        cdef int leg
+        cdef int32_t row
+        cdef int64_t now = mono_ns()
+        if self.core.c.pair_count == 0:
+            return
+        memset(&intent, 0, sizeof(intent))
+        intent.leg_count = 2
+        intent.decided_mono_ns = now
+        for leg in range(2):
+            row = self.core.c.pairs[0].spot_row if leg == 0 else self.core.c.pairs[0].perp_row
+            intent.legs[leg].instrument_id = <uint32_t>row
+            intent.legs[leg].leg_index = <uint8_t>leg
+            intent.legs[leg].side = <uint8_t>leg
+            intent.legs[leg].limit_px = self.core.c.instruments[row].tick_px * 1000
+            intent.legs[leg].qty = self.core.c.instruments[row].lot_qty * 10
+            client_id_encode(intent.legs[leg].client_id, self.core.c.instance, self.core.c.epoch << 32, <uint32_t>leg)
+            session = <OrderSession>self._sessions[self.core.c.rows[row].session]
+            if session is not None and session.can_send():
+                session.encode_leg(&intent, leg, now + self._wall_minus_mono_ns)
+
     def send_pooled(self, uint32_t pool_index) -> None:
         """Send an intent that core.submit() has just let through (repairs, exits on request, manual orders)."""
         self._send_intent(&self.core.c.pool[pool_index].intent)
 
     cdef int _send_intent(self, intent_t *intent) except -1:
         """Journal, encode, look at the kill words, send. The intent's reservations were taken by the gate."""
-        cdef OrderSession sessions[LEGS_MAX]
         cdef OrderSession session
         cdef int leg, legs = <int>intent.leg_count
         cdef int64_t started = mono_ns(), journaled, encoded, now, send_ns = 0
