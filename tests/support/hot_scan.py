@@ -1,0 +1,72 @@
+"""Finds the functions marked `# hot` in all .pyx and .pxd files, and what is wrong with them in the C that the build produced."""
+import pathlib
+import re
+from dataclasses import dataclass
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDERS = ("cext", "feeds", "engine", "tools", "bench", "tests")
+MARK = re.compile(r"#\s*hot$", re.MULTILINE)
+# A signature may run over several lines; its parameters hold no parentheses.
+SIGNATURE = re.compile(r"^[ ]*cdef [^\n(]*?\b(\w+)\(([^()]*)\)([^\n#]*)#\s*hot$", re.MULTILINE)
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+API = re.compile(r"\b(_?Py[A-Z]\w*|__Pyx_\w+)\s*\(")
+LOCAL = re.compile(r"\b(__pyx_f_\w+)\s*\(")
+VIRTUAL = re.compile(r"__pyx_vtab\)?->(\w+)\s*\(")
+
+
+@dataclass(frozen=True)
+class Hot:
+    """One marked definition (in a .pxd only those with a body count: declarations are defined elsewhere)."""
+
+    path: pathlib.Path
+    name: str
+    suffix: str  # what stands between the parameters and the mark
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.name}"
+
+
+def sources() -> list[pathlib.Path]:
+    """All Cython files of the tree."""
+    return [path for folder in FOLDERS for suffix in ("*.pyx", "*.pxd") for path in sorted((ROOT / folder).rglob(suffix))]
+
+
+def marked(text: str, path: pathlib.Path) -> list[Hot]:
+    """Every marked signature of a file. ValueError when a mark stands where no signature is found: it would protect nothing."""
+    found = [Hot(path, match.group(1), match.group(3).strip()) for match in SIGNATURE.finditer(text)]
+    if len(found) != len(MARK.findall(text)):
+        raise ValueError(f"{path}: {len(MARK.findall(text))} marks `# hot`, {len(found)} signatures; "
+                         "the mark belongs at the end of a `cdef ... noexcept nogil:` line")
+    return found
+
+
+def definitions() -> list[Hot]:
+    """Marked functions that have a body."""
+    return [hot for path in sources() for hot in marked(path.read_text(), path) if hot.suffix.endswith(":")]
+
+
+def hot_names() -> set[str]:
+    """Names that a hot function may call."""
+    return {hot.name for path in sources() for hot in marked(path.read_text(), path)}
+
+
+def c_path(path: pathlib.Path) -> pathlib.Path:
+    """Where the build put the C of a .pyx."""
+    return (ROOT / "build" / "cython" / path.relative_to(ROOT)).with_suffix(".c")
+
+
+def body_of(c_text: str, name: str) -> str | None:
+    """The body of a cdef function in generated C, without comments; None when it is not there."""
+    pattern = re.compile(rf"^static [^;{{]*\b__pyx_f_\w*_{name}\([^;{{]*\{{\n(.*?)^\}}", re.DOTALL | re.MULTILINE)
+    match = pattern.search(COMMENT.sub("", c_text))
+    return match.group(1) if match else None
+
+
+def faults(body: str, allowed: set[str]) -> list[str]:
+    """Python API calls, and calls of functions that are not hot themselves."""
+    out = [f"calls {name}()" for name in API.findall(body)]
+    for callee in LOCAL.findall(body):
+        if not any(callee.endswith("_" + name) for name in allowed):
+            out.append(f"calls {callee}(), which is not marked hot")
+    out += [f"calls method {name}(), which is not marked hot" for name in VIRTUAL.findall(body) if name not in allowed]
+    return sorted(set(out))
