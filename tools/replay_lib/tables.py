@@ -1,0 +1,60 @@
+"""One instrument table for a replay of several captures: instruments by name, at the finest scale that any of them needs."""
+from __future__ import annotations
+
+import pathlib
+from array import array
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from feeds.capture_format import CaptureReader
+from feeds.instruments import STATUS_TRADING, InstrumentError, InstrumentRow, InstrumentTable
+
+DECODED_VENUES = ("binance", "binanceus")
+
+
+class ReplayError(Exception):
+    """These captures cannot be replayed; the text says which one and why."""
+
+
+def finest(one: InstrumentRow, other: InstrumentRow) -> InstrumentRow:
+    """The same instrument as two captures describe it: a scale that holds the digits of both."""
+    return replace(one, px_scale=max(one.px_scale, other.px_scale), qty_scale=max(one.qty_scale, other.qty_scale),
+                   tick=min(one.tick, other.tick), lot=min(one.lot, other.lot), min_qty=min(one.min_qty, other.min_qty),
+                   contract_size=min(one.contract_size, other.contract_size))
+
+
+def joined_table(readers: Iterable[CaptureReader], taker_bps: dict[str, Decimal] | None = None) -> tuple[InstrumentTable, list[array[int]]]:
+    """The run's table, and for each capture its rows -> the run's rows. taker_bps: fees by market that replace those recorded."""
+    table = InstrumentTable()
+    maps = []
+    for reader in readers:
+        try:
+            own = InstrumentTable.from_json(reader.header.instruments)
+            rows = [replace(row, status=STATUS_TRADING) for row in own.rows]
+            ids = table.merge(finest(row, table.by_name[row.name]) if row.name in table.by_name else row for row in rows)
+        except InstrumentError as error:
+            raise ReplayError(f"{reader.path}: {error}") from None
+        maps.append(array("i", ids))
+    if taker_bps:
+        table.merge([replace(row, taker_fee=taker_bps[row.market] / 10_000) for row in table.rows if row.market in taker_bps])
+    return table, maps
+
+
+def markets_of(table: InstrumentTable, path: pathlib.Path) -> dict[tuple[str, str], list[int]]:
+    """(venue, market) -> rows. A venue without a decoder is refused by name."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for row in table.rows:
+        if row.venue not in DECODED_VENUES:
+            raise ReplayError(f"{path}: venue {row.venue!r} has no decoder here; right is one of {', '.join(DECODED_VENUES)}")
+        groups.setdefault((row.venue, row.market), []).append(row.id)
+    return groups
+
+
+def pairs_of(table: InstrumentTable) -> list[tuple[int, int]]:
+    """(spot row, perpetual row) with the same base, and equal quote and settle assets, on one venue."""
+    spots = {(row.venue, row.underlying, row.quote): row.id for row in table.rows if row.market == "spot"}
+    return [(spots[row.venue, row.underlying, row.settle], row.id) for row in table.rows
+            if row.market == "linear" and row.quote == row.settle and (row.venue, row.underlying, row.settle) in spots]
+
+
