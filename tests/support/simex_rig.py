@@ -38,7 +38,7 @@ PATHS = {SPOT: "/ws-api/v3", LINEAR: "/ws-fapi/v1"}
 class Api:
     """One WS API connection of a rig; `ask` signs with HMAC and returns the answer."""
 
-    def __init__(self, rig: "Rig", market: str) -> None:
+    def __init__(self, rig: Rig, market: str) -> None:
         self.rig = rig
         self.frames: list[dict[str, Any]] = []
         self.session = WsApiSession(rig.venue, rig.operations[market], PATHS[market], lambda f: self.frames.append(orjson.loads(f)))
@@ -134,7 +134,7 @@ class Rig:
 class Process:
     """A running simex."""
 
-    def __init__(self, process: "subprocess.Popen[str]", run_dir: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], run_dir: Path) -> None:
         self.process = process
         self.run_dir = run_dir
         self.info: dict[str, Any] = json.loads((run_dir / "simex.json").read_text())
@@ -164,7 +164,7 @@ class Process:
         return output
 
 
-def start_simex(run_dir: Path, **config: Any) -> "subprocess.Popen[str]":
+def start_simex(run_dir: Path, **config: Any) -> subprocess.Popen[str]:
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / "config.json"
     path.write_text(json.dumps(config))

@@ -83,13 +83,13 @@ def make_config(section: dict[str, Any], where: str = "simex") -> SimexConfig:
     option_fields = {f.name: f for f in dataclasses.fields(MarketOptions)}
     config_fields = {f.name: f for f in dataclasses.fields(SimexConfig) if f.name != "options"}
     for key, value in section.items():
-        if key in option_fields:
+        if key == "market" and isinstance(value, str) and value.startswith("capture:"):
+            config.market = "capture"
+            config.capture = [capture_file(entry, where) for entry in value.removeprefix("capture:").split(",")]
+        elif key in option_fields:
             _set(config.options, key, value, where)
         elif key in config_fields:
             _set(config, key, value, where)
-        elif key == "market" and isinstance(value, str) and value.startswith("capture:"):
-            config.market = "capture"
-            config.capture = [capture_file(entry, where) for entry in value.removeprefix("capture:").split(",")]
         elif key == "dislocation_hold_ms":
             _set(config.options, "dislocation_ms", value, where)
         elif key == "instruments":

@@ -463,6 +463,7 @@ class SyntheticMarket:
                 book.set_market(is_bid, px, touch_qty)
         data = self.venue.data[instrument.market]
         data.note_send_time = True
+        data.last_send_ns = 0
         data.top_changed(book, now_ms)
         data.note_send_time = False
         data.realtime_depth(book, now_ms)

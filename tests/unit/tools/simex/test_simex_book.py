@@ -3,11 +3,11 @@ import random
 
 import pytest
 
+from tests.support.simex_rig import Rig
 from tools.simex.book import Book
 from tools.simex.exact import decimals_of, format_e8, format_fixed, is_plain, parse_plain, share_half_up, to_scaled
 from tools.simex.instrument import LINEAR, SPOT, from_exchange_info, make_pairs
 from tools.simex.spot import SpotOperations
-from tests.support.simex_rig import Rig
 
 
 def test_decimal_text_becomes_a_scaled_int_and_back():

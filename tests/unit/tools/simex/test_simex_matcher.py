@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from tests.support.simex_rig import Rig
 from tools.simex.exact import E8
 from tools.simex.instrument import LINEAR, SPOT
 from tools.simex.market import FundingState
-from tests.support.simex_rig import Rig
 
 SPOT_LEVELS = ([("100.00", "2"), ("99.90", "3")], [("100.10", "1"), ("100.20", "2"), ("100.30", "4")])
 
