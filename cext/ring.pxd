@@ -83,3 +83,4 @@ cdef class RingReader:
     cdef ring_reader_t r
     cdef readonly str name
     cdef object _segment
+    cdef int _go_back(self, uint64_t books, uint64_t trades) except -1

@@ -46,7 +46,8 @@ cdef enum:
     LINE = 64                 # slots are whole cache lines, aligned to one
     SKIPS_MAX = 64            # old records passed over in one poll
 
-RING_CODES = {"record": RING_RECORD, "empty": RING_EMPTY, "lapped": RING_LAPPED, "torn": RING_TORN, "stale": RING_STALE}
+globals().update({"RING_RECORD": RING_RECORD, "RING_EMPTY": RING_EMPTY, "RING_LAPPED": RING_LAPPED, "RING_TORN": RING_TORN,
+                  "RING_STALE": RING_STALE})  # the enum of ring.pxd, for Python
 
 # ---------------------------------------------------------------- slots
 
@@ -443,8 +444,13 @@ cdef class RingReader:
         self._check(instruments_hash, require_alive)
         self._place()
         if from_start:
-            self.r.cursor = max(0, self.r.cursor - self.r.header.ring_capacity + 1)  # one slot is claimed ahead
-            self.r.trade_cursor = max(0, self.r.trade_cursor - self.r.header.trade_ring_capacity)
+            self._go_back(self.r.header.ring_capacity - 1, self.r.header.trade_ring_capacity)  # one book slot is claimed ahead
+
+    cdef int _go_back(self, uint64_t books, uint64_t trades) except -1:
+        """Stand at the oldest records that are still there."""
+        self.r.cursor -= min(self.r.cursor, books)
+        self.r.trade_cursor -= min(self.r.trade_cursor, trades)
+        return 0
 
     def _check(self, instruments_hash, require_alive):
         """Raise AttachError that names the first thing that is wrong."""
