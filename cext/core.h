@@ -196,7 +196,10 @@ _Static_assert(sizeof(pair_hot_t) == 64, "pair_hot_t is one cache line");
 /* The rest of a pair: parameters (ratios of notional in e8) and what is held. */
 typedef struct {
     int64_t entry_net_e8;      /* every unit walked must net this, after all costs */
-    int64_t exit_cost_e8;      /* exit result accepted (and budgeted at entry): fees of both exit legs + residual basis */
+    int64_t exit_cost_e8[2];   /* exit result accepted (and budgeted at entry), forward and reverse: the sum of what follows */
+    int64_t exit_base_e8;      /* fees of both exit legs + residual basis of the configuration */
+    int64_t exit_spread_e8;    /* slow signal: what crossing both books costs */
+    int64_t basis_e8;          /* slow signal: normal basis of the pair; an exit is expected there. Forward pays it, reverse gets it */
     int64_t forced_exit_cost_e8; /* the same when the exit is forced */
     int64_t funding_e8[2];     /* expected funding income over the horizon: forward, reverse; negative = paid */
     int64_t funding_exit_e8;   /* funding against us per interval beyond this forces the exit; INT64_MAX = never */
@@ -319,7 +322,8 @@ typedef struct {
     int64_t max_skew_ns;
     int64_t quiet_unlearned_ns; /* silence allowed while nothing is learned yet */
     int64_t max_decision_age_ns;
-    int64_t breaker_window_ns; /* outcomes of this long are looked at, the newest BREAKER_WINDOW_MAX of them */
+    int64_t breaker_window;   /* newest outcomes that are looked at, <= BREAKER_WINDOW_MAX */
+    int64_t breaker_window_ns; /* and not older than this */
     int64_t breaker_samples_min;
     int64_t breaker_error_e2; /* percent */
     int64_t breaker_consecutive;
@@ -330,7 +334,7 @@ typedef struct {
 #define BREAKER_CLOSED 0u
 #define BREAKER_OPEN 1u
 #define BREAKER_HALF_OPEN 2u
-#define BREAKER_WINDOW_MAX 64
+#define BREAKER_WINDOW_MAX 1024
 typedef struct {
     int64_t outcome_mono_ns[BREAKER_WINDOW_MAX]; /* newest outcomes, round-robin; 0 = none */
     uint32_t is_failure[BREAKER_WINDOW_MAX];

@@ -5,7 +5,7 @@ Live shell, replay and simulation drive the same step; they differ only in who f
 socket, no file, no random: the same events with the same times give the same commands. One thread. Python holds no market state; every
 number that crosses here is exact (int, Decimal, str), never a float."""
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -127,6 +127,7 @@ class CoreLimits:
     max_skew_ms: int = 250
     quiet_unlearned_ms: int = 5_000
     max_decision_age_ms: int = 50
+    breaker_window: int = 50
     breaker_window_s: int = 60
     breaker_samples_min: int = 10
     breaker_error_pct: int = 20
@@ -467,9 +468,9 @@ cdef class Core:
         spot_fee = int(spot.fee_e8)
         gross_fee = -(-spot_fee * 10**8 // (10**8 - spot_fee)) if c.instruments[pair.spot_row].fee_in_base else spot_fee
         if params.exit_cost_bps is None:
-            exit_cost = gross_fee + int(perp.fee_e8) + bps_e8("exit_basis_bps", params.exit_basis_bps, -1000, 1000)
+            exit_base = gross_fee + int(perp.fee_e8) + bps_e8("exit_basis_bps", params.exit_basis_bps, -1000, 1000)
         else:
-            exit_cost = bps_e8("exit_cost_bps", params.exit_cost_bps, -1000, 1000)
+            exit_base = bps_e8("exit_cost_bps", params.exit_cost_bps, -1000, 1000)
         forced = bps_e8("forced_exit_cost_bps", params.forced_exit_cost_bps, 0, 5000)
         entry = bps_e8("entry_net_bps", params.entry_net_bps, -1000, 10_000)
         funding = bps_e8("funding_bps", params.funding_bps, -2000, 2000, ROUND_FLOOR)
@@ -488,8 +489,8 @@ cdef class Core:
         cold.sell_fee_e8[0] = spot_fee
         cold.sell_fee_e8[1] = perp.fee_e8
         cold.entry_net_e8 = entry
-        cold.exit_cost_e8 = exit_cost
-        cold.forced_exit_cost_e8 = max(forced, exit_cost)
+        cold.exit_base_e8 = exit_base
+        cold.forced_exit_cost_e8 = forced
         cold.funding_e8[0] = funding
         cold.funding_e8[1] = -funding
         cold.funding_exit_e8 = funding_exit
@@ -507,26 +508,63 @@ cdef class Core:
         self.params[pair_index] = params
         self._fill_ratios(pair_index)
 
+    def set_signals(self, int pair_index, double basis_bps, double spread_bps, double funding_bps):
+        """Publishes a pair's slow signals (estimates, hence doubles): normal basis, cost of crossing both books, expected funding."""
+        cdef pair_cold_t *cold = &self.c.pairs_cold[self._pair(pair_index)]
+        cdef double value
+        for value in (basis_bps, spread_bps, funding_bps):
+            if not -2000.0 <= value <= 2000.0:
+                raise ValueError(f"pair {pair_index}: signal of {value} bps is outside -2000..2000")
+        cold.basis_e8 = <int64_t>(basis_bps * 1e4)
+        cold.exit_spread_e8 = <int64_t>(spread_bps * 1e4)
+        cold.funding_e8[0] = <int64_t>(funding_bps * 1e4)
+        cold.funding_e8[1] = -cold.funding_e8[0]
+        self._fill_ratios(pair_index)
+
+    def set_enabled(self, int pair_index, bint is_enabled):
+        """Entries of a pair on or off; exits go on."""
+        self.c.pairs[self._pair(pair_index)].is_enabled = is_enabled
+        self.params[pair_index] = replace(self.params[pair_index], is_enabled=bool(is_enabled))
+        self._fill_ratios(pair_index)
+
+    def pair_top(self, int pair_index) -> tuple:
+        """(spot bid, spot ask, perp bid, perp ask) in quote units of one underlying unit, or None when a book is not usable."""
+        cdef const pair_hot_t *pair = &self.c.pairs[self._pair(pair_index)]
+        cdef const row_hot_t *spot = &self.c.hot[pair.spot_row]
+        cdef const row_hot_t *perp = &self.c.hot[pair.perp_row]
+        cdef double spot_units = self.c.instruments[pair.spot_row].multiplier
+        cdef double perp_units = self.c.instruments[pair.perp_row].multiplier
+        if spot.bid <= 0 or perp.bid <= 0 or spot.ask == INFINITY or perp.ask == INFINITY:
+            return None
+        return spot.bid / spot_units, spot.ask / spot_units, perp.bid / perp_units, perp.ask / perp_units
+
+    def pair_funding(self, int pair_index) -> tuple:
+        """(rate * 1e8 per interval, next funding wall ns, interval s) of the perpetual; zeros = not known yet."""
+        cdef const funding_record_t *funding = &self.c.rows[self.c.pairs[self._pair(pair_index)].perp_row].funding
+        return funding.rate_e8, funding.next_funding_wall_ns, funding.interval_s
+
     def _fill_ratios(self, int pair_index):
-        """The tests of best prices, in doubles, a hair below what the exact walk asks."""
+        """Sums the exit costs and makes the tests of best prices: doubles, a hair below what the exact walk asks."""
         cdef pair_hot_t *pair = &self.c.pairs[pair_index]
         cdef pair_cold_t *cold = &self.c.pairs_cold[pair_index]
         cdef double hair = 1.0 - 1e-13
         cdef double one = <double>E8
         cdef double apart = <double>self.c.instruments[pair.perp_row].multiplier / <double>self.c.instruments[pair.spot_row].multiplier
+        cold.exit_cost_e8[0] = cold.exit_base_e8 + cold.exit_spread_e8 + cold.basis_e8
+        cold.exit_cost_e8[1] = cold.exit_base_e8 + cold.exit_spread_e8 - cold.basis_e8
         pair.enter_ratio = INFINITY
         pair.reverse_ratio = INFINITY
         if pair.is_enabled:
-            pair.enter_ratio = ((one + cold.buy_fee_e8[0] + cold.exit_cost_e8 - cold.funding_e8[0] + cold.entry_net_e8)
+            pair.enter_ratio = ((one + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0] + cold.entry_net_e8)
                                 / (one - cold.sell_fee_e8[1]) * apart * hair)
             if cold.allow_reverse:
-                pair.reverse_ratio = ((one + cold.buy_fee_e8[1] + cold.exit_cost_e8 - cold.funding_e8[1] + cold.entry_net_e8)
+                pair.reverse_ratio = ((one + cold.buy_fee_e8[1] + cold.exit_cost_e8[1] - cold.funding_e8[1] + cold.entry_net_e8)
                                       / (one - cold.sell_fee_e8[0]) / apart * hair)
         pair.exit_ratio = INFINITY
         if pair.direction == DIRECTION_FORWARD:
-            pair.exit_ratio = (one + cold.buy_fee_e8[1] - cold.exit_cost_e8) / (one - cold.sell_fee_e8[0]) / apart * hair
+            pair.exit_ratio = (one + cold.buy_fee_e8[1] - cold.exit_cost_e8[0]) / (one - cold.sell_fee_e8[0]) / apart * hair
         elif pair.direction == DIRECTION_REVERSE:
-            pair.exit_ratio = (one + cold.buy_fee_e8[0] - cold.exit_cost_e8) / (one - cold.sell_fee_e8[1]) * apart * hair
+            pair.exit_ratio = (one + cold.buy_fee_e8[0] - cold.exit_cost_e8[1]) / (one - cold.sell_fee_e8[1]) * apart * hair
 
     def set_limits(self, limits):
         """Publishes the limits, between polls; values beyond the hard ceilings are refused."""
@@ -546,7 +584,7 @@ cdef class Core:
         values["margin_use_pct"] = scaled("margin_use_pct", limits.margin_use_pct, 10**6, 0, 100)
         for name, minimum, maximum in (("consecutive_losses", 1, 10**6), ("max_in_flight", 0, INTENT_POOL - 16),
                                        ("max_orders_per_s", 1, 10_000), ("order_burst", 1, 10_000), ("reserved_burst_pct", 0, 100),
-                                       ("breaker_window_s", 1, 86_400), ("max_open_pairs", 0, 10**6),
+                                       ("breaker_window", 1, BREAKER_WINDOW_MAX), ("breaker_window_s", 1, 86_400), ("max_open_pairs", 0, 10**6),
                                        ("max_trades_per_minute", 1, 10**6), ("breaker_samples_min", 1, BREAKER_WINDOW_MAX),
                                        ("breaker_error_pct", 0, 100), ("breaker_consecutive", 1, 10**6)):
             values[name] = scaled(name, getattr(limits, name), 1, minimum, maximum)
@@ -572,6 +610,7 @@ cdef class Core:
         target.max_skew_ns = values["max_skew_ms"]
         target.quiet_unlearned_ns = values["quiet_unlearned_ms"]
         target.max_decision_age_ns = values["max_decision_age_ms"]
+        target.breaker_window = values["breaker_window"]
         target.breaker_window_ns = values["breaker_window_s"] * 10**9
         target.max_drawdown_e8 = values["max_drawdown_usd"]
         target.max_open_pairs = values["max_open_pairs"]
@@ -776,14 +815,14 @@ cdef class Core:
         cdef pair_cold_t *cold = &c.pairs_cold[pair_index]
         if state > PAIR_LOCKED:
             raise ValueError(f"pair state {state}")
-        if state == PAIR_OPEN and (spot_qty == 0 or perp_qty == 0 or (spot_qty > 0) == (perp_qty > 0)):
+        if state == PAIR_OPEN and (spot_qty == perp_qty == 0 or spot_qty > 0 and perp_qty > 0 or spot_qty < 0 and perp_qty < 0):
             raise ValueError(f"pair {pair_index}: open with spot {spot_qty} and perp {perp_qty}: the two sides must be opposite")
         c.open_pairs += (state != PAIR_FLAT) - (pair.state != PAIR_FLAT)
         pair.state = state
         if trade_id:
             cold.trade_id = trade_id
         if state == PAIR_OPEN:
-            pair.direction = DIRECTION_FORWARD if spot_qty > 0 else DIRECTION_REVERSE
+            pair.direction = DIRECTION_FORWARD if spot_qty > 0 or perp_qty < 0 else DIRECTION_REVERSE
             cold.held_spot_qty = spot_qty
             cold.held_perp_qty = perp_qty
             cold.opened_mono_ns = opened_mono_ns
@@ -955,7 +994,7 @@ cdef class Core:
         if perp.bid > 0 and 0 < spot.ask < INFINITY:
             ratio = perp.bid / apart / spot.ask
             basis = (ratio - 1) * 1e4
-            edge = (ratio * (E8 - cold.sell_fee_e8[1]) - (E8 + cold.buy_fee_e8[0] + cold.exit_cost_e8 - cold.funding_e8[0])) / 1e4
+            edge = (ratio * (E8 - cold.sell_fee_e8[1]) - (E8 + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0])) / 1e4
         return {
             "pair_index": pair_index, "spot_row": pair.spot_row, "perp_row": pair.perp_row, "state": pair.state,
             "state_name": PAIR_STATES[pair.state], "direction": pair.direction, "is_armed": bool(pair.is_armed),
@@ -964,7 +1003,7 @@ cdef class Core:
             "depth_end": cold.depth_end, "held_spot_qty": cold.held_spot_qty, "held_perp_qty": cold.held_perp_qty,
             "trade_id": cold.trade_id, "opened_mono_ns": cold.opened_mono_ns, "exit_due_mono_ns": pair.exit_due_mono_ns,
             "exit_cause": EXIT_CAUSES[cold.last_exit_cause], "lot_common": cold.lot_common, "qty_scale": cold.qty_scale,
-            "exit_cost_e8": cold.exit_cost_e8, "entry_net_e8": cold.entry_net_e8, "funding_e8": cold.funding_e8[0]}
+            "exit_cost_e8": cold.exit_cost_e8[0], "entry_net_e8": cold.entry_net_e8, "funding_e8": cold.funding_e8[0]}
 
     def balance(self, venue_id, market, asset) -> dict:
         slot = self._balance_slot(venue_id, market, asset)

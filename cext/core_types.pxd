@@ -167,7 +167,10 @@ cdef extern from "core.h" nogil:
 
     ctypedef struct pair_cold_t:
         int64_t entry_net_e8
-        int64_t exit_cost_e8
+        int64_t exit_cost_e8[2]
+        int64_t exit_base_e8
+        int64_t exit_spread_e8
+        int64_t basis_e8
         int64_t forced_exit_cost_e8
         int64_t funding_e8[2]
         int64_t funding_exit_e8
@@ -280,6 +283,7 @@ cdef extern from "core.h" nogil:
         int64_t max_skew_ns
         int64_t quiet_unlearned_ns
         int64_t max_decision_age_ns
+        int64_t breaker_window
         int64_t breaker_window_ns
         int64_t breaker_samples_min
         int64_t breaker_error_e2

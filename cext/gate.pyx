@@ -542,11 +542,14 @@ cdef bint is_error_rate_high(const core_t *core, int64_t now_mono_ns) noexcept n
     """Whether too many of the outcomes in the window are failures; too few outcomes prove nothing."""
     cdef const breaker_t *breaker = &core.breaker
     cdef int64_t samples = 0, failures = 0
-    cdef int k
-    for k in range(BREAKER_WINDOW_MAX):
-        if breaker.outcome_mono_ns[k] != 0 and now_mono_ns - breaker.outcome_mono_ns[k] <= core.limits.breaker_window_ns:
-            samples += 1
-            failures += breaker.is_failure[k]
+    cdef int64_t k
+    cdef uint32_t at
+    for k in range(core.limits.breaker_window):
+        at = (breaker.next - 1 - <uint32_t>k) % BREAKER_WINDOW_MAX
+        if breaker.outcome_mono_ns[at] == 0 or now_mono_ns - breaker.outcome_mono_ns[at] > core.limits.breaker_window_ns:
+            break
+        samples += 1
+        failures += breaker.is_failure[at]
     return samples >= core.limits.breaker_samples_min and failures * 100 > core.limits.breaker_error_e2 * samples
 
 

@@ -302,9 +302,10 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     cdef int sell_leg = 1 - buy_leg
     cdef side_t buy, sell
     cdef walk_t walk
-    cdef int64_t funding = cold.funding_e8[0 if direction == DIRECTION_FORWARD else 1]
-    cdef int64_t carry = cold.exit_cost_e8 - funding
-    cdef int64_t carry_worst = cold.exit_cost_e8 - (funding if funding < 0 else 0)
+    cdef int64_t funding = cold.funding_e8[sell_leg ^ 1]
+    cdef int64_t exit_cost = cold.exit_cost_e8[sell_leg ^ 1]
+    cdef int64_t carry = exit_cost - funding
+    cdef int64_t carry_worst = exit_cost - (funding if funding < 0 else 0)
     cdef int64_t keep, fee_quote, fee_gross, bound, other
     cdef int64_t qty, qty_max, gross, buy_limit, sell_limit, buy_limit_common, sell_limit_common, sell_best_common, cap_buy, cap_sell
     cdef int64_t own_buy, own_sell, lot = cold.lot_common
@@ -441,13 +442,15 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
     cdef int sell_leg = 1 - buy_leg
     cdef side_t buy, sell
     cdef walk_t walk
-    cdef int64_t accepted = cold.forced_exit_cost_e8 if is_forced else cold.exit_cost_e8
+    cdef int64_t accepted = cold.exit_cost_e8[0 if pair.direction == DIRECTION_FORWARD else 1]
     cdef int64_t held[2]
     cdef int64_t own[2]
     cdef int64_t lot[2]
     cdef int64_t full, qty, left, left_min, keep, fee_quote, fee_gross, buy_limit, sell_limit, buy_common, sell_common
     cdef int128_t cost, proceeds, net, worst
     cdef int k
+    if is_forced and cold.forced_exit_cost_e8 > accepted:
+        accepted = cold.forced_exit_cost_e8
     rows[0] = pair.spot_row
     rows[1] = pair.perp_row
     fill_side(core, cold, rows[buy_leg], buy_leg, SIDE_BUY, &buy)

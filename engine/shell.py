@@ -173,7 +173,7 @@ class Shell:
                 await self._start_gateway(venue)
         self._set_phase(PHASE_WARMING)
         self._tick_later()
-        self.strategy.refresh(time.monotonic_ns())
+        self.strategy.refresh(time.monotonic_ns(), time.time_ns())
         await self._warm()
 
     async def _start_gateway(self, venue: str) -> None:
@@ -278,7 +278,7 @@ class Shell:
         for feed, link in enumerate(self._links.values()):
             if link.reader is not None:
                 self.poller.read_funding(feed)
-        self.strategy.refresh(now)
+        self.strategy.refresh(now, wall)
         if not self.trades.manager.busy_rows():
             host.collect_when_idle()
 

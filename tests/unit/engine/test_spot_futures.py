@@ -1,0 +1,88 @@
+"""The Python half of spot_futures: pairs, limits and slow signals out of configuration and market."""
+import pytest
+
+from cext.core import Core
+from engine.config import Config
+from engine.strategies.spot_futures import SAMPLES_MIN, SpotFutures, core_limits, find_pairs, pair_params, payments_within
+from feeds.instruments import InstrumentRow, InstrumentTable
+from tests.support.core_world import COMPLETE, SECOND, START, VALID, World, instrument
+
+HOUR_NS = 3_600 * SECOND
+
+
+def table(*rows: dict) -> InstrumentTable:
+    return InstrumentTable(InstrumentRow.from_json(row) for row in rows)
+
+
+def two_coins() -> list[dict]:
+    return [instrument(0, "spot", max_qty="90"), instrument(1, "linear", max_qty="90"), instrument(2, "spot", "ETH", max_qty="90"),
+            instrument(3, "linear", "ETH", max_qty="90")]
+
+
+def config(**strategy: object) -> Config:
+    return Config.model_validate({"mode": "sim", "strategies": {"spot_futures": strategy}})
+
+
+def test_every_underlying_with_both_legs_is_a_pair():
+    rows = [*two_coins(), instrument(4, "spot", "XRP"), instrument(5, "linear", "SOL", status="IDLE"), instrument(6, "spot", "SOL")]
+    assert find_pairs(table(*rows).rows) == [(0, 1), (2, 3)]
+
+
+def test_multiplied_perpetual_joins_the_coin_itself():
+    rows = [instrument(0, "spot", "SHIB", px_scale=8, qty_scale=0, tick="0.00000001", lot="1", min_qty="1", max_qty="1000000000", min_px="0", max_px="0"),
+            instrument(1, "linear", "1000SHIB", underlying="SHIB", multiplier=1000, px_scale=6, qty_scale=0, tick="0.000001", lot="1",
+                       min_qty="1", max_qty="1000000", min_px="0", max_px="0")]
+    assert find_pairs(table(*rows).rows) == [(0, 1)]
+    assert World(rows, fund=False).core.add_pair(0, 1) == 0
+
+
+def test_wanted_pair_without_partner_is_named():
+    with pytest.raises(ValueError, match=r"DOGE/USDT.*there are BTC/USDT, ETH/USDT"):
+        find_pairs(table(*two_coins()).rows, ["BTC/USDT", "DOGE/USDT"])
+
+
+def test_default_configuration_is_accepted_by_the_core():
+    settings = config()
+    core = Core(table(*two_coins()).to_array(), core_limits(settings), 1, 0)
+    core.add_pair(0, 1, pair_params(settings))
+    assert core.limits.max_order_usd == settings.risk.max_order_usd
+
+
+@pytest.mark.parametrize("ahead_s, horizon_s, payments", [
+    (3600, 3599, 0), (3600, 3600, 1), (3600, 3600 + 28_799, 1), (3600, 3600 + 28_800, 2), (-1, 100_000, 0)])
+def test_funding_payments_are_counted_to_the_second(ahead_s: int, horizon_s: int, payments: int):
+    assert payments_within(10 * HOUR_NS, 10 * HOUR_NS + ahead_s * SECOND, 28_800, horizon_s) == payments
+
+
+def test_pair_is_switched_on_after_enough_samples_and_budgets_its_exit_at_the_normal_basis():
+    world = World(two_coins())
+    strategy = SpotFutures(config(), table(*two_coins()), world.core)
+    assert world.core.pairs() == [(0, 1), (2, 3)]
+    for row in range(4):
+        px = "10000" if row % 2 == 0 else "10005"
+        world.book(row, [(px, "1")], [(str(int(px) + 1), "1")], VALID | COMPLETE)
+    for sample in range(SAMPLES_MIN):
+        assert not world.core.pair_view(0)["is_enabled"]
+        strategy.refresh(START, 0)
+    view = world.core.pair_view(0)
+    assert view["is_enabled"]
+    # Fees 10.011 + 5, spreads (1 + 1) / 2, normal basis 5 bps.
+    assert view["exit_cost_e8"] == pytest.approx((10.011 + 5 + 1 + 5) * 1e4, abs=30)
+
+
+def test_one_dislocated_sample_does_not_move_the_normal_basis():
+    world = World(two_coins())
+    strategy = SpotFutures(config(), table(*two_coins()), world.core)
+    for sample in range(9):
+        world.book(0, [("10000", "1")], [("10001", "1")])
+        world.book(1, [("10080" if sample == 4 else "10000", "1")], [("10081" if sample == 4 else "10001", "1")])
+        strategy.refresh(START, 0)
+    assert world.core.pair_view(0)["exit_cost_e8"] == pytest.approx((10.011 + 5 + 1) * 1e4, abs=30)
+
+
+def test_pair_without_books_stays_off():
+    world = World(two_coins())
+    strategy = SpotFutures(config(), table(*two_coins()), world.core)
+    for _ in range(10):
+        strategy.refresh(START, 0)
+    assert not world.core.pair_view(0)["is_enabled"]
