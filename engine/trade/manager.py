@@ -108,6 +108,7 @@ class TradeManager:
         self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
         self._stream_restarted: dict[tuple[str, str], int] = {}
         self._next_prune_ns = 0
+        self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
 
     # ================================================================ events
 
@@ -290,6 +291,7 @@ class TradeManager:
         elif decision == "accept":
             if trade.has_live_order:
                 return f"trade {trade_id} still has an order whose fate is unknown"
+            trade.is_undersized = True
             self._close(trade, f"{who}: accepted as it is", now)
         else:
             return f"decision {decision!r}: right is retry or accept"
@@ -338,7 +340,7 @@ class TradeManager:
     def _begin_phase(self, trade: Trade, phase: str, intent: Intent) -> None:
         trade.phase = phase
         trade.phase_start = len(trade.orders)
-        trade.phase_qty = {leg.instrument_id: self.instruments[leg.instrument_id].units(leg.qty) for leg in intent.legs}
+        trade.intent_units = max(trade.intent_units, *(self.instruments[leg.instrument_id].units(leg.qty) for leg in intent.legs))
         trade.chases = trade.unwinds = trade.attempts = 0
         trade.was_exhausted = trade.is_undersized = trade.half_hedged = False
 
@@ -416,6 +418,9 @@ class TradeManager:
         """Everything about a finished trade is known: dust, attribution, profit, graves."""
         if trade.trade_id not in self.trades:
             return
+        if self._sweep(trade):
+            self._proceed(trade, now)
+            return
         for instrument in trade.instruments:
             self._bury_dust(trade, instrument)
         if any(order.fills for order in trade.orders):
@@ -433,6 +438,25 @@ class TradeManager:
             self._graves[order.client_id] = Grave(order, trade.pair_index, trade.strategy, trade.instruments, now)
         self.accounts.sync_core(trade.instruments, self.busy_rows(), self.position_units)
 
+    def _sweep(self, trade: Trade) -> bool:
+        """Remainders that together with this trade's own make a common lot, with no other trade there to take them: this one does, and hedges."""
+        rows = [instrument.row for instrument in trade.instruments]
+        if not trade.is_hedged or trade.is_undersized or any(other is not trade and not other.is_final and other.positions().keys() & set(rows)
+                                                             for other in self.trades.values()):
+            return False
+        if abs(trade.residual() + sum((self.dust.units(row) for row in rows), ZERO)) < trade.dust_limit:
+            return False
+        trade.has_taken_dust = False
+        self._take_dust(trade)
+        self._begin_episode(trade)
+        return True
+
+    def _begin_episode(self, trade: Trade) -> None:
+        """A recovery that no intent of the present phase led to: the excess is given back, under a cap of its own."""
+        trade.phase, trade.phase_start = HOLD, len(trade.orders)
+        trade.chases = trade.unwinds = trade.attempts = 0
+        trade.was_exhausted = False
+
     def _bury_dust(self, trade: Trade, instrument: Instrument) -> None:
         units, value = trade.leave_remainder(instrument.row)
         if not units and not value:
@@ -443,7 +467,7 @@ class TradeManager:
 
     def _take_dust(self, trade: Trade) -> None:
         """Remainders on the trade's instruments go with it: they net, and are sold once they make a lot."""
-        if trade.has_taken_dust or trade.is_revived or not trade.is_hedged:
+        if trade.has_taken_dust or not trade.is_hedged:
             return
         trade.has_taken_dust = True
         for instrument in trade.instruments:
@@ -616,7 +640,7 @@ class TradeManager:
         instrument = order.instrument
         for other in self._orders.values():
             if other is not order and other.instrument.account == instrument.account and other.instrument.base == instrument.base \
-                    and not other.is_settled:
+                    and not other.is_settled and not self._leaves_proof_alone(order, other):
                 return False
         if instrument.is_spot:
             if not self.ledger.is_open(instrument.account, instrument.base):
@@ -626,6 +650,13 @@ class TradeManager:
             ours = self.ledger.positions[instrument.name].qty
         return position is not None and Decimal(position) == ours  # type: ignore[arg-type]
 
+    def _leaves_proof_alone(self, order: Order, other: Order) -> bool:
+        """Two unknown orders would wait for each other's proof for ever. Equality excludes both when they could not have cancelled out:
+        same side, or no trace of the other by its own questions."""
+        if other.state != OrderState.UNKNOWN or other.cum_qty or other.watch is None:
+            return False
+        return other.side == order.side or (other.watch.has_second_vote and other.watch.has_no_fills)
+
     def _half_hedge(self, trade: Trade, now: int) -> None:
         """Policy `half`: one leg proven, the other UNKNOWN for too long."""
         if self.policy.hedge_unknown != "half" or trade.half_hedged or not trade.has_unknown:
@@ -633,18 +664,17 @@ class TradeManager:
         live = [order for order in trade.orders if order.is_live]
         if any(order.watch is None or now - order.watch.since_mono_ns < self.policy.hedge_unknown_ns for order in live):
             return
-        step = recovery.plan_half(trade, self._best, self.policy)
+        step = recovery.plan_half(trade, self._view, self.policy)
         trade.half_hedged = True
         if step.verdict == Verdict.SEND:
             self._submit(trade, step)
 
     # ================================================================ recovery
 
-    def _best(self, row: int) -> tuple[int, int] | None:
-        return best_prices(self.core, row)
-
     def _recover(self, trade: Trade, residual: Decimal, now: int) -> None:
         if trade.state not in (TradeState.RECOVERING, TradeState.UNWINDING):
+            if trade.phase == HOLD or trade.is_final:
+                self._begin_episode(trade)
             self._transition(trade, TradeState.RECOVERING, "residual beyond dust", {"residual": text(residual)})
             self._tell_core(trade, PairState.RECOVERING)
         if now < trade.retry_mono_ns:
@@ -652,7 +682,7 @@ class TradeManager:
         if self.policy.manual_after_attempts and trade.attempts >= self.policy.manual_after_attempts:
             self._give_to_person(trade, f"{trade.attempts} attempts in a row did not execute", now)
             return
-        step = recovery.plan_recovery(trade, residual, self._best, self.policy)
+        step = recovery.plan_recovery(trade, residual, self._view, self.policy)
         if step.verdict == Verdict.SEND:
             self._repair(trade, step, now)
         elif step.verdict == Verdict.NO_BOOK:
@@ -706,7 +736,7 @@ class TradeManager:
         """At a stop: a pair that the core did not close is closed here, both legs at once."""
         if trade.state != TradeState.OPEN or trade.pending is not None or self._stop_mode != "close" or trade.has_live_order:
             return
-        step = recovery.plan_exit(trade, self._best, self.policy)
+        step = recovery.plan_exit(trade, self._view, self.policy)
         if step.verdict == Verdict.SEND:
             trade.exits += 1
             self._submit(trade, step)
@@ -797,8 +827,8 @@ class TradeManager:
         trade = self.trades.get(order.trade_id)
         if trade is None:
             trade = Trade(order.trade_id, grave.pair_index, grave.strategy, grave.instruments, state=TradeState.CLOSED, phase=HOLD,
-                          is_revived=True, is_hedged=len(grave.instruments) > 1)
-            trade.phase_qty = {order.row: order.instrument.units(order.qty)}
+                          is_revived=True, has_taken_dust=True, is_hedged=len(grave.instruments) > 1)
+            trade.intent_units = order.instrument.units(order.qty)
             if grows or is_new_fill:
                 self.trades[trade.trade_id] = trade
         if grows or is_new_fill:

@@ -18,7 +18,14 @@ from engine.trade.money import ZERO
 from engine.trade.policy import EXECUTED_MAX_FACTOR, TradePolicy
 from engine.trade.trade import ENTRY, EXIT, Trade
 
-Best = Callable[[int], tuple[int, int] | None]   # row -> (best bid, best ask) in the row's px scale, None = no usable book
+
+@dataclass(slots=True, frozen=True)
+class View:
+    """What a decision looks at beside the trade."""
+    best: Callable[[int], tuple[int, int] | None]  # row -> (best bid, best ask) in the row's px scale, None = no usable book
+    net_units: Callable[[int], Decimal]            # row -> position of all our trades together, as the venue should have it
+
+
 LegTuple = tuple[int, int, int, int, int]        # (row, side, limit_px, qty, flags) as core.submit takes them
 
 
@@ -46,18 +53,18 @@ def side_for(units: Decimal) -> int:
     return Side.SELL if units > 0 else Side.BUY
 
 
-def plan_recovery(trade: Trade, residual: Decimal, best: Best, policy: TradePolicy) -> Step:
+def plan_recovery(trade: Trade, residual: Decimal, view: View, policy: TradePolicy) -> Step:
     """The next step for a residual beyond dust."""
     excess, lagging = _sort_legs(trade, residual)
     if trade.chases < policy.chase_max and trade.phase in (ENTRY, EXIT) and not trade.is_revived:
         target = lagging if trade.phase == ENTRY and lagging is not None else excess
-        leg = _chase_leg(trade, target, residual, best, policy)
+        leg = _chase_leg(trade, target, residual, view, policy)
         if leg is not None:
             return Step(Verdict.SEND, Purpose.CHASE, [leg], f"chase {trade.chases + 1} of {policy.chase_max}")
-    return _plan_unwind(trade, excess, residual, best, policy)
+    return _plan_unwind(trade, excess, residual, view, policy)
 
 
-def plan_exit(trade: Trade, best: Best, policy: TradePolicy) -> Step:
+def plan_exit(trade: Trade, view: View, policy: TradePolicy) -> Step:
     """Both legs to zero, by the calm floor itself (at a stop, or for what only closes together)."""
     legs: list[LegTuple] = []
     band = policy.exit_bands_bps[min(trade.exits, len(policy.exit_bands_bps) - 1)]
@@ -66,10 +73,10 @@ def plan_exit(trade: Trade, best: Best, policy: TradePolicy) -> Step:
         qty = instrument.floor_qty(units)
         if not qty:
             continue
-        leg = _priced_leg(instrument, units, qty, best, band)
+        leg = _priced_leg(instrument, units, qty, view, band)
         if leg is None:
             return Step(Verdict.NO_BOOK)
-        if not instrument.is_orderable(leg[2], qty, not instrument.is_spot):
+        if not instrument.is_orderable(leg[2], qty, bool(leg[4])):
             return Step(Verdict.TOO_SMALL)
         legs.append(leg)
     if not legs:
@@ -77,7 +84,7 @@ def plan_exit(trade: Trade, best: Best, policy: TradePolicy) -> Step:
     return Step(Verdict.SEND, Purpose.EXIT, legs, f"exit attempt {trade.exits + 1}")
 
 
-def plan_half(trade: Trade, best: Best, policy: TradePolicy) -> Step:
+def plan_half(trade: Trade, view: View, policy: TradePolicy) -> Step:
     """While one leg is UNKNOWN: give back half of what is proven on the other. Halves the worst case under either outcome."""
     unknown_rows = {order.row for order in trade.orders if order.is_live}
     for instrument in trade.instruments:
@@ -85,8 +92,8 @@ def plan_half(trade: Trade, best: Best, policy: TradePolicy) -> Step:
         qty = instrument.floor_qty(units / 2)
         if instrument.row in unknown_rows or not qty:
             continue
-        leg = _priced_leg(instrument, units, qty, best, policy.unwind_bands_bps[0])
-        if leg is not None and instrument.is_orderable(leg[2], qty, not instrument.is_spot):
+        leg = _priced_leg(instrument, units, qty, view, policy.unwind_bands_bps[0])
+        if leg is not None and instrument.is_orderable(leg[2], qty, bool(leg[4])):
             return Step(Verdict.SEND, Purpose.UNWIND, [leg], "half of the proven leg while the other is unknown")
     return Step(Verdict.TOO_SMALL)
 
@@ -99,39 +106,42 @@ def _sort_legs(trade: Trade, residual: Decimal) -> tuple[Instrument, Instrument 
 
 def _room(trade: Trade, instrument: Instrument) -> Decimal:
     """Units that may still be executed on the row in this phase."""
-    asked = max(trade.phase_qty.values(), default=ZERO)
-    return max(ZERO, EXECUTED_MAX_FACTOR * asked - trade.executed_units(instrument.row))
+    return max(ZERO, EXECUTED_MAX_FACTOR * trade.intent_units - trade.executed_units(instrument.row))
 
 
-def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, best: Best, policy: TradePolicy) -> LegTuple | None:
+def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: View, policy: TradePolicy) -> LegTuple | None:
     """An order for the residual on `instrument`, at the cap; None when it is too dear, too small, or there is no price to judge by."""
     side = side_for(residual)
     sign = 1 if side == Side.BUY else -1
-    prices, decided_px = best(instrument.row), trade.phase_best_px(instrument.row)
+    prices, decided_px = view.best(instrument.row), trade.phase_best_px(instrument.row)
     if prices is None or not decided_px:
         return None
     cap_px = instrument.shifted_px(decided_px, sign, policy.chase_slippage_bps)
     now_px = prices[1] if side == Side.BUY else prices[0]
     qty = min(instrument.floor_qty(min(abs(residual), _room(trade, instrument))), instrument.max_qty)
-    flags = _reduce_flag(instrument, trade.position(instrument.row), residual)
+    flags = _reduce_flag(instrument, residual, qty, view)
     if (now_px - cap_px) * sign > 0 or not instrument.is_orderable(cap_px, qty, bool(flags)):
         return None
     return instrument.row, side, cap_px, qty, flags
 
 
-def _reduce_flag(instrument: Instrument, held: Decimal, residual: Decimal) -> int:
-    """Reduce-only where the venue has it and the order only takes away."""
-    takes_away = held * residual > 0 and abs(held) >= abs(residual)
-    return int(LegFlag.REDUCE_ONLY if takes_away and not instrument.is_spot else LegFlag.NONE)
+def _reduce_flag(instrument: Instrument, units: Decimal, qty: int, view: View) -> int:
+    """Reduce-only for an order that takes `qty` of `units` away, wherever the venue has it and the position of all our trades together shrinks.
+
+    Where another trade holds the opposite on the same row, the account's net is smaller than this trade's own: the venue would refuse.
+    """
+    net = view.net_units(instrument.row)
+    shrinks = net * units > 0 and abs(net) >= instrument.units(qty)
+    return int(LegFlag.REDUCE_ONLY if shrinks and not instrument.is_spot else LegFlag.NONE)
 
 
-def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, best: Best, policy: TradePolicy) -> Step:
+def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, view: View, policy: TradePolicy) -> Step:
     held = trade.position(excess.row)
     room = _room(trade, excess)
     units = min(abs(residual), abs(held) if held * residual > 0 else abs(residual))
     qty = min(excess.floor_qty(min(units, room)), excess.max_qty)
     band_index = min(trade.unwinds, len(policy.unwind_bands_bps) - 1)
-    leg = _priced_leg(excess, residual, qty, best, policy.unwind_bands_bps[band_index])
+    leg = _priced_leg(excess, residual, qty, view, policy.unwind_bands_bps[band_index])
     if leg is None:
         return Step(Verdict.NO_BOOK)
     if policy.slice_notional:
@@ -140,27 +150,27 @@ def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, best: Best
         return Step(Verdict.SEND, Purpose.UNWIND, [leg], f"unwind {trade.unwinds + 1}, band {policy.unwind_bands_bps[band_index]} bps")
     if room < abs(residual):
         return Step(Verdict.CAPPED)
-    return _plan_both(trade, best, policy)
+    return _plan_both(trade, view, policy)
 
 
-def _plan_both(trade: Trade, best: Best, policy: TradePolicy) -> Step:
+def _plan_both(trade: Trade, view: View, policy: TradePolicy) -> Step:
     """The residual alone is below a filter: close both legs together, if that is large enough."""
     if len(trade.instruments) < 2 or any(abs(units) < trade.dust_limit for units in trade.positions().values()):
         return Step(Verdict.TOO_SMALL)
-    step = plan_exit(trade, best, policy)
+    step = plan_exit(trade, view, policy)
     step.purpose, step.cause = Purpose.UNWIND, "the residual alone is below a filter: both legs are closed"
     return step
 
 
-def _priced_leg(instrument: Instrument, units: Decimal, qty: int, best: Best, band_bps: Decimal) -> LegTuple | None:
+def _priced_leg(instrument: Instrument, units: Decimal, qty: int, view: View, band_bps: Decimal) -> LegTuple | None:
     """An order that takes `qty` of `units` away, `band_bps` beyond the best price it would take."""
-    prices = best(instrument.row)
+    prices = view.best(instrument.row)
     if prices is None:
         return None
     side = side_for(units)
     sign = 1 if side == Side.BUY else -1
     limit_px = instrument.shifted_px(prices[1] if sign > 0 else prices[0], sign, band_bps)
-    return instrument.row, side, limit_px, qty, int(LegFlag.NONE if instrument.is_spot else LegFlag.REDUCE_ONLY)
+    return instrument.row, side, limit_px, qty, _reduce_flag(instrument, units, qty, view)
 
 
 def _sliced(instrument: Instrument, leg: LegTuple, slice_notional: Decimal) -> LegTuple:

@@ -31,7 +31,7 @@ class RowMoney:
             if left:
                 self.mark = ((self.units * self.mark + units * price) / left).quantize(AMOUNT_UNIT, context=EXACT)
         elif left * self.units < 0:
-            self.mark = price
+            self.mark = price.quantize(AMOUNT_UNIT, context=EXACT)
         self.units = left
 
 
@@ -57,7 +57,7 @@ class Trade:
     phase: str = ENTRY
     orders: list[Order] = field(default_factory=list)
     phase_start: int = 0               # first order of the present phase in `orders`
-    phase_qty: dict[int, Decimal] = field(default_factory=dict)  # row -> units the present phase's intent asked for
+    intent_units: Decimal = ZERO       # largest leg that an entry or exit of this trade asked for: what the 3x cap is measured in
     carry: dict[int, Decimal] = field(default_factory=dict)      # remainders taken (+/-) and left
     has_taken_dust: bool = False
     is_hedged: bool = True             # False: a single order by hand, nothing to balance

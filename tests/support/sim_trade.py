@@ -125,6 +125,7 @@ class World:
         for index in range(pairs):
             self.core.books[2 * index] = (10_000_00, 10_000_10)
             self.core.books[2 * index + 1] = (10_060_0, 10_060_5)
+        self.venue_books = dict(self.core.books)  # what the venue matches with while the core has no book
         self.policy = policy or TradePolicy()
         self.manager = TradeManager(self.core, self.rows, self.policy)
         self.venue = Venue(self.rows)
@@ -252,7 +253,7 @@ class World:
             order.status = OrderStatus.REJECTED
             self._reply_reject(order, treatment.reject)
             return
-        bid, ask = self.core.books[order.row]
+        bid, ask = self.core.books.get(order.row) or self.venue_books[order.row]
         px = ask if order.side == Side.BUY else bid
         crosses = px <= order.limit_px if order.side == Side.BUY else px >= order.limit_px
         if order.flags & 1:
@@ -262,7 +263,7 @@ class World:
                 order.status = OrderStatus.REJECTED
                 self._reply_reject(order, "REJECT")
                 return
-        qty = min(order.qty, int(round(order.qty * treatment.fraction))) if crosses else 0
+        qty = min(order.qty, round(order.qty * treatment.fraction)) if crosses else 0
         left = qty
         for piece in range(treatment.pieces):
             part = left if piece == treatment.pieces - 1 else min(left, max(1, qty // treatment.pieces))
@@ -344,6 +345,8 @@ class World:
 
     def _answer(self, query: QueryOrder) -> None:
         order = self.venue.orders.get(query.client_id)
+        if order is not None and order.status == OrderStatus.REJECTED and order.order_id % 2:
+            order = None  # some refusals leave an order behind that can be asked about, most do not
         is_visible = order is not None and not (self.query_stale() and self.now - order.known_from < self.policy.absence_lag_ns)
         is_found, position = False, None
         if query.ask == Ask.ORDER:
@@ -352,7 +355,7 @@ class World:
                 self._deliver(OrderEvent(query.client_id, query.row, Source.QUERY, OrderStatus.NOT_FOUND, error_class=ErrorClass.UNKNOWN_ORDER))
             else:
                 cum = order.cum_qty
-                self._deliver(self._event(order, Source.QUERY, order.status, cum=cum, error="REJECT" if order.status == OrderStatus.REJECTED else "NONE"))
+                self._deliver(self._event(order, Source.QUERY, order.status, cum=cum))
         elif query.ask == Ask.FILLS:
             is_found = bool(is_visible and order is not None and order.fills)
             if is_found and order is not None:
