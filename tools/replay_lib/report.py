@@ -38,8 +38,8 @@ def summary_text(session: ReplaySession) -> str:
     """The same for people, with why not."""
     found = summary(session)
     counters = session.loop.counters()
-    lines = [f"{found['frames']:,} frames in {session.seconds:.3f} s = {found['frames_per_s']:,} frames/s; {found['records']:,} book records, "
-             f"{counters['trades']:,} trades, {counters['fundings']:,} funding records"]
+    lines = [f"{found['frames']:,} frames in {session.seconds:.3f} s = {found['frames_per_s']:,} frames/s",
+             f"{found['records']:,} book records, {counters['trades']:,} public trades, {counters['fundings']:,} funding records"]
     for name in ("unread", "lost_snapshots"):
         if counters[name]:
             lines.append(f"  {counters[name]} {name.replace('_', ' ')}")
