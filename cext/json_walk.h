@@ -29,14 +29,33 @@ static inline const char *json_space(const char *p, const char *end)
     return p;
 }
 
-/* p is behind the opening quote. Returns the closing quote, or NULL. */
+/* High bit set in the lowest byte of `word` that equals `byte` (bits above it mean nothing). */
+static inline uint64_t json_byte_mask(uint64_t word, uint8_t byte)
+{
+    uint64_t x = word ^ (0x0101010101010101ull * byte);
+    return (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
+}
+
+/* p is behind the opening quote. Returns the closing quote, or NULL. Eight bytes at a step: strings are most of a frame. */
 static inline const char *json_string_end(const char *p, const char *end)
 {
-    while (p < end && *p != '"') {
-        if (*p == '\\') p++;
-        p++;
+    for (;;) {
+        while (end - p >= 8) {
+            uint64_t word, found;
+            memcpy(&word, p, 8); /* little-endian, as every machine that we build for */
+            found = json_byte_mask(word, '"') | json_byte_mask(word, '\\');
+            if (found) {
+                p += __builtin_ctzll(found) >> 3;
+                break;
+            }
+            p += 8;
+        }
+        while (p < end && *p != '"' && *p != '\\') p++;
+        if (p >= end) return NULL;
+        if (*p == '"') return p;
+        p += 2; /* an escape: whatever follows the backslash belongs to the string */
+        if (p > end) return NULL;
     }
-    return p < end ? p : NULL;
 }
 
 /* p is at an opening bracket. Returns the place behind its closing one, or NULL. */

@@ -451,7 +451,7 @@ cdef class BinanceOrderDecoder:
             return 0
         if status.kind == JSON_STRING:
             self.set_status(about, &status)
-        elif self.answers == ANSWERS_PLACE:
+        elif self.answers == ANSWERS_PLACE and about.venue_order_id != 0:
             about.status = ORDER_STATUS_NEW  # an ACK
         else:
             return 0
