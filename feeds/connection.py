@@ -90,10 +90,12 @@ class Socket:
 
     async def open(self, url: str) -> None:
         """Handshake; raises OSError, TimeoutError or picows.WSError."""
-        await asyncio.wait_for(picows.ws_connect(
-            lambda: self.listener, url, ssl_context=self.venue.ssl_context if url.startswith("wss") else None,
-            websocket_handshake_timeout=CONNECT_TIMEOUT_S, logger_name="lockstep.feed.ws", enable_auto_ping=False, enable_auto_pong=False,
-            max_frame_size=self.venue.config.frame_max_bytes, read_buffer_init_size=1 << 18), CONNECT_TIMEOUT_S + 1)
+        # asyncio.timeout, not wait_for: before Python 3.12 the latter can swallow a cancellation.
+        async with asyncio.timeout(CONNECT_TIMEOUT_S + 1):
+            await picows.ws_connect(
+                lambda: self.listener, url, ssl_context=self.venue.ssl_context if url.startswith("wss") else None,
+                websocket_handshake_timeout=CONNECT_TIMEOUT_S, logger_name="lockstep.feed.ws", enable_auto_ping=False,
+                enable_auto_pong=False, max_frame_size=self.venue.config.frame_max_bytes, read_buffer_init_size=1 << 18)
         assert self.transport is not None
         raw = self.transport.underlying_transport.get_extra_info("socket")
         if raw is not None:
@@ -121,7 +123,8 @@ class Socket:
             self.acks[request_id] = answer
             self.transport.send(picows.WSMsgType.TEXT, frame)
             try:
-                code = await asyncio.wait_for(answer, ACK_TIMEOUT_S)
+                async with asyncio.timeout(ACK_TIMEOUT_S):
+                    code = await answer
             except TimeoutError:
                 log.warning("%s: no answer to request %d within %.0f s (try %d of %d)", self.name, request_id, ACK_TIMEOUT_S, attempt + 1, ACK_TRIES)
                 continue
@@ -242,7 +245,8 @@ class Socket:
         if self.transport is not None and not self.closed.is_set():
             self.transport.send_close(picows.WSCloseCode.OK)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.closed.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await self.closed.wait()
             self.transport.disconnect(False)
         self.finish()
 

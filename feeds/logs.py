@@ -144,6 +144,7 @@ def setup_logging(run_dir: str | os.PathLike[str], component: str, level: int = 
     root = logging.getLogger()
     root.setLevel(level)
     root.addHandler(handler)
+    logging.getLogger("picows").setLevel(logging.WARNING)  # its INFO is a line for every handshake and end
     listener.start()
     return LogSetup(listener, [file_handler, person])
 

@@ -129,7 +129,10 @@ class FeedProcess:
             route.is_stopping = True
         for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self.tasks:
+            _, pending = await asyncio.wait(self.tasks, timeout=3.0)
+            for task in pending:
+                log.error("%s did not end when asked to", task.get_name())
         await asyncio.gather(*(route.stop() for route in self.routes))
         await asyncio.gather(*(desk.stop() for desk in self.desks.values()))
         for client in self.clients.values():
@@ -217,7 +220,7 @@ class FeedProcess:
                     log.error("%s changed its filters or status (%s); it stays INVALID until the feed is started again", known.name,
                               "no longer listed" if fresh is None else fresh.status)
                     self.retired.add(row_id)
-                    self._invalidate(row_id, "instrument changed")
+                    self._invalidate(row_id)
                 elif market == "linear":
                     self.markets[market].set_funding_interval(row_id, self.funding_s.get(known.symbol, binance.FUNDING_INTERVAL_S))
 
@@ -272,7 +275,7 @@ class FeedProcess:
         if self.tap is not None:
             self.tap.add("snapshot", market, self._connection_of(row), body, row)
         if row in self.retired:
-            self._invalidate(row, "instrument changed")
+            self._invalidate(row)
         elif outcome == "synced":
             self.publisher.publish_row(self.markets[market], row, self._connection_of(row))
         elif outcome in ("gap", "error"):
@@ -281,12 +284,13 @@ class FeedProcess:
     def _on_lost(self, route: Route, rows: list[int]) -> None:
         """Rows without a socket: INVALID at once."""
         for row in rows:
-            self._invalidate(row, "disconnected")
+            self._invalidate(row)
             self.publisher.set_down(row)
 
-    def _invalidate(self, row: int, reason: str) -> None:
+    def _invalidate(self, row: int) -> None:
+        """Out of sync from this moment: decoder, board and ring."""
         market = self.markets[self.market_of_row[row]]
-        market.invalidate(row, reason)
+        market.invalidate(row)
         self.publisher.publish_row(market, row, self._connection_of(row))
 
     # ---------------------------------------------------------------- timers
@@ -311,7 +315,7 @@ class FeedProcess:
                 self.desks[self.market_of_row[row]].want(row)
         for row in self.publisher.crossed_rows(CROSSED_MAX_NS):
             log.warning("%s: crossed for more than %d ms; INVALID, fetching it anew", self.table.rows[row].name, CROSSED_MAX_NS // 1_000_000)
-            self._invalidate(row, "crossed")
+            self._invalidate(row)
             self.publisher.want_snapshot(row)
         for route in self.routes:
             for socket in list(route.sockets):
