@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-from bench.harness import interleave, median_ratio, percentiles, quiet
 from bench.encode_loop import run
+from bench.harness import interleave, median_ratio, percentiles, quiet
 from cext.client_id import encode_client_id
 from cext.order_frames import OrderEncoder
 from cext.sign import HmacSha256

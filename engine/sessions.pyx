@@ -109,7 +109,8 @@ cdef class VenueSocket(WSListener):
     def _answer(self, bytes data) -> None:
         """A reply to `request`."""
         reply = orjson.loads(data)
-        waiting = self._waiting.pop(reply.get("id"), None)
+        request_id = reply.get("id")
+        waiting = self._waiting.pop(request_id, None) if isinstance(request_id, str) else None
         error = reply.get("error")
         if waiting is None:
             if error is not None:

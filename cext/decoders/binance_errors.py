@@ -148,7 +148,7 @@ ERRORS: tuple[ErrorRow, ...] = (
     row(LINEAR, ANY, -4531, "", RETRY, "account mode is being synchronised"),
     row(LINEAR, ANY, -5027, "", REJECT, "modify: no change"),
     row(LINEAR, ANY, -5043, "", RETRY, "a modification of this order is pending"),
-    row(LINEAR, ANY, -1125, "", AUTH, "listen key does not exist"),
+    row(BOTH, ANY, -1125, "", AUTH, "listen key does not exist"),
     # ---- USD-M: price, size
     row(LINEAR, ANY, -4001, "", FILTER, "price below 0"),
     row(LINEAR, ANY, -4002, "", FILTER, "price above max"),
