@@ -80,10 +80,10 @@ class TradeDesk:
         return self._shell.table.rows[pairs[pair_index][0]].name if 0 <= pair_index < len(pairs) else "-"
 
     def by_state(self) -> dict[str, int]:
-        return self.manager.report()["trades"]
+        return self.manager.by_state()
 
     def pnl(self) -> dict[str, Any]:
-        return self.manager.report()["pnl"]
+        return self.manager.pnl()
 
     def status(self) -> dict[str, Any]:
         """Open and recent trades for screen and control socket."""

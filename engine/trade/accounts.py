@@ -20,6 +20,7 @@ class Accounts:
         self._core = core
         self._ledger = ledger
         self._venues = list(dict.fromkeys(one.venue for one in instruments))  # first appearance in the table = the core's venue id
+        self.last_px: dict[int, int] = {}   # row -> price of our newest fill: values the position that the core is told
         self._suspected: dict[tuple[str, str], tuple[int, Decimal]] = {}
 
     def venue_id(self, venue: str) -> int:
@@ -43,9 +44,9 @@ class Accounts:
         """After a trade: balances and positions of accounts on which nothing of ours is moving."""
         busy_accounts = {self._instruments[row].account for row in busy_rows}
         for instrument in touched:
-            if instrument.row not in busy_rows:
+            if instrument.row not in busy_rows and instrument.row in self.last_px:
                 units = position_units(instrument.row) / instrument.multiplier
-                self._core.set_position(instrument.row, int(units.scaleb(instrument.qty_scale)))
+                self._core.set_position(instrument.row, int(units.scaleb(instrument.qty_scale)), self.last_px.get(instrument.row, 0))
             if instrument.account in busy_accounts:
                 continue
             for asset in {instrument.base, instrument.quote} if instrument.is_spot else {instrument.settle}:

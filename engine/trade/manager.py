@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
@@ -34,7 +34,7 @@ from engine.trade.commands import (
 from engine.trade.core_surface import MARKET_CODES, CoreSurface, LockReason, PairState, best_prices
 from engine.trade.dust import DustLedger
 from engine.trade.instruments import Instrument, make_instruments
-from engine.trade.ledger import Ledger
+from engine.trade.ledger import Difference, Ledger
 from engine.trade.locks import FOR_EVER_NS, LockBook
 from engine.trade.money import ZERO, exact, from_scaled, text
 from engine.trade.naked import NakedStatistics
@@ -43,7 +43,7 @@ from engine.trade.pnl import Profit
 from engine.trade.policy import MINUTE, SECOND, TradePolicy
 from engine.trade.recovery import Verdict
 from engine.trade.states import FINAL_STATES, TRANSITIONS, OrderState, TradeState, is_terminal
-from engine.trade.summary import make_report
+from engine.trade.summary import make_report, trades_by_state
 from engine.trade.trade import ENTRY, EXIT, HOLD, Trade
 from engine.trade.unknown import QueryAnswer, UnknownWatch
 
@@ -55,6 +55,7 @@ LOCK_OF_COOLDOWN = {"timeout": LockReason.TIMEOUT, "api_error": LockReason.API_E
 FAILED_CLASSES = frozenset({ErrorClass.RATE, ErrorClass.AUTH, ErrorClass.RETRY, ErrorClass.FATAL, ErrorClass.TIME,
                             ErrorClass.UNKNOWN_EXECUTION, ErrorClass.UNMAPPED})
 RECENT_TRADES = 100
+RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
 
 
@@ -250,6 +251,29 @@ class TradeManager:
         else:
             self.loose_funding += amount * self.profit.rate(asset)
         self._journal(JournalType.LEDGER, trade, {"kind": "funding", "postings": [posting.to_json() for posting in postings]})
+
+    @exact
+    def on_transfer(self, venue: str, market: str, asset: str, amount: Decimal, now_mono_ns: int) -> None:
+        """A person moved money: deposit, withdrawal, or between wallets."""
+        self._advance_clock(now_mono_ns)
+        postings = self.ledger.post_transfer(f"{venue}:{market}", asset, amount)
+        self._journal(JournalType.LEDGER, None, {"kind": "transfer", "postings": [posting.to_json() for posting in postings]})
+
+    @exact
+    def reconcile(self, balances: Mapping[str, Mapping[str, Decimal]], now_mono_ns: int) -> list[Difference]:
+        """Venue balances ({"binance:spot": {"USDT": ...}}) against the ledger, accounts in motion left out. All differences are returned; one that
+        is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use the asset take no entries."""
+        now = self._advance_clock(now_mono_ns)
+        found, lasting = self.accounts.compare(balances, self.busy_rows(), now, RECONCILE_APART_NS)
+        for one in lasting:
+            rows = [instrument.row for instrument in self.instruments if instrument.account == one.account
+                    and one.asset in (instrument.base, instrument.quote)]
+            is_new = not any(LockReason.DIFFERENCE.name in self.locks.reasons(row, now) for row in rows)
+            for row in rows:
+                self.locks.lock(row, LockReason.DIFFERENCE, FOR_EVER_NS, now)
+            if is_new:
+                self._alert("ledger_difference", str(one), severity="critical")
+        return found
 
     @exact
     def on_timer(self, now_mono_ns: int, now_wall_ns: int = 0) -> None:
@@ -487,7 +511,9 @@ class TradeManager:
             fill = applied.fill
             px = event.last_px or order.limit_px
             base_fee, quote_fee = self._core_fees(order.instrument, fill)
-            self.core.apply_fill(order.row, order.side, applied.grew_qty, px, base_fee, quote_fee)
+            # A fill whose quantity was known before brings its fee alone: what the core cannot take here comes with the sync at the end.
+            self.core.apply_fill(order.row, order.side, applied.grew_qty, px, min(base_fee, applied.grew_qty), quote_fee)
+            self.accounts.last_px[order.row] = px
             if order.is_live:
                 self.core.set_leg_remaining(order.intent_id, order.leg_index, max(0, order.qty - order.cum_qty))
         postings = []
@@ -942,6 +968,14 @@ class TradeManager:
     def busy_rows(self) -> set[int]:
         """Rows with an order of ours that is in flight or whose fills are not all explained."""
         return {order.row for order in self._orders.values() if not order.is_settled}
+
+    def by_state(self) -> dict[str, int]:
+        """Trades by state: finished ones since the start, the others as they are."""
+        return trades_by_state(self)
+
+    def pnl(self) -> dict[str, Any]:
+        """Profit so far: per asset, in USD, split."""
+        return self.profit.report(self.ledger, self.trades.values(), self.dust, self.instruments, self.loose_funding)
 
     def report(self) -> dict[str, Any]:
         """The calm floor's part of report.json."""

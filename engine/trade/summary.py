@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
 @exact
 def make_report(manager: TradeManager) -> dict[str, Any]:
-    trades = Counter(manager.final_states)
-    for trade in manager.trades.values():
-        if not trade.is_revived or not trade.is_final:
-            trades[trade.state] += 1
     return {
-        "trades": {str(state): count for state, count in sorted(trades.items()) if count},
+        "trades": trades_by_state(manager),
         "orders": manager.order_count,
         "fills": manager.fill_count,
         "rejects": dict(sorted(manager.rejects.items())),
@@ -28,10 +24,18 @@ def make_report(manager: TradeManager) -> dict[str, Any]:
         "unhedged": unhedged(manager),
         "dust": {manager.instruments[row].name: text(units) for row, units in dust_units(manager).items()},
         "naked_ms": manager.naked.to_json(),
-        "pnl": manager.profit.report(manager.ledger, manager.trades.values(), manager.dust, manager.instruments, manager.loose_funding),
+        "pnl": manager.pnl(),
         "balances": _texts(manager.ledger.accounts()),
         "positions": _texts(manager.ledger.position_table()),
     }
+
+
+def trades_by_state(manager: TradeManager) -> dict[str, int]:
+    found = Counter(manager.final_states)
+    for trade in manager.trades.values():
+        if not trade.is_revived or not trade.is_final:
+            found[trade.state] += 1
+    return {str(state): count for state, count in sorted(found.items()) if count}
 
 
 def dust_units(manager: TradeManager) -> dict[int, Decimal]:
