@@ -43,7 +43,7 @@ class Commands:
 
     def stats(self, args: dict[str, Any]) -> dict[str, Any]:
         shell = self._ready()
-        return {"counters": status.counters(shell), "stages": status.stages(shell), "ring": status.ring(shell)}
+        return {"counters": status.counters(shell), "ring": status.ring(shell), "gateways": {venue: gateway.stats() for venue, gateway in shell.gateways.items()}}
 
     def books(self, args: dict[str, Any]) -> list[dict[str, Any]]:
         rows = status.books(self._ready())

@@ -18,7 +18,7 @@ import uvloop
 
 from cext import hist as histograms
 from cext import layout
-from cext.core import MARKETS_MAX, Core
+from cext.core import Core
 from cext.doorbell import Doorbell
 from cext.hist import HistPage
 from cext.journal import JournalWriter
@@ -50,6 +50,7 @@ STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", 
 TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journal segments
 FUNDING_PERIOD_TICKS = 100
 STOP_PATIENCE_S = 20.0
+MARKETS_MAX = 4              # cext/core.h: a session key is venue * MARKETS_MAX + market
 PHASE_STARTING, PHASE_WARMING, PHASE_TRADING, PHASE_STOPPING, PHASE_STOPPED = range(5)
 PHASES = ("starting", "warming", "trading", "stopping", "stopped")
 
@@ -339,6 +340,10 @@ class Shell:
 
     def feed_readers(self) -> dict[str, Any]:
         return {name: link.reader for name, link in self._links.items()}
+
+    def feed_states(self) -> dict[str, str]:
+        """Name -> "attached", or why not."""
+        return {name: "attached" if link.reader is not None else link.last_reason for name, link in self._links.items()}
 
     def histograms(self) -> dict[str, Any]:
         """By stage, of all processes of the run."""

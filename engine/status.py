@@ -1,7 +1,7 @@
-"""What the engine says about itself: the status dict of the control protocol, from the places where each fact lives.
+"""What the engine says about itself over the control socket, and the report of a run.
 
-Called a few times a second on the engine's loop, so it stays short: books of at most BOOKS_SHOWN instruments, prices as text, no copies of
-histograms but the stages shown."""
+`status` is asked a few times a second while the engine trades, so it is short: pairs, trades, PnL and counters, all from the engine's own
+memory. Books, feeds and latency are in shared memory: whoever wants them reads them there (engine/observe.py), and the engine pays nothing."""
 import functools
 import pathlib
 import subprocess
@@ -9,17 +9,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cext import layout
-from cext.core import GATE_NAMES, SKIP_NAMES
 from cext.hist import percentiles
 from engine.report import compose_report
 
 if TYPE_CHECKING:
     from engine.shell import Shell
 
-BOOKS_SHOWN = 200
-ALARMS_KEPT = 50
+ALARMS_SHOWN = 20
+PAIRS_SHOWN = 60
 TRADING_NAMES = {layout.TRADING_ACTIVE: "ACTIVE", layout.TRADING_CAUTIOUS: "CAUTIOUS", layout.TRADING_RESTRICTED: "RESTRICTED",
                  layout.TRADING_HALTED: "HALTED", layout.TRADING_EMERGENCY: "EMERGENCY"}
+FEED_COUNTERS = ("gaps", "invalid", "crossed", "duplicates", "resyncs")
 
 
 def decimal_text(value: int, scale: int) -> str:
@@ -29,58 +29,46 @@ def decimal_text(value: int, scale: int) -> str:
     return f"{sign}{text[:-scale]}.{text[-scale:]}" if scale > 0 else f"{sign}{text}"
 
 
-def book_state(market: dict[str, Any]) -> str:
-    """LIVE, CROSSED, INVALID or NONE, from the core's copy."""
-    flags = market.get("flags", 0)
-    if not market.get("instrument_seq"):
-        return "NONE"
-    if not flags & layout.BOOK_VALID:
-        return "INVALID"
-    return "CROSSED" if flags & layout.BOOK_CROSSED else "LIVE"
-
-
 def books(shell: "Shell") -> list[dict[str, Any]]:
-    """One row an instrument: what the core holds, so what decisions are made from."""
+    """One row an instrument: what the core holds, so what decisions are made from. On request only."""
     now = time.monotonic_ns()
     rows = []
-    for row in shell.table.rows[:BOOKS_SHOWN]:
+    for row in shell.table.rows:
         market = shell.core.market(row.id)
-        bids, asks = market.get("bids") or [], market.get("asks") or []
-        at = market.get("batch_mono_ns", 0)
-        rows.append({"name": row.name, "state": book_state(market), "age_ms": (now - at) / 1e6 if at else None,
-                     "bid": decimal_text(bids[0][0], row.px_scale) if bids else None,
-                     "ask": decimal_text(asks[0][0], row.px_scale) if asks else None,
-                     "bid_levels": market.get("bid_levels_total", 0), "ask_levels": market.get("ask_levels_total", 0)})
+        bids, asks, at = market["bids"], market["asks"], market["data_mono_ns"]
+        state = "NONE" if not market["instrument_seq"] else "CROSSED" if market["is_crossed"] else "LIVE" if market["is_valid"] else "INVALID"
+        rows.append({"name": row.name, "state": state, "age_ms": (now - at) / 1e6 if at else None,
+                     "bid": decimal_text(bids[0][0], row.px_scale) if bids else None, "ask": decimal_text(asks[0][0], row.px_scale) if asks else None})
     return rows
 
 
 def pairs(shell: "Shell") -> list[dict[str, Any]]:
-    """One row a pair: basis, edge, state, and why it does not trade right now."""
+    """One row a pair: basis, edge, state, and why it does not trade right now. Held pairs first, then the largest edge."""
     now = time.monotonic_ns()
     rows = []
-    for index, (spot_row, _perp_row) in enumerate(shell.core.pairs()):
+    for index, (spot_row, _perp_row) in enumerate(shell.core.pairs()[:PAIRS_SHOWN]):
         view = shell.core.pair_view(index, now)
-        rows.append({"name": shell.table.rows[spot_row].name, "state": view.get("state"), "basis_bps": view.get("basis_bps"),
-                     "edge_bps": view.get("edge_bps"), "why": view.get("why") or ""})
+        rows.append({"name": shell.table.rows[spot_row].name, "state": view["state_name"], "basis_bps": view["basis_bps"],
+                     "edge_bps": view["edge_bps"], "why": view["why_not"] if view["is_enabled"] else "DISABLED"})
     return sorted(rows, key=lambda pair: (pair["state"] == "FLAT", -(pair["edge_bps"] if pair["edge_bps"] is not None else -1e9)))
 
 
+def feed_row(name: str, reader: Any, rows: range, now_mono_ns: int) -> dict[str, Any]:
+    """One feed, from its segment's header and board. `rows` = rows of the instrument table."""
+    if reader is None:
+        return {"name": name, "state": "down"}
+    header = reader.header()
+    board = [reader.read_row(row) for row in rows]
+    return {"name": name, "state": "up" if reader.is_producer_alive() else "dead", "pid": header["producer_pid"],
+            "heartbeat_age_ms": (now_mono_ns - reader.heartbeat_mono_ns()) / 1e6, "frames": header["frames"], "records": header["cursor"],
+            "unknown_frames": header["unknown_frames"], "oversized_frames": header["oversized_frames"], "reconnects": header["reconnects"],
+            **{key: sum(entry[key] for entry in board) for key in FEED_COUNTERS}}
+
+
 def feeds(shell: "Shell") -> list[dict[str, Any]]:
-    """One row a feed, from its segment's header and board."""
+    """One row a feed."""
     now = time.monotonic_ns()
-    rows = []
-    for name, reader in shell.feed_readers().items():
-        if reader is None:
-            rows.append({"name": name, "state": "down"})
-            continue
-        header = reader.header()
-        board = [reader.read_row(row.id) for row in shell.table.rows]
-        rows.append({"name": name, "state": "up" if reader.is_producer_alive() else "dead", "pid": header["producer_pid"],
-                     "heartbeat_age_ms": (now - reader.heartbeat_mono_ns()) / 1e6, "frames": header["frames"], "records": header["cursor"],
-                     "unknown_frames": header["unknown_frames"], "oversized_frames": header["oversized_frames"],
-                     "reconnects": header["reconnects"],
-                     **{key: sum(entry[key] for entry in board) for key in ("gaps", "invalid", "crossed", "duplicates", "resyncs")}})
-    return rows
+    return [feed_row(name, reader, range(len(shell.table.rows)), now) for name, reader in shell.feed_readers().items()]
 
 
 def stages(shell: "Shell") -> dict[str, dict[str, int]]:
@@ -92,15 +80,8 @@ def counters(shell: "Shell") -> dict[str, Any]:
     """Counts of the core and the poll step; reasons by name."""
     core, poll = shell.core.counters(), shell.poller.counters()
     return {"opportunities": core["opportunities"], "intents": poll["intents"], "orders": poll["orders"], "records": poll["records"],
-            "abandoned": poll["abandoned"], "journal_full": poll["journal_full"], "turns": poll["turns"],
-            "rejects": named_counts(core["refused"], GATE_NAMES), "skips": named_counts(core["skips"], SKIP_NAMES)}
-
-
-def named_counts(counts: Any, names: list[str]) -> dict[str, int]:
-    """Reason codes with a count, by name. Takes a list by code or a dict."""
-    if isinstance(counts, dict):
-        return {str(name): count for name, count in counts.items() if count}
-    return {names[code]: count for code, count in enumerate(counts) if count and code < len(names)}
+            "abandoned": poll["abandoned"], "journal_full": poll["journal_full"], "turns": poll["turns"], "rejects": core["rejects"],
+            "skips": core["skips"]}
 
 
 def ring(shell: "Shell") -> dict[str, int]:
@@ -116,17 +97,13 @@ def ring(shell: "Shell") -> dict[str, int]:
 
 
 def status(shell: "Shell") -> dict[str, Any]:
-    """Everything the screen shows."""
+    """The engine's part of what the screen shows."""
     base = {"run_id": shell.run_id, "mode": shell.config.mode, "phase": shell.phase, "wait": "spin" if shell.is_spinning else "wake",
-            "cpu": shell.cpu, "uptime_s": time.monotonic() - shell.started_s, "alarms": list(shell.alarms)[-ALARMS_KEPT:],
-            "trading": TRADING_NAMES.get(shell.state.trading_word(), "?")}
+            "cpu": shell.cpu, "uptime_s": time.monotonic() - shell.started_s, "alarms": list(shell.alarms)[-ALARMS_SHOWN:],
+            "trading": TRADING_NAMES.get(shell.state.trading_word(), "?"), "feed_states": shell.feed_states()}
     if shell.trades is None:
         return base
-    every_book = books(shell)
-    return {**base, "feeds": feeds(shell), "books": every_book, "book_count": len(shell.table.rows), "pairs": pairs(shell),
-            "trades": shell.trades.status(), "pnl": shell.trades.pnl(), "counters": counters(shell), "stages": stages(shell), "ring": ring(shell)}
-
-
+    return {**base, "pairs": pairs(shell), "trades": shell.trades.status(), "pnl": shell.trades.pnl(), "counters": counters(shell), "ring": ring(shell)}
 
 
 @functools.cache

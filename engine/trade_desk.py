@@ -18,6 +18,7 @@ log = logging.getLogger("lockstep.trade")
 
 CMD_REFUSED = 2
 SENT_KEPT = 4096
+TRADES_SHOWN = 30
 
 
 class TradeDesk:
@@ -87,9 +88,9 @@ class TradeDesk:
 
     def status(self) -> dict[str, Any]:
         """Open and recent trades for screen and control socket."""
-        open_trades = [self._row(self.manager.describe(trade)) for trade in list(self.manager.trades.values())]
-        finished = [self._row(one) for one in reversed(self.manager.recent)]
-        return {"by_state": self.by_state(), "recent": (open_trades + finished)[:50]}
+        open_trades = [self._row(self.manager.describe(trade)) for trade in list(self.manager.trades.values())[-TRADES_SHOWN:]]
+        finished = [self._row(one) for one in list(self.manager.recent)[-TRADES_SHOWN:]]
+        return {"by_state": self.by_state(), "recent": (open_trades + finished[::-1])[:TRADES_SHOWN]}
 
     def _row(self, described: dict[str, Any]) -> dict[str, Any]:
         return {"id": described["trade_id"] & 0xFFFFFFFF, "trade_id": described["trade_id"], "pair": self.pair_name(described["pair"]),

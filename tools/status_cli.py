@@ -1,12 +1,14 @@
 """tools/status: one look at a running engine, or a live screen."""
+import asyncio
 import json
-import time
+import pathlib
 
 import click
 from rich.console import Console
 from rich.live import Live
 
 from engine import client
+from engine.observe import Observer
 from engine.supervisor.screen import plain_line, render
 from tools.run_argument import find_run, run_argument
 
@@ -20,23 +22,33 @@ WATCH_PERIOD_S = 0.5
 def main(run: str | None, as_json: bool, watch: bool) -> None:
     """Show the status of a running engine. RUN: run id or directory, default var/latest."""
     run_dir = find_run(run)
-    console = Console()
     try:
-        status = client.call(run_dir, "status", who="tools/status")
-        if as_json:
-            click.echo(json.dumps(status, indent=1))
-        elif not watch:
-            console.print(render(status, console)) if console.is_terminal else click.echo(plain_line(status))
-        elif not console.is_terminal:
-            while True:
-                click.echo(plain_line(client.call(run_dir, "status", who="tools/status")))
-                time.sleep(1.0)
-        else:
-            with Live(render(status, console), console=console, screen=True, auto_refresh=False) as live:
-                while True:
-                    live.update(render(client.call(run_dir, "status", who="tools/status"), console), refresh=True)
-                    time.sleep(WATCH_PERIOD_S)
-    except client.NotRunning as error:
-        raise click.ClickException(str(error)) from error
+        asyncio.run(show(run_dir, as_json, watch))
+    except (client.NotRunning, client.CommandError) as error:
+        raise click.ClickException(f"run {run_dir.name}: {error}") from error
     except KeyboardInterrupt:
         pass
+
+
+async def show(run_dir: pathlib.Path, as_json: bool, watch: bool) -> None:
+    """Print one status, or go on until Ctrl-C."""
+    console = Console()
+    observer = Observer(run_dir, "tools/status")
+    try:
+        status = await observer.status()
+        if as_json:
+            click.echo(json.dumps(status, indent=1))
+        elif console.is_terminal and watch:
+            with Live(render(status, console), console=console, screen=True, auto_refresh=False) as live:
+                while True:
+                    live.update(render(await observer.status(), console), refresh=True)
+                    await asyncio.sleep(WATCH_PERIOD_S)
+        elif console.is_terminal:
+            console.print(render(status, console))
+        else:
+            click.echo(plain_line(status))
+            while watch:
+                await asyncio.sleep(1.0)
+                click.echo(plain_line(await observer.status()))
+    finally:
+        observer.close()

@@ -19,6 +19,7 @@ from rich.live import Live
 from cext import shm
 from engine import client
 from engine.config import Config, dump_effective
+from engine.observe import Observer
 from engine.supervisor.ledger_check import compare_with_venues
 from engine.supervisor.processes import Child, Watch
 from engine.supervisor.rundir import make_run_dir, new_run_id
@@ -140,7 +141,7 @@ class Run:
         live = None if self.plain else Live(console=self.console, screen=True, auto_refresh=False)
         period_s = LINE_PERIOD_S if self.plain else SCREEN_PERIOD_S
         next_show = started
-        session = None
+        observer = Observer(self.run_dir, "supervisor")
         try:
             if live is not None:
                 live.start()
@@ -150,7 +151,7 @@ class Run:
                     return failure
                 if time.monotonic() >= next_show:
                     next_show += period_s
-                    session = await self._refresh(session)
+                    await self._refresh(observer)
                     if live is not None:
                         live.update(render(self._status, self.console), refresh=True)
                     else:
@@ -158,21 +159,16 @@ class Run:
                 await asyncio.sleep(0.05)
             return None
         finally:
+            observer.close()
             if live is not None:
                 live.stop()
 
-    async def _refresh(self, session: Any) -> Any:
-        """Ask the engine for its status over one kept connection."""
+    async def _refresh(self, observer: Observer) -> None:
+        """Look at the running system; while it does not answer the last picture stays, with a word."""
         try:
-            async with asyncio.timeout(2.0):
-                if session is None:
-                    reader, writer = await asyncio.open_unix_connection(str(self.run_dir / client.SOCKET_NAME), limit=1 << 22)
-                    session = client.Session(reader, writer, "supervisor")
-                self._status = await session.status()
-            return session
-        except (OSError, client.NotRunning, client.CommandError, TimeoutError) as error:
-            self._status = {**self._status, "phase": f"engine does not answer ({type(error).__name__})"}
-            return None
+            self._status = await observer.status()
+        except (client.NotRunning, client.CommandError) as error:
+            self._status = {**self._status, "phase": str(error)}
 
     # ---------------------------------------------------------------- stopping
 

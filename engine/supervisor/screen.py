@@ -127,7 +127,7 @@ def plain_line(status: dict[str, Any]) -> str:
     headline = status.get("stages", {}).get("tick_to_trade", {})
     own = status.get("stages", {}).get("own", {})
     by_state = status.get("trades", {}).get("by_state", {})
-    return (f"{status.get('uptime_s', 0):6.1f}s {status.get('trading', '?')} {status.get('phase', '')} books {live}/{status.get('book_count', len(all_books))}"
+    return (f"{status.get('uptime_s', 0):6.1f}s {status.get('trading', '?')} {status.get('phase', '')} books {live}/{len(all_books)}"
             f" opportunities {counters.get('opportunities', 0)} trades {by_state or 0} orders {counters.get('orders', 0)}"
             f" pnl_usd {status.get('pnl', {}).get('usd', '-')}"
             f" tick_to_trade p50 {human_ns(headline.get('p50_ns'))} p99 {human_ns(headline.get('p99_ns'))}"
