@@ -1,4 +1,6 @@
 """Market-data streams of the simulated venue against the venue's written rules, rebuilt here from the frames alone."""
+import itertools
+
 import orjson
 import pytest
 
@@ -96,7 +98,7 @@ def test_orders_show_in_the_next_updates_of_every_stream():
     _, tops = rig.stream(SPOT, "/ws/btcusdt@bookTicker")
     _, trades = rig.stream(SPOT, "/ws/btcusdt@trade")
     _, deltas = rig.stream(SPOT, "/ws/btcusdt@depth@100ms")
-    bid, _, ask, qty = rig.top(SPOT, "BTCUSDT")
+    _bid, _, ask, qty = rig.top(SPOT, "BTCUSDT")
     instrument = rig.venue.by_symbol[SPOT]["BTCUSDT"]
     taken = qty // 2
     rig.api(SPOT).place("BTCUSDT", "BUY", instrument.px_text(ask), instrument.qty_text(taken))
@@ -204,7 +206,7 @@ def test_dup_sends_an_event_twice_and_swap_two_in_the_wrong_order():
     _, frames, _ = run_with_fault(verb="swap")
     ids = [f["u"] for f in frames]
     assert ids != sorted(ids) and len(ids) == len(set(ids))
-    assert sum(a > b for a, b in zip(ids, ids[1:], strict=False)) == 1
+    assert sum(a > b for a, b in itertools.pairwise(ids)) == 1
 
 
 def test_cross_puts_a_bid_above_the_ask():

@@ -19,7 +19,7 @@ def frames_of(seed: int, seconds: float = 2.0) -> bytes:
     for market in (SPOT, LINEAR):
         names = "/".join(f"{s.lower()}@{kind}" for s in rig.venue.by_symbol[market] for kind in ("bookTicker", "depth@100ms"))
         prefix = "/public" if market == LINEAR else ""
-        session, frames = rig.stream(market, f"{prefix}/stream?streams={names}")
+        session, _frames = rig.stream(market, f"{prefix}/stream?streams={names}")
         sessions.append(session)
         session.send = lambda frame: digest.update(frame)
     rig.run(seconds)
