@@ -118,6 +118,26 @@ def boot_id():
     return pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
+def is_unfinished(buffer):
+    """True for a segment that its writer is still making (the magic comes last, nothing was written to it)."""
+    cdef const journal_header_t *header
+    if len(buffer) < <Py_ssize_t>sizeof(journal_header_t):
+        return True
+    header = <const journal_header_t *>address_of(buffer)
+    return load_acquire_u64(&header.magic) == 0 and header.header_crc32c == 0 and header.committed_bytes == 0
+
+
+def map_live(name):
+    """A segment on /dev/shm as bytes; None while its writer is still making it, or when the flusher took it away meanwhile."""
+    try:
+        mapping = shm.open_segment(name, prefault=False).map
+    except shm.ShmError as error:
+        if error.reason in ("empty", "missing"):
+            return None
+        raise
+    return None if is_unfinished(mapping) else mapping
+
+
 def next_index(run_id, run_dir):
     """First segment number that neither /dev/shm nor the run directory has seen."""
     taken = [int(name.rsplit(".", 1)[1]) for name in shm.list_run(run_id) if re.search(r"\.journal\.\d+$", name)]
@@ -157,15 +177,17 @@ cdef class JournalWriter:
         cdef journal_header_t *header = <journal_header_t *>base
         cdef bytes boot = boot_id().encode()[:39]
         cdef bytes run = self.run_id.encode()
-        header.magic = JOURNAL_MAGIC
         header.layout_hash = layout.LAYOUT_HASH
         header.layout_version = LAYOUT_VERSION
         header.segment_index = index
         header.segment_bytes = size_bytes
         header.epoch = self.j.epoch
         header.created_wall_ns = time.time_ns()
+        header.writer_pid = os.getpid()
+        header.writer_start = shm.process_start(os.getpid())
         memcpy(&header.boot_id[0], <const char *>boot, len(boot))
         memcpy(&header.run_id[0], <const char *>run, len(run))
+        store_release_u64(&header.magic, JOURNAL_MAGIC)
         return index, segment
 
     def _install(self, made):
@@ -329,7 +351,7 @@ cdef class SegmentView:
                                  f"{LAYOUT_VERSION} {layout.LAYOUT_HASH:016x}; read it with the commit that wrote it")
         if h.header_crc32c != 0 and h.header_crc32c != journal_header_crc(h):
             raise JournalCorrupt(f"{self.what}: header CRC {h.header_crc32c:08x} does not fit the header")
-        if h.pad0 != 0 or any(h.pad1[i] != 0 for i in range(sizeof(h.pad1))):
+        if h.pad0 != 0 or h.pad2 != 0 or any(h.pad1[i] != 0 for i in range(sizeof(h.pad1))):
             raise JournalCorrupt(f"{self.what}: reserved header bytes are not zero")
         if h.committed_bytes > self.bytes:
             raise JournalCorrupt(f"{self.what}: {h.committed_bytes} bytes were committed, {self.bytes} are there: it was cut off")
@@ -344,6 +366,11 @@ cdef class SegmentView:
     def header(self):
         """Header fields as dict."""
         return layout.struct_dict(np.frombuffer(self._buffer, layout.DTYPES["journal_header_t"], 1)[0])
+
+    def is_writer_alive(self):
+        """Exactly the process that made the segment still runs (and on this boot)."""
+        cdef const journal_header_t *h = <const journal_header_t *>self.base
+        return shm.is_producer_alive(h.writer_pid, h.writer_start) and self.header()["boot_id"] == boot_id()
 
     def restart(self):
         """Read the header anew (a spare that was taken into use since)."""
@@ -395,7 +422,7 @@ cdef class SegmentView:
         cdef const journal_header_t *h = <const journal_header_t *>self.base
         cdef uint64_t at = self.position + 8
         cdef const journal_record_t *r
-        while at + sizeof(journal_record_t) <= <uint64_t>end:
+        while at < <uint64_t>end and at + sizeof(journal_record_t) <= self.bytes:
             r = <const journal_record_t *>(self.base + at)
             if r.commit == JOURNAL_COMMIT ^ r.seq and journal_check(self.base, at, self.bytes, r.seq, h.epoch, h.segment_index):
                 raise JournalCorrupt(f"{self.what}: record {self.next_seq} at byte {self.position} is damaged, but intact record {r.seq} "
@@ -425,7 +452,7 @@ class JournalReader:
         names = sorted((int(pattern.search(name).group(1)), name) for name in shm.list_run(run_id) if pattern.search(name))
         if not names:
             raise FileNotFoundError(f"run {run_id} has no journal segment on {shm.SHM_DIR}")
-        made._sources = [(name, lambda name=name: shm.open_segment(name, prefault=False).map) for _, name in names]
+        made._sources = [(name, lambda name=name: map_live(name)) for _, name in names]
         made.torn_bytes = 0
         made.headers = []
         return made
@@ -435,7 +462,10 @@ class JournalReader:
         self.headers = []
         previous = None
         for what, load in self._sources:
-            view = SegmentView(load(), what)
+            buffer = load()
+            if buffer is None:
+                continue
+            view = SegmentView(buffer, what)
             if not view.is_used():
                 continue
             self._check_follows(previous, view)

@@ -243,12 +243,15 @@ typedef struct {
     uint64_t epoch;           /* run epoch: part of every id and of every record's CRC */
     uint64_t first_seq;
     int64_t created_wall_ns;
+    uint64_t writer_start;    /* start time of the writing process, as producer_start */
     uint8_t boot_id[40];      /* /proc/sys/kernel/random/boot_id */
     uint8_t run_id[64];
+    uint32_t writer_pid;
+    uint32_t pad2;
     uint64_t committed_bytes; /* end of the last committed record, header included; stored with release after each. On disk: what is synced */
     uint32_t header_crc32c;   /* over everything before committed_bytes; 0 in a spare that was never used */
     uint32_t pad0;
-    uint8_t pad1[80];
+    uint8_t pad1[64];
 } journal_header_t;
 _Static_assert(sizeof(journal_header_t) == 256, "journal_header_t is four cache lines");
 

@@ -258,12 +258,15 @@ cdef extern from "layout.h" nogil:
         uint64_t epoch
         uint64_t first_seq
         int64_t created_wall_ns
+        uint64_t writer_start
         uint8_t boot_id[40]
         uint8_t run_id[64]
+        uint32_t writer_pid
+        uint32_t pad2
         uint64_t committed_bytes
         uint32_t header_crc32c
         uint32_t pad0
-        uint8_t pad1[80]
+        uint8_t pad1[64]
 
     ctypedef struct journal_record_t:
         uint64_t commit

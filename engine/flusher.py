@@ -13,17 +13,18 @@ import re
 import signal
 import sys
 import time
+from itertools import pairwise
 
 import click
 
 from cext import layout, shm
-from cext.journal import FILE_SUFFIX, JournalCorrupt, SegmentView
+from cext.journal import FILE_SUFFIX, JournalCorrupt, SegmentView, map_live
 from cext.state_page import StatePage
 
 log = logging.getLogger("flusher")
 SYNC_PERIOD_S = 0.005
 IDLE_PERIOD_S = 0.002           # between two looks when nothing is new
-STATE_LOOK_PERIOD_S = 0.25
+ALIVE_LOOK_PERIOD_S = 0.1
 STOP_WITH_ENGINE_ALIVE_S = 8.0  # the supervisor gives ten
 HEADER_BYTES = layout.STRUCT_BYTES["journal_header_t"]
 COMMITTED_OFFSET = layout.DTYPES["journal_header_t"].fields["committed_bytes"][1]
@@ -37,11 +38,11 @@ class FlushError(Exception):
 class SegmentCopy:
     """One segment on its way to disk."""
 
-    def __init__(self, name: str, index: int, folder: pathlib.Path) -> None:
+    def __init__(self, name: str, index: int, mapping: mmap.mmap, folder: pathlib.Path) -> None:
         self.name = name
         self.index = index
         self.path = folder / f"{index:06d}{FILE_SUFFIX}"
-        self.mapping: mmap.mmap = shm.open_segment(name, prefault=False).map
+        self.mapping = mapping
         self.view = SegmentView(self.mapping, name)
         self.descriptor = -1
         self.copied = 0
@@ -100,37 +101,6 @@ def _sync_folder(folder: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-class EngineWatch:
-    """Whose journal it is: the engine that owns the state page. `is_gone` only once an engine had been seen."""
-
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
-        self.pid = self.start = 0
-        self._next_look_s = 0.0
-
-    def is_gone(self) -> bool:
-        """True when the engine that was seen runs no more."""
-        if not self.pid:
-            self._look()
-        return bool(self.pid) and not shm.is_producer_alive(self.pid, self.start)
-
-    def was_seen(self) -> bool:
-        """True once there was an engine."""
-        return bool(self.pid)
-
-    def _look(self) -> None:
-        if time.monotonic() < self._next_look_s:
-            return
-        self._next_look_s = time.monotonic() + STATE_LOOK_PERIOD_S
-        try:
-            page = StatePage.open(self.run_id)
-        except shm.ShmError:
-            return
-        state = page.snapshot()
-        self.pid, self.start = int(state["engine_pid"]), int(state["engine_start"])  # type: ignore[call-overload]
-        page.close()
-
-
 class Flusher:
     """Finds segments, copies them in order, ends when it should."""
 
@@ -139,24 +109,32 @@ class Flusher:
         self.folder = run_dir / "journal"
         self.folder.mkdir(exist_ok=True)
         self.copies: dict[int, SegmentCopy] = {}
-        self.engine = EngineWatch(run_id)
         self.stop_asked = False
         self.total_bytes = 0
+        self._next_alive_look_s = 0.0
 
     def run(self) -> None:
         """Until the engine is gone and everything is on disk, or until told to stop."""
         deadline_s = 0.0
         while True:
             started = time.monotonic()
-            is_gone = self.engine.is_gone()  # asked before copying: what a dead engine wrote is complete then
+            is_gone = self._is_engine_gone()  # asked before copying: what a dead engine wrote is complete then
             fresh = self.step()
             if is_gone and not fresh:
                 return self.finish(unlink=True)
             if self.stop_asked:
                 deadline_s = deadline_s or started + STOP_WITH_ENGINE_ALIVE_S
-                if not fresh and (not self.engine.was_seen() or started >= deadline_s):
+                if not fresh and (not self.copies or started >= deadline_s):
                     return self.finish(unlink=False)
             time.sleep(max(0.0, (SYNC_PERIOD_S if fresh else IDLE_PERIOD_S) - (time.monotonic() - started)))
+
+    def _is_engine_gone(self) -> bool:
+        """True when segments were found and the process that made the newest runs no more. Asked of the system ten times a second."""
+        now = time.monotonic()
+        if self.copies and now >= self._next_alive_look_s:
+            self._next_alive_look_s = now + ALIVE_LOOK_PERIOD_S
+            return not self.copies[max(self.copies)].view.is_writer_alive()
+        return False
 
     def step(self) -> int:
         """One look over all segments; returns the bytes copied."""
@@ -176,15 +154,15 @@ class Flusher:
         for name in shm.list_run(self.run_id):
             match = NAME.search(name)
             if match and int(match.group(1)) not in self.copies and int(match.group(1)) > newest:
-                try:
-                    self.copies[int(match.group(1))] = SegmentCopy(name, int(match.group(1)), self.folder)
-                except (JournalCorrupt, shm.ShmError):
-                    return  # being created just now: the next look finds it finished
+                mapping = map_live(name)
+                if mapping is not None:  # else its writer is still making it: the next look finds it finished
+                    self.copies[int(match.group(1))] = SegmentCopy(name, int(match.group(1)), mapping, self.folder)
 
     def _drop_full(self) -> None:
         """A segment is done when its successor is in use: everything of it is synced by now."""
-        for index in sorted(self.copies)[:-1]:
-            if self.copies[index + 1].is_used() and not self.copies[index].advance():
+        indexes = sorted(self.copies)
+        for index, successor in pairwise(indexes):
+            if self.copies[successor].is_used() and not self.copies[index].advance():
                 self._finish_one(self.copies.pop(index), unlink=True)
 
     def _finish_one(self, copy: SegmentCopy, unlink: bool) -> None:
@@ -196,6 +174,9 @@ class Flusher:
         """Close everything; with `unlink` the copied segments leave /dev/shm."""
         for copy in self.copies.values():
             self._finish_one(copy, unlink)
+        for name in shm.list_run(self.run_id) if unlink else []:
+            if NAME.search(name):  # a spare that the engine died making: nothing is in it
+                shm.unlink(name)
         log.info("flushed", extra={"bytes": self.total_bytes, "unlinked": unlink})
 
 

@@ -32,7 +32,7 @@ def test_every_constant_of_the_header_is_a_python_int(header: make_layout_views.
     assert list(layout.CONSTANTS) == [name for name, _ in header.constants]
     for name, text in header.constants:
         written = text.rstrip("ul")
-        assert getattr(layout, name) == (int(written, 0) if not written.startswith("(") else eval(written)), name  # noqa: S307
+        assert getattr(layout, name) == (int(written, 0) if not written.startswith("(") else eval(written)), name
 
 
 @pytest.mark.parametrize("name", layout.STRUCT_BYTES)
