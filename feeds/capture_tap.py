@@ -6,6 +6,7 @@ removing the file ends the recording. The copy is the only cost on the way of a 
 import logging
 import pathlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -24,7 +25,8 @@ log = logging.getLogger("lockstep.feed")
 class CaptureTap:
     """At most one recording at a time. `tick` and `drain` are called by the feed's loop."""
 
-    def __init__(self, run_dir: pathlib.Path, feed: str, table: InstrumentTable, publisher: FeedPublisher) -> None:
+    def __init__(self, run_dir: pathlib.Path, feed: str, table: InstrumentTable, publisher: FeedPublisher,
+                 book_of: Callable[[int], tuple[str, bytes] | None] = lambda row: None) -> None:
         self.request_path = run_dir / f"capture-{feed}.json"
         self._feed = feed
         self._table = table
@@ -34,6 +36,8 @@ class CaptureTap:
         self._dropped_said = 0
         self._request_mtime_ns = -1
         self._by_request = False
+        self._book_of = book_of          # row -> (market, depth snapshot as the venue would send it), None = not in sync
+        self._books_due: list[int] = []  # rows whose book the recording does not hold yet
 
     @property
     def is_on(self) -> bool:
@@ -55,6 +59,7 @@ class CaptureTap:
         self._buffer = CaptureBuffer()
         self._publisher.set_capture(self._buffer)
         self._dropped_said = 0
+        self._books_due = [row.id for row in reversed(self._table.rows)]
         log.info("capture: recording to %s", target)
 
     def stop(self) -> None:
@@ -80,11 +85,23 @@ class CaptureTap:
             return
         for kind, market, venue_index, connection_id, row, wall_ns, mono_ns, payload in BlockCursor(self._buffer.take()):
             self._writer.record(kind, market, connection_id, wall_ns, mono_ns, payload, row, venue_index)
+        self._add_next_book()
         dropped = self._buffer.dropped + self._writer.dropped_records
         if dropped > self._dropped_said:
             log.warning("capture: %d records dropped so far", dropped)
             self._writer.record(NOTE, 0, 0, time.time_ns(), time.monotonic_ns(), f"{dropped} records dropped so far".encode())
             self._dropped_said = dropped
+
+    def _add_next_book(self) -> None:
+        """A recording that starts in mid-stream needs the books that its deltas change: one instrument a call, written like a REST snapshot
+        behind the frames that led to it. Those not in sync yet get their real one."""
+        while self._books_due and self._writer is not None:
+            row = self._books_due.pop()
+            found = self._book_of(row)
+            if found is not None:
+                market, body = found
+                self._writer.snapshot(MARKET_CODES[market], row, time.time_ns(), time.monotonic_ns(), body)
+                return
 
     def check_request(self) -> None:
         """Once a second: follow the request file."""

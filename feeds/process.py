@@ -17,6 +17,7 @@ import random
 import signal
 import ssl
 import time
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -241,7 +242,7 @@ class FeedProcess:
         self.doorbell = Doorbell(self.run_dir)
         self.doorbell.try_attach(self.run_id)
         self.publisher = FeedPublisher(self.writer, self.doorbell, self.hist)
-        self.tap = CaptureTap(self.run_dir, self.venue, self.table, self.publisher)
+        self.tap = CaptureTap(self.run_dir, self.venue, self.table, self.publisher, self._book_body)
         if self.config.feeds.capture:
             self.tap.start(self.config.feeds.capture)
         symbols = {row.id: row.symbol for row in chosen}
@@ -280,6 +281,16 @@ class FeedProcess:
             self.publisher.publish_row(self.markets[market], row, self._connection_of(row))
         elif outcome in ("gap", "error"):
             log.warning("snapshot of %s: %s; fetching again", self.table.rows[row].name, outcome)
+
+    def _book_body(self, row: int) -> tuple[str, bytes] | None:
+        """The book of a row in sync, in the form of the venue's REST reply: where a recording begins in mid-stream."""
+        market = self.market_of_row.get(row)
+        if market is None or not self.publisher.is_valid(row):
+            return None
+        instrument, decoder = self.table.rows[row], self.markets[market]
+        sides = {side: [[unscaled(px, instrument.px_scale), unscaled(qty, instrument.qty_scale)] for px, qty in levels]
+                 for side, levels in decoder.book(row).items()}
+        return market, orjson.dumps({"lastUpdateId": decoder.stats(row)["update_id"], **sides})
 
     def _on_lost(self, route: Route, rows: list[int]) -> None:
         """Rows without a socket: INVALID at once."""
@@ -371,6 +382,11 @@ class FeedProcess:
         temporary = path.with_suffix(".tmp")
         temporary.write_bytes(orjson.dumps({"venue": self.venue, "state": state, "pid": os.getpid(), "wall_ns": time.time_ns(), **fields}))
         os.replace(temporary, path)
+
+
+def unscaled(value: int, scale: int) -> str:
+    """value / 10**scale as plain decimal text."""
+    return format(Decimal(value).scaleb(-scale), "f")
 
 
 def find_endpoints(config: FeedProcessConfig, run_dir: pathlib.Path) -> tuple[Endpoints, ssl.SSLContext | None]:

@@ -27,8 +27,8 @@ cdef inline bint is_older(const delta_t *d, uint64_t snapshot_id, bint is_linear
 
 
 cdef inline bint joins_snapshot(const delta_t *d, uint64_t snapshot_id, bint is_linear) noexcept nogil:  # hot
-    """Of a delta that is not older: does it straddle the snapshot?"""
-    return d.first_id <= snapshot_id if is_linear else d.first_id <= snapshot_id + 1
+    """Of a delta that is not older: does it straddle the snapshot, or (USD-M) name it as the state that it follows?"""
+    return d.first_id <= snapshot_id or d.previous_id == snapshot_id if is_linear else d.first_id <= snapshot_id + 1
 
 
 cdef inline bint follows(const delta_t *d, uint64_t update_id, bint is_linear) noexcept nogil:  # hot

@@ -8,13 +8,16 @@ from typing import NoReturn
 
 import click
 
+from engine.config import ConfigError
 from feeds.capture_format import CaptureError
 from feeds.instruments import InstrumentError, InstrumentTable
 from tools.replay_lib.capture_info import read_info
 from tools.replay_lib.import_common import ImportRefused, ImportReport
 from tools.replay_lib.import_cryptofeed import CryptofeedImport
 from tools.replay_lib.import_lines import LineImport
+from tools.replay_lib.record import RecordFailed, record_alone, record_running
 from tools.replay_lib.sources import SourceError
+from tools.run_argument import find_run
 
 IMPORTERS = {"lines": LineImport, "cryptofeed_v3": CryptofeedImport}
 PATH = click.Path(path_type=pathlib.Path)
@@ -29,6 +32,26 @@ def fail(error: object) -> NoReturn:
 @click.group()
 def main() -> None:
     """Record, import and describe captures of raw frames."""
+
+
+@main.command()
+@click.argument("out", type=PATH)
+@click.option("--run", help="Run id or directory of a running system (default: var/latest).")
+@click.option("--connect", "config", type=PATH, help="Start a feed process of our own with this configuration instead.")
+@click.option("--feed", default="binance", show_default=True, help="Which feed.")
+@click.option("--duration", type=click.FloatRange(min=0.1), help="Seconds; without it until Ctrl-C.")
+def record(out: pathlib.Path, run: str | None, config: pathlib.Path | None, feed: str, duration: float | None) -> None:
+    """Record the raw frames of a feed into OUT."""
+    if run and config:
+        raise click.UsageError("--run and --connect exclude each other")
+    try:
+        if config:
+            record_alone(config, feed, out, duration)
+        else:
+            record_running(find_run(run), feed, out, duration)
+        click.echo(read_info(out).to_text())
+    except (RecordFailed, ConfigError, CaptureError, InstrumentError, OSError) as error:
+        fail(error)
 
 
 @main.command("import")

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import click
+from pydantic import ValidationError
 
 from engine.config import Config, ConfigError, load
 from feeds.capture_format import CaptureError
@@ -95,8 +96,8 @@ def main(captures: tuple[pathlib.Path, ...], **options: Any) -> None:
         session.run()
     except (CaptureError, ReplayError, InstrumentError, ConfigError, OSError) as error:
         fail(error)
-    except ValueError as error:
-        fail(f"configuration: {error}")
+    except ValidationError as error:
+        fail("; ".join(f"{'.'.join(map(str, one['loc']))} {one['input']!r}: {one['msg']}" for one in error.errors()))
     if options["as_json"]:
         click.echo(json.dumps(summary(session)))
     elif name:

@@ -176,7 +176,8 @@ class ReplaySession:
         if manager.next_timer_mono_ns() <= loop.mono_ns:
             manager.on_timer(loop.mono_ns, loop.wall_ns)
         if due_ns >= self._next_second_ns:
-            self._next_second_ns = due_ns + SECOND_NS
+            # Where nothing was recorded there is nothing to look at: hours without a record cost one refresh.
+            self._next_second_ns = max(due_ns + SECOND_NS, loop.next_wall_ns or 0)
             self.strategy.refresh(loop.mono_ns, loop.wall_ns)
         self._drain()
 
