@@ -15,7 +15,7 @@ from cext.decoders.binance_message cimport (MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_M
                                             message_t, parse_frame, parse_snapshot, symbols_add, symbols_find, symbols_free, symbols_init)
 from cext.decoders.binance_sync cimport (SYNC_NONE, binance_state_t, fill_record, learn_lag, lose_stream, pending_free, stream_t, take_depth,
                                          take_snapshot, take_top)
-from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NOTHING, FRAME_SHUTDOWN, FRAME_TRADE, FRAME_UNKNOWN,
+from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT, FRAME_NOTHING, FRAME_SHUTDOWN, FRAME_TRADE, FRAME_UNKNOWN,
                                    SNAPSHOT_ERROR, frame_result_t, stamps_t, stream_stats_t)
 from cext.instrument cimport MARKET_LINEAR, MARKET_SPOT, InstrumentArray
 from cext.layout cimport STATUS_SYNCING, TRADE_SELL_AGGRESSOR, book_record_t, level_t
@@ -23,7 +23,13 @@ from cext.layout cimport STATUS_SYNCING, TRADE_SELL_AGGRESSOR, book_record_t, le
 FRAME_KINDS = ["unknown", "book", "trade", "funding", "nothing", "buffered", "need_snapshot", "ack", "shutdown", "error"]
 SNAPSHOT_OUTCOMES = ["synced", "too_old", "waiting", "error", "ignored"]
 MARKETS = {"spot": MARKET_SPOT, "linear": MARKET_LINEAR}
-FUNDING_INTERVAL_S = 28_800      # what Binance says nothing else about
+FUNDING_INTERVAL_S = 28_800      # of contracts about which Binance says nothing else
+
+ctypedef struct batch_t:         # frames for a loop without Python
+    const char **texts
+    Py_ssize_t *sizes
+    Py_ssize_t count
+    int64_t counts[10]           # by FRAME_*
 
 
 # ---------------------------------------------------------------- per type
@@ -251,30 +257,33 @@ cdef class BinanceMarket:
         return told
 
     def run(self, list frames, int64_t step_ns=1_000_000) -> tuple:
-        """All frames, one after the other, with a record built for each that asks for one; the loop runs without Python.
+        """All frames one after the other, a record built for each that asks for one, in a loop without Python: for bench and fuzz.
 
-        Returns (ns for all of them, counts by FRAME_*). For bench and fuzz: stamps advance by step_ns a frame."""
-        cdef Py_ssize_t count = len(frames)
-        cdef const char **texts = <const char **>malloc((count + 1) * sizeof(char *))
-        cdef Py_ssize_t *sizes = <Py_ssize_t *>malloc((count + 1) * sizeof(Py_ssize_t))
-        cdef int64_t counts[10]
+        Stamps advance by step_ns a frame. Returns (ns for all of them, counts by FRAME_*)."""
+        cdef batch_t batch
         cdef int64_t started
-        cdef Py_ssize_t i
-        if texts == NULL or sizes == NULL:
-            free(texts)
-            free(sizes)
-            raise MemoryError
-        for i in range(count):
-            texts[i] = PyBytes_AsString(frames[i])
-            sizes[i] = PyBytes_Size(frames[i])
-        memset(counts, 0, sizeof(counts))
+        fill_batch(&batch, frames)
         with nogil:
             started = mono_ns()
-            run_frames(self, texts, sizes, count, step_ns, counts)
+            run_batch(self, &batch, step_ns, NULL)
             started = mono_ns() - started
-        free(texts)
-        free(sizes)
-        return started, list(counts)
+        free_batch(&batch)
+        return started, [batch.counts[kind] for kind in range(len(FRAME_KINDS))]
+
+    def run_each(self, list frames, int64_t step_ns=1_000_000) -> list:
+        """As run, with the ns of each frame (one clock read included)."""
+        cdef batch_t batch
+        cdef int64_t *each
+        fill_batch(&batch, frames)
+        each = <int64_t *>malloc((batch.count + 1) * sizeof(int64_t))
+        if each == NULL:
+            raise MemoryError
+        with nogil:
+            run_batch(self, &batch, step_ns, each)
+        result = [each[i] for i in range(batch.count)]
+        free(each)
+        free_batch(&batch)
+        return result
 
 
 cdef stamps_t make_stamps(int64_t frame_mono_ns, int64_t recv_wall_ns, uint32_t connection_id) noexcept:
@@ -286,19 +295,44 @@ cdef stamps_t make_stamps(int64_t frame_mono_ns, int64_t recv_wall_ns, uint32_t 
     return stamps
 
 
-cdef void run_frames(BinanceMarket market, const char **texts, const Py_ssize_t *sizes, Py_ssize_t count, int64_t step_ns,
-                     int64_t *counts) noexcept nogil:
+cdef int fill_batch(batch_t *batch, list frames) except -1:
+    """Borrows the bytes: `frames` must outlive the batch."""
+    memset(batch, 0, sizeof(batch_t))
+    batch.count = len(frames)
+    batch.texts = <const char **>malloc((batch.count + 1) * sizeof(char *))
+    batch.sizes = <Py_ssize_t *>malloc((batch.count + 1) * sizeof(Py_ssize_t))
+    if batch.texts == NULL or batch.sizes == NULL:
+        free_batch(batch)
+        raise MemoryError
+    for i in range(batch.count):
+        batch.texts[i] = PyBytes_AsString(frames[i])
+        batch.sizes[i] = PyBytes_Size(frames[i])
+    return 0
+
+
+cdef void free_batch(batch_t *batch) noexcept:
+    free(batch.texts)
+    free(batch.sizes)
+
+
+cdef void run_batch(BinanceMarket market, batch_t *batch, int64_t step_ns, int64_t *each) noexcept nogil:
     cdef frame_result_t result
     cdef book_record_t record
     cdef stamps_t stamps = stamps_t(1, 1, 1, 0)
+    cdef int64_t before = mono_ns()
+    cdef int64_t after
     cdef Py_ssize_t i
-    for i in range(count):
+    for i in range(batch.count):
         stamps.batch_mono_ns += step_ns
         stamps.frame_mono_ns += step_ns
         stamps.recv_wall_ns += step_ns
-        counts[market.decode_frame(texts[i], sizes[i], &stamps, &result)] += 1
-        if result.kind == FRAME_BOOK or (result.kind >= 6 and result.row >= 0):
+        batch.counts[market.decode_frame(batch.texts[i], batch.sizes[i], &stamps, &result)] += 1
+        if result.kind == FRAME_BOOK or result.kind == FRAME_NEED_SNAPSHOT or (result.kind == FRAME_ERROR and result.row >= 0):
             market.build_record(result.row, &stamps, &record)
+        if each != NULL:
+            after = mono_ns()
+            each[i] = after - before
+            before = after
 
 
 cdef int add_row(BinanceMarket market, int row) except -1:
