@@ -1,258 +1,187 @@
 /* One full-depth order book: all levels that the venue ever told, exact, sorted, best first.
  *
- * A side is a sorted array cut into blocks of up to 64 levels, with a directory of where each block begins: an insertion moves at most 64
- * levels however deep the book is, and a search is one look at the directory (mostly none: updates of one message lie side by side) and one
- * pass of vector compares over the keys of one block. Both sides are sorted ascending by key: key = px for asks, -px for bids.
- * Against one flat array, with best first, best last, or a moving gap: docs/decisions/book.md, bench/bench_decode_book.py.
+ * A side is two sorted pieces. Near the touch, where nearly all changes are, a window: an array of quantities with one place for every price
+ * step, and one bit for each place that holds a level; a change is a store and a bit, without search, move or branch on what the level was.
+ * What lies farther away is kept in sorted blocks (book_blocks.h). The window moves when the best price nears its edge. Both pieces are
+ * ascending by key, and key = px for asks, -px for bids: best first on both sides. Measured: docs/decisions/book.md, bench_decode_book.
  *
- * Owner: one stream of one decoder, one thread. Grows by doubling and never shrinks; book_clear keeps the memory. */
+ * Owner: one stream of one decoder, one thread. Memory: 130 kB a side, of which the pages with levels are touched; book_clear keeps it. */
 #ifndef LOCKSTEP_BOOK_H
 #define LOCKSTEP_BOOK_H
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "book_blocks.h"
 #include "invariant.h"
 #include "layout.h"
 
-#ifndef BOOK_BLOCK_LEVELS
-#define BOOK_BLOCK_LEVELS 64
-#endif
-#define BOOK_BLOCK_FILL (BOOK_BLOCK_LEVELS * 3 / 4) /* levels a block of two merged ones may have: room before it splits again */
-#define BOOK_LEVELS_MAX (1u << 17)                  /* a side; 25 times the deepest book seen: beyond it is an attack or an error */
-#define BOOK_KEY_NONE INT64_MAX                     /* fills the unused end of a block: sorts behind every key */
+#define WINDOW_PLACES 16384                      /* price steps; USD-M BTCUSDT: 1,638 USD, three of four levels and 19 of 20 changes */
+#define WINDOW_WORDS (WINDOW_PLACES / 64)
+#define WINDOW_LEAD (WINDOW_PLACES / 4)          /* after a move the best price lies here: room before it for better ones */
+#define WINDOW_WORST_WORD (WINDOW_WORDS * 3 / 4) /* when the best price lies behind this, the window moves */
 
 typedef struct {
-    int64_t keys[BOOK_BLOCK_LEVELS]; /* ascending; BOOK_KEY_NONE from `fill` on */
-    int64_t qtys[BOOK_BLOCK_LEVELS];
-} book_block_t;
-
-typedef struct {
-    int64_t *first;       /* directory: no key of block i lies below first[i], none of block i-1 reaches it; first[0] = INT64_MIN */
-    uint32_t *slot;       /* directory: where block i lies in `blocks`; behind block_count: the slots that are free */
-    uint32_t *fill;       /* directory: levels in block i; at least 1, but for a single empty block */
-    book_block_t *blocks;
-    uint32_t block_count; /* at least 1 */
-    uint32_t block_capacity;
-    uint32_t level_count;
-    uint32_t finger;      /* block of the last update */
+    int64_t base;       /* key of place 0 */
+    int64_t *qtys;      /* WINDOW_PLACES; meaningful only where the bit is set */
+    uint64_t *is_level; /* WINDOW_WORDS */
+    uint32_t count;     /* levels in the window; 0 only when the side is empty */
+    uint32_t best_word; /* no bit is set before this word */
+    blocks_t far;       /* every key is at or beyond base + WINDOW_PLACES */
 } book_side_t;
 
 typedef struct {
     book_side_t sides[2]; /* SIDE_BUY: bids, SIDE_SELL: asks */
 } book_t;
 
-static inline void book_block_reset(book_block_t *block)
-{
-    for (int i = 0; i < BOOK_BLOCK_LEVELS; i++) block->keys[i] = BOOK_KEY_NONE;
-}
-
-static inline void book_side_clear(book_side_t *side)
-{
-    side->block_count = 1;
-    side->level_count = 0;
-    side->finger = 0;
-    side->first[0] = INT64_MIN;
-    side->fill[0] = 0;
-    book_block_reset(&side->blocks[side->slot[0]]);
-}
-
-/* Twice the blocks. Rare, and the only allocation: out of memory ends the process (the supervisor restarts the feed). */
-static __attribute__((noinline)) void book_side_grow(book_side_t *side)
-{
-    uint32_t capacity = side->block_capacity ? side->block_capacity * 2 : 2;
-    side->first = (int64_t *)realloc(side->first, capacity * sizeof *side->first);
-    side->slot = (uint32_t *)realloc(side->slot, capacity * sizeof *side->slot);
-    side->fill = (uint32_t *)realloc(side->fill, capacity * sizeof *side->fill);
-    book_block_t *blocks = NULL;
-    int failed = posix_memalign((void **)&blocks, 64, capacity * sizeof *blocks);
-    INVARIANT(!failed && side->first && side->slot && side->fill);
-    if (side->blocks) memcpy(blocks, side->blocks, side->block_capacity * sizeof *blocks);
-    free(side->blocks);
-    side->blocks = blocks;
-    for (uint32_t i = side->block_capacity; i < capacity; i++) side->slot[i] = i;
-    side->block_capacity = capacity;
-}
-
 static inline void book_init(book_t *book)
 {
     memset(book, 0, sizeof *book);
     for (int s = 0; s < 2; s++) {
-        book_side_grow(&book->sides[s]);
-        book_side_clear(&book->sides[s]);
+        book_side_t *side = &book->sides[s];
+        side->qtys = (int64_t *)calloc(WINDOW_PLACES, sizeof *side->qtys);
+        side->is_level = (uint64_t *)calloc(WINDOW_WORDS, sizeof *side->is_level);
+        INVARIANT(side->qtys && side->is_level);
+        blocks_init(&side->far);
     }
 }
 
 static inline void book_free(book_t *book)
 {
     for (int s = 0; s < 2; s++) {
-        free(book->sides[s].first);
-        free(book->sides[s].slot);
-        free(book->sides[s].fill);
-        free(book->sides[s].blocks);
+        free(book->sides[s].qtys);
+        free(book->sides[s].is_level);
+        blocks_free(&book->sides[s].far);
     }
     memset(book, 0, sizeof *book);
 }
 
 static inline void book_clear(book_t *book)
 {
-    book_side_clear(&book->sides[0]);
-    book_side_clear(&book->sides[1]);
-}
-
-/* Keys of a block that lie below `key`: one pass of compares, no branch that the data decides. */
-static inline uint32_t book_rank(const book_block_t *block, int64_t key)
-{
-    int64_t below = 0;
-    for (int i = 0; i < BOOK_BLOCK_LEVELS; i++) below += block->keys[i] < key;
-    return (uint32_t)below;
-}
-
-/* The block where `key` is or belongs. The finger first: three of four updates hit its block or a neighbour. */
-static inline uint32_t book_find_block(book_side_t *side, int64_t key)
-{
-    const int64_t *first = side->first;
-    uint32_t count = side->block_count, at = side->finger;
-    if (key >= first[at]) {
-        if (at + 1 == count || key < first[at + 1]) return at;
-        if (at + 2 == count || key < first[at + 2]) return side->finger = at + 1;
-    } else if (key >= first[at - 1]) {
-        return side->finger = at - 1;
+    for (int s = 0; s < 2; s++) {
+        book_side_t *side = &book->sides[s];
+        memset(side->is_level, 0, WINDOW_WORDS * sizeof *side->is_level);
+        side->count = 0;
+        side->best_word = 0;
+        blocks_clear(&side->far);
     }
-    at = 0;
-    for (uint32_t length = count; length > 1;) { /* last i with first[i] <= key; no branch that the data decides */
-        uint32_t half = length / 2;
-        at = first[at + half] <= key ? at + half : at;
-        length -= half;
-    }
-    return side->finger = at;
 }
 
-/* Opens place `at` of the directory for a fresh block. */
-static inline void book_directory_insert(book_side_t *side, uint32_t at)
+static inline uint32_t book_side_levels(const book_side_t *side) { return side->count + side->far.level_count; }
+
+/* One place of the window: `place` < WINDOW_PLACES. */
+static inline void window_set(book_side_t *side, uint64_t place, int64_t qty)
 {
-    if (side->block_count == side->block_capacity) book_side_grow(side);
-    uint32_t fresh = side->slot[side->block_count], moved = side->block_count - at;
-    memmove(&side->first[at + 1], &side->first[at], moved * sizeof *side->first);
-    memmove(&side->slot[at + 1], &side->slot[at], moved * sizeof *side->slot);
-    memmove(&side->fill[at + 1], &side->fill[at], moved * sizeof *side->fill);
-    side->slot[at] = fresh;
-    side->fill[at] = 0;
-    side->block_count++;
-    book_block_reset(&side->blocks[fresh]);
+    uint32_t word = (uint32_t)(place >> 6);
+    uint64_t bit = 1ull << (place & 63), before = side->is_level[word], after = qty ? before | bit : before & ~bit;
+    side->qtys[place] = qty;
+    side->is_level[word] = after;
+    side->count += (uint32_t)((after & bit) != 0) - (uint32_t)((before & bit) != 0);
+    side->best_word = qty && word < side->best_word ? word : side->best_word;
 }
 
-static inline void book_directory_remove(book_side_t *side, uint32_t at)
+/* Place of the best level of a window that is not empty. */
+static inline uint64_t window_best(const book_side_t *side)
 {
-    uint32_t freed = side->slot[at], moved = side->block_count - at - 1;
-    memmove(&side->first[at], &side->first[at + 1], moved * sizeof *side->first);
-    memmove(&side->slot[at], &side->slot[at + 1], moved * sizeof *side->slot);
-    memmove(&side->fill[at], &side->fill[at + 1], moved * sizeof *side->fill);
-    side->block_count--;
-    side->slot[side->block_count] = freed;
-    side->first[0] = INT64_MIN;
-    side->finger = at ? at - 1 : 0;
+    uint32_t word = side->best_word;
+    while (side->is_level[word] == 0) word++;
+    return (uint64_t)word * 64 + (uint64_t)__builtin_ctzll(side->is_level[word]);
 }
 
-/* Moves the worse half of a full block into a new one behind it. */
-static __attribute__((noinline)) void book_split(book_side_t *side, uint32_t at)
+/* Takes all levels out of the window; returns them, best first. Cold. */
+static inline uint32_t window_take(book_side_t *side, level_t *out)
 {
-    const uint32_t kept = BOOK_BLOCK_LEVELS / 2, moved = BOOK_BLOCK_LEVELS - kept;
-    book_directory_insert(side, at + 1);
-    book_block_t *full = &side->blocks[side->slot[at]], *fresh = &side->blocks[side->slot[at + 1]];
-    memcpy(fresh->keys, full->keys + kept, moved * sizeof *fresh->keys);
-    memcpy(fresh->qtys, full->qtys + kept, moved * sizeof *fresh->qtys);
-    for (uint32_t i = kept; i < BOOK_BLOCK_LEVELS; i++) full->keys[i] = BOOK_KEY_NONE;
-    side->first[at + 1] = fresh->keys[0];
-    side->fill[at] = kept;
-    side->fill[at + 1] = moved;
-}
-
-/* Empties block `at` into the one before it. */
-static __attribute__((noinline)) void book_join(book_side_t *side, uint32_t at)
-{
-    book_block_t *target = &side->blocks[side->slot[at - 1]], *source = &side->blocks[side->slot[at]];
-    uint32_t start = side->fill[at - 1], moved = side->fill[at];
-    memcpy(target->keys + start, source->keys, moved * sizeof *target->keys);
-    memcpy(target->qtys + start, source->qtys, moved * sizeof *target->qtys);
-    side->fill[at - 1] += moved;
-    book_directory_remove(side, at);
-}
-
-static inline void book_remove(book_side_t *side, uint32_t at, uint32_t rank)
-{
-    book_block_t *block = &side->blocks[side->slot[at]];
-    uint32_t fill = --side->fill[at];
-    memmove(&block->keys[rank], &block->keys[rank + 1], (fill - rank) * sizeof *block->keys);
-    memmove(&block->qtys[rank], &block->qtys[rank + 1], (fill - rank) * sizeof *block->qtys);
-    block->keys[fill] = BOOK_KEY_NONE;
-    side->level_count--;
-    if (__builtin_expect(fill >= BOOK_BLOCK_LEVELS / 4, 1)) return;
-    if (fill == 0 && side->block_count > 1) book_directory_remove(side, at);
-    else if (at > 0 && side->fill[at - 1] + fill <= BOOK_BLOCK_FILL) book_join(side, at);
-    else if (at + 1 < side->block_count && side->fill[at + 1] + fill <= BOOK_BLOCK_FILL) book_join(side, at + 1);
-}
-
-static inline int book_insert(book_side_t *side, uint32_t at, uint32_t rank, int64_t key, int64_t qty)
-{
-    if (__builtin_expect(side->fill[at] == BOOK_BLOCK_LEVELS, 0)) {
-        if (side->level_count >= BOOK_LEVELS_MAX) return -1;
-        book_split(side, at);
-        if (rank > BOOK_BLOCK_LEVELS / 2) {
-            at++;
-            rank -= BOOK_BLOCK_LEVELS / 2;
+    uint32_t count = 0;
+    for (uint32_t word = 0; word < WINDOW_WORDS; word++) {
+        for (uint64_t bits = side->is_level[word]; bits; bits &= bits - 1) {
+            uint64_t place = (uint64_t)word * 64 + (uint64_t)__builtin_ctzll(bits);
+            out[count].px = side->base + (int64_t)place;
+            out[count++].qty = side->qtys[place];
         }
+        side->is_level[word] = 0;
     }
-    book_block_t *block = &side->blocks[side->slot[at]];
-    uint32_t moved = side->fill[at]++ - rank;
-    memmove(&block->keys[rank + 1], &block->keys[rank], moved * sizeof *block->keys);
-    memmove(&block->qtys[rank + 1], &block->qtys[rank], moved * sizeof *block->qtys);
-    block->keys[rank] = key;
-    block->qtys[rank] = qty;
-    side->level_count++;
-    return 0;
+    side->count = 0;
+    return count;
 }
 
-/* One level becomes `qty`; 0 removes it, removing what is not there is normal. -1 = the side would pass BOOK_LEVELS_MAX. */
+/* Moves the window so that `best`, the best key of the side, lies at WINDOW_LEAD. Cold: once in a move of thousands of price steps. */
+static __attribute__((noinline)) int window_move(book_side_t *side, int64_t best)
+{
+    level_t *moved = (level_t *)malloc(WINDOW_PLACES * sizeof *moved);
+    INVARIANT(moved != NULL);
+    int failed = 0;
+    uint32_t count = window_take(side, moved);
+    side->base = best - WINDOW_LEAD;
+    side->best_word = WINDOW_LEAD / 64;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t place = (uint64_t)(moved[i].px - side->base);
+        if (place < WINDOW_PLACES) window_set(side, place, moved[i].qty);
+        else failed |= blocks_set(&side->far, moved[i].px, moved[i].qty);
+    }
+    count = blocks_take_below(&side->far, side->base + WINDOW_PLACES, moved);
+    for (uint32_t i = 0; i < count; i++) window_set(side, (uint64_t)(moved[i].px - side->base), moved[i].qty);
+    free(moved);
+    return failed;
+}
+
+/* A key outside of the window. Cold for a book near its window. */
+static __attribute__((noinline)) int book_side_set_outside(book_side_t *side, int64_t key, int64_t qty)
+{
+    int failed = 0;
+    if (key > side->base && book_side_levels(side) > 0) return blocks_set(&side->far, key, qty);
+    if (qty == 0) return 0; /* better than the best there is, or nothing is there at all */
+    failed = window_move(side, key);
+    window_set(side, WINDOW_LEAD, qty);
+    return failed;
+}
+
 static inline int book_side_set(book_side_t *side, int64_t key, int64_t qty)
 {
-    uint32_t at = book_find_block(side, key);
-    book_block_t *block = &side->blocks[side->slot[at]];
-    uint32_t rank = book_rank(block, key);
-    int is_there = rank < BOOK_BLOCK_LEVELS && block->keys[rank] == key;
-    if (__builtin_expect(is_there && qty, 1)) {
-        block->qtys[rank] = qty;
-    } else if (is_there) {
-        book_remove(side, at, rank);
-    } else if (qty) {
-        return book_insert(side, at, rank, key, qty);
-    }
+    uint64_t place = (uint64_t)(key - side->base);
+    if (__builtin_expect(place >= WINDOW_PLACES, 0)) return book_side_set_outside(side, key, qty);
+    window_set(side, place, qty);
     return 0;
 }
 
-/* side: SIDE_BUY (bids) or SIDE_SELL (asks). px: 1 .. 2**62-1. qty: >= 0. */
-static inline int book_set(book_t *book, uint32_t side, int64_t px, int64_t qty)
+/* After changes: the window holds the best levels, not too near to its end. */
+static inline int book_side_settle(book_side_t *side)
 {
-    return book_side_set(&book->sides[side], side ? px : -px, qty);
+    if (__builtin_expect(side->count > 0, 1)) {
+        uint64_t best = window_best(side);
+        side->best_word = (uint32_t)(best >> 6);
+        if (__builtin_expect(side->best_word < WINDOW_WORST_WORD, 1)) return 0;
+        return window_move(side, side->base + (int64_t)best);
+    }
+    side->best_word = 0;
+    return side->far.level_count ? window_move(side, blocks_best(&side->far)) : 0;
 }
 
-/* Many levels of one side, in any order; cheapest when they are sorted. */
+/* Many levels of one side, in any order; qty 0 removes, removing what is not there is normal. px: 1 .. 2**62-1. qty: 0 .. 2**62-1.
+ * -1 = the side would pass BLOCKS_LEVELS_MAX. */
 static inline int book_apply(book_t *book, uint32_t side, const level_t *levels, uint32_t count)
 {
+    book_side_t *s = &book->sides[side];
     int64_t sign = side ? 1 : -1;
     int failed = 0;
-    for (uint32_t i = 0; i < count; i++) failed |= book_side_set(&book->sides[side], sign * levels[i].px, levels[i].qty);
-    return failed;
+    for (uint32_t i = 0; i < count; i++) failed |= book_side_set(s, sign * levels[i].px, levels[i].qty);
+    return failed | book_side_settle(s);
+}
+
+static inline int book_set(book_t *book, uint32_t side, int64_t px, int64_t qty)
+{
+    level_t level = {px, qty};
+    return book_apply(book, side, &level, 1);
 }
 
 /* Best level, or px = qty = 0 when the side is empty. */
 static inline level_t book_best(const book_t *book, uint32_t side)
 {
     const book_side_t *s = &book->sides[side];
-    const book_block_t *block = &s->blocks[s->slot[0]];
     level_t best = {0, 0};
-    if (s->level_count) {
-        best.px = side ? block->keys[0] : -block->keys[0];
-        best.qty = block->qtys[0];
+    if (s->count) {
+        uint64_t place = window_best(s);
+        int64_t key = s->base + (int64_t)place;
+        best.px = side ? key : -key;
+        best.qty = s->qtys[place];
     }
     return best;
 }
@@ -261,53 +190,42 @@ static inline level_t book_best(const book_t *book, uint32_t side)
 static inline uint32_t book_walk(const book_t *book, uint32_t side, int64_t bound, level_t *out, uint32_t room)
 {
     const book_side_t *s = &book->sides[side];
-    int64_t sign = side ? 1 : -1, key_bound = bound ? sign * bound : INT64_MIN;
-    uint32_t count = 0;
-    for (uint32_t at = 0; at < s->block_count; at++) {
-        const book_block_t *block = &s->blocks[s->slot[at]];
-        uint32_t i = 0, fill = s->fill[at];
-        while (i < fill && block->keys[i] <= key_bound) i++;
-        for (; i < fill; i++) {
+    int64_t sign = side ? 1 : -1, skipped = bound ? sign * bound - s->base + 1 : 0; /* places that the bound leaves out */
+    uint32_t count = 0, word = s->best_word;
+    if (skipped >= WINDOW_PLACES) return blocks_walk(&s->far, sign, sign * bound, out, room);
+    uint64_t mask = ~0ull;
+    if (skipped > 0 && (uint32_t)(skipped >> 6) >= word) {
+        word = (uint32_t)(skipped >> 6);
+        mask = ~0ull << (skipped & 63);
+    }
+    for (; word < WINDOW_WORDS; word++, mask = ~0ull) {
+        for (uint64_t bits = s->is_level[word] & mask; bits; bits &= bits - 1) {
+            uint64_t place = (uint64_t)word * 64 + (uint64_t)__builtin_ctzll(bits);
             if (count == room) return count;
-            out[count].px = sign * block->keys[i];
-            out[count++].qty = block->qtys[i];
+            out[count].px = sign * (s->base + (int64_t)place);
+            out[count++].qty = s->qtys[place];
         }
     }
-    return count;
+    return count + blocks_walk(&s->far, sign, INT64_MIN, out + count, room - count);
 }
 
-static inline uint32_t book_levels(const book_t *book, uint32_t side) { return book->sides[side].level_count; }
+static inline uint32_t book_levels(const book_t *book, uint32_t side) { return book_side_levels(&book->sides[side]); }
 
-/* States every invariant. NULL = all hold, else the one that does not. */
+/* States every invariant. NULL = all hold, else the one that does not. Cold. */
 static inline const char *book_side_check(const book_side_t *s)
 {
-    uint64_t levels = 0;
-    int64_t last = INT64_MIN;
-    if (s->block_count < 1 || s->block_count > s->block_capacity) return "block_count is within 1..block_capacity";
-    if (s->finger >= s->block_count) return "finger is a block";
-    if (s->first[0] != INT64_MIN) return "first[0] is INT64_MIN";
-    for (uint32_t i = 0; i < s->block_capacity; i++) {
-        if (s->slot[i] >= s->block_capacity) return "slot is within the arena";
-        for (uint32_t j = 0; j < i; j++)
-            if (s->slot[i] == s->slot[j]) return "every slot is used or free, once";
+    uint32_t count = 0;
+    for (uint32_t place = 0; place < WINDOW_PLACES; place++) {
+        if (!(s->is_level[place >> 6] >> (place & 63) & 1)) continue;
+        if (s->qtys[place] <= 0) return "every level of the window has a quantity";
+        if (place >> 6 < s->best_word) return "no level lies before best_word";
+        count++;
     }
-    for (uint32_t at = 0; at < s->block_count; at++) {
-        const book_block_t *block = &s->blocks[s->slot[at]];
-        if (s->fill[at] > BOOK_BLOCK_LEVELS || (s->fill[at] == 0 && s->block_count > 1)) return "no block is empty or overfull";
-        if (at && s->first[at] <= last) return "first lies above the block before";
-        for (uint32_t i = 0; i < BOOK_BLOCK_LEVELS; i++) {
-            if (i >= s->fill[at]) {
-                if (block->keys[i] != BOOK_KEY_NONE) return "the unused end of a block is BOOK_KEY_NONE";
-                continue;
-            }
-            if (block->keys[i] < s->first[at]) return "no key lies below its block's first";
-            if (block->keys[i] <= last) return "keys ascend strictly";
-            if (block->qtys[i] <= 0) return "every level has a quantity";
-            last = block->keys[i];
-            levels++;
-        }
-    }
-    return levels == s->level_count ? NULL : "level_count is the sum of the fills";
+    if (count != s->count) return "count is the number of bits";
+    if (count == 0 && s->far.level_count) return "a window is empty only when the side is";
+    if (count && s->best_word >= WINDOW_WORST_WORD) return "the best level is not near the window's end";
+    if (s->far.level_count && blocks_best(&s->far) < s->base + WINDOW_PLACES) return "what is far lies behind the window";
+    return blocks_check(&s->far);
 }
 
 static inline const char *book_check(const book_t *book)

@@ -15,3 +15,11 @@ cdef extern from "scan.h" nogil:
     const char *scan_u64(const char *p, const char *end, uint64_t *out) noexcept
     const char *scan_decimal(const char *p, const char *end, int scale, int64_t *out) noexcept
     const char *scan_decimal_slow(const char *p, const char *end, int scale, int64_t *out) noexcept
+
+cdef extern from "scan_level.h" nogil:
+    enum:
+        SCAN_LEVEL_REACH
+    ctypedef struct level_scales_t:
+        pass
+    level_scales_t scan_level_scales(int px_scale, int qty_scale) noexcept
+    const char *scan_level(const char *p, const level_scales_t *scales, int64_t *px, int64_t *qty) noexcept

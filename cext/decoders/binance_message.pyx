@@ -11,12 +11,12 @@ from libc.string cimport memcmp
 
 from cext.instrument cimport instrument_t
 from cext.layout cimport level_t
-from cext.scan cimport scan_char, scan_decimal, scan_space, scan_string, scan_u64, scan_value
+from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_scales, scan_space, scan_string, scan_u64,
+                        scan_value)
 
 cdef enum:
     K_LETTERS = 65           # key place of a letter = its code less this
     RATE_SCALE = 8           # funding rates are given with 8 decimals
-    FAST_LEVEL_BYTES = 64    # with so much left, one level can be read without a look at the end
 
 
 # ---------------------------------------------------------------- values
@@ -122,8 +122,7 @@ cdef const char *read_levels(decoder_t *d, const char *p, const char *end, const
 
     The scratch cannot overflow: a level has at least ten bytes, and the size of a frame is bounded."""
     cdef level_t *level = &d.scratch[d.scratch_used]
-    cdef int px_scale = instrument.px_scale
-    cdef int qty_scale = instrument.qty_scale
+    cdef level_scales_t scales = scan_level_scales(instrument.px_scale, instrument.qty_scale)
     cdef const char *q
     first[0] = level
     p = scan_space(p + 1, end)
@@ -131,16 +130,9 @@ cdef const char *read_levels(decoder_t *d, const char *p, const char *end, const
         count[0] = 0
         return p + 1
     while True:
-        q = NULL
-        if end - p >= FAST_LEVEL_BYTES and p[0] == c'[' and p[1] == c'"':
-            q = scan_decimal(p + 2, end, px_scale, &level.px)
-            if q != NULL and q[1] == c',' and q[2] == c'"' and end - q >= 20:
-                q = scan_decimal(q + 3, end, qty_scale, &level.qty)
-                q = q + 2 if q != NULL and end - q >= 2 and q[1] == c']' else NULL
-            else:
-                q = NULL
+        q = scan_level(p, &scales, &level.px, &level.qty) if end - p >= SCAN_LEVEL_REACH else NULL
         if q == NULL:
-            q = read_level(p, end, px_scale, qty_scale, level)
+            q = read_level(p, end, instrument.px_scale, instrument.qty_scale, level)
             if q == NULL:
                 return NULL
         if level.px == 0:
