@@ -46,7 +46,7 @@ typedef struct {
 
 #define FEEDS_MAX 16
 #define VENUES_MAX 16
-#define ASSETS_MAX 512
+#define ASSETS_MAX 4096
 #define MARKETS_MAX 4      /* MARKET_* is 1 or 2 */
 #define SESSIONS_MAX 64    /* venue * MARKETS_MAX + market */
 #define INTENT_POOL 256
@@ -273,6 +273,7 @@ typedef struct {
     int64_t leverage_e2;      /* linear: 100 = 1x */
     uint32_t fee_e8;          /* taker */
     uint32_t pad0;
+    int64_t delivered_q60;    /* (1 - fee) * 2**60, rounded down */
 } row_cold_t;
 
 typedef struct {

@@ -71,8 +71,8 @@ cdef void on_control(core_t *core, const core_event_t *event) noexcept nogil:  #
                 touch_row(core, core.pairs[k].spot_row)
 
 
-cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns, int64_t now_wall_ns,  # hot
-                   command_t *commands, int capacity) noexcept nogil:
+cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns, int64_t now_wall_ns,
+                   command_t *commands, int capacity) noexcept nogil:  # hot
     """One event; see core.pxd. Rows and connection keys outside the tables are ignored: the shell counts them where it maps them."""
     cdef uint32_t kind = event.kind
     if kind == EV_BOOK:
@@ -335,9 +335,13 @@ cdef class Core:
             c.rows[row].session = instrument.venue_id * MARKETS_MAX + instrument.market
             c.rows[row].quote_slot = self._slot(c.rows[row].session, instrument.settle_asset)
             c.rows[row].base_slot = self._slot(c.rows[row].session, instrument.base_asset) if instrument.market == MARKET_SPOT else 0
-            c.rows[row].fee_e8 = instrument.taker_fee_e8
+            self._fill_fee(row, instrument.taker_fee_e8)
             c.rows[row].leverage_e2 = 100
             c.hot[row].ask = INFINITY
+
+    def _fill_fee(self, int row, fee_e8):
+        self.c.rows[row].fee_e8 = fee_e8
+        self.c.rows[row].delivered_q60 = 2**60 * (10**8 - fee_e8) // 10**8
 
     def _grow_pairs(self, int capacity):
         cdef core_t *c = self.c
@@ -628,7 +632,7 @@ cdef class Core:
         """What the account pays on this instrument, as a fraction; pairs on it are recomputed. A rebate counts as no fee."""
         cdef int k
         fee = max(0, scaled("taker_fee", taker_fee, E8, "-0.01", "0.05", ROUND_CEILING))
-        self.c.rows[self._row(row)].fee_e8 = fee
+        self._fill_fee(self._row(row), fee)
         for k in range(self.c.pair_count):
             if self.c.pairs[k].spot_row == row or self.c.pairs[k].perp_row == row:
                 self.set_params(k, self.params[k])

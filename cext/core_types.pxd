@@ -238,6 +238,7 @@ cdef extern from "core.h" nogil:
         int64_t leverage_e2
         uint32_t fee_e8
         uint32_t pad0
+        int64_t delivered_q60
 
     ctypedef struct balance_t:
         int64_t free_e8

@@ -25,7 +25,8 @@ cdef intent_slot_t *free_slot(core_t *core) noexcept nogil:  # hot
     return NULL
 
 
-cdef void start_intent(core_t *core, intent_slot_t *slot, uint32_t purpose, uint32_t pair_index, int64_t ttl_ns, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
+cdef void start_intent(core_t *core, intent_slot_t *slot, uint32_t purpose, uint32_t pair_index, int64_t ttl_ns,
+                       int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
     """Clears a slot and fills what is the same for every intent. It has no id yet."""
     cdef intent_t *intent = &slot.intent
     memset(slot, 0, sizeof(intent_slot_t))
@@ -56,7 +57,8 @@ cdef void skip(core_t *core, pair_hot_t *pair, uint32_t reason) noexcept nogil: 
     pair.last_skip = reason
 
 
-cdef bint is_worth_telling(core_t *core, pair_cold_t *cold, uint32_t kind, uint32_t reason, int64_t now_mono_ns) noexcept nogil:  # hot
+cdef bint is_worth_telling(core_t *core, pair_cold_t *cold, uint32_t kind, uint32_t reason,
+                           int64_t now_mono_ns) noexcept nogil:  # hot
     """The same reason on a pair once in tell_every_ns, another one after a tenth of it: a lasting edge is one line, not a flood."""
     cdef int64_t wait = core.limits.tell_every_ns
     if cold.told_kind != kind or cold.told_reason != reason:
@@ -95,7 +97,8 @@ cdef uint32_t check_readiness(const core_t *core, const pair_hot_t *pair, bint i
     return SKIP_NONE
 
 
-cdef int tell(core_t *core, pair_cold_t *cold, intent_slot_t *slot, uint32_t kind, uint32_t reason, command_t *command) noexcept nogil:  # hot
+cdef int tell(core_t *core, pair_cold_t *cold, intent_slot_t *slot, uint32_t kind, uint32_t reason,
+              command_t *command) noexcept nogil:  # hot
     """CMD_REFUSED or CMD_EXPLAIN, if it is time for one. Returns how many commands were written."""
     if not is_worth_telling(core, cold, kind, reason, slot.intent.decided_mono_ns):
         return 0
@@ -118,7 +121,8 @@ cdef uint32_t gate_timed(core_t *core, intent_slot_t *slot, int64_t now_mono_ns,
     return reason
 
 
-cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t exit_cause, bint is_forced, int64_t now_mono_ns, int64_t now_wall_ns, command_t *command) noexcept nogil:  # hot
+cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t exit_cause, bint is_forced, int64_t now_mono_ns,
+                int64_t now_wall_ns, command_t *command) noexcept nogil:  # hot
     """The best prices pay (or the pair must be closed): sizes, gates, and makes the intent. direction: of an entry; DIRECTION_NONE = exit.
     Returns 1 when a command was written."""
     cdef pair_hot_t *pair = &core.pairs[pair_index]
@@ -173,7 +177,8 @@ cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t e
     return 1
 
 
-cdef int evaluate_open(core_t *core, uint32_t pair_index, int64_t now_mono_ns, int64_t now_wall_ns, command_t *command) noexcept nogil:  # hot
+cdef int evaluate_open(core_t *core, uint32_t pair_index, int64_t now_mono_ns, int64_t now_wall_ns,
+                       command_t *command) noexcept nogil:  # hot
     """A held pair: is the basis gone, or must it be closed? Returns 1 when a command was written."""
     cdef pair_hot_t *pair = &core.pairs[pair_index]
     cdef const row_hot_t *sell = &core.hot[pair.spot_row]
@@ -195,7 +200,8 @@ cdef int evaluate_open(core_t *core, uint32_t pair_index, int64_t now_mono_ns, i
     return 0
 
 
-cdef int evaluate_pair(core_t *core, uint32_t pair_index, int64_t now_mono_ns, int64_t now_wall_ns, command_t *command) noexcept nogil:  # hot
+cdef int evaluate_pair(core_t *core, uint32_t pair_index, int64_t now_mono_ns, int64_t now_wall_ns,
+                       command_t *command) noexcept nogil:  # hot
     """One look at one pair. Returns 1 when a command was written."""
     cdef pair_hot_t *pair = &core.pairs[pair_index]
     cdef const row_hot_t *spot = &core.hot[pair.spot_row]
@@ -216,7 +222,8 @@ cdef int evaluate_pair(core_t *core, uint32_t pair_index, int64_t now_mono_ns, i
     return 0
 
 
-cdef int evaluate_touched(core_t *core, int64_t now_mono_ns, int64_t now_wall_ns, command_t *commands, int capacity) noexcept nogil:  # hot
+cdef int evaluate_touched(core_t *core, int64_t now_mono_ns, int64_t now_wall_ns, command_t *commands,
+                          int capacity) noexcept nogil:  # hot
     """Works through the touched rows, oldest first. Stops when the commands are full; what is left stays touched, a row that was cut
     short is looked at again from its start (its pairs that fired are not armed any more)."""
     cdef int count = 0

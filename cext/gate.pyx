@@ -129,7 +129,8 @@ cdef uint32_t check_sessions(const core_t *core, const intent_t *intent) noexcep
     return GATE_OK
 
 
-cdef uint32_t check_opportunity(const core_t *core, const intent_t *intent, bint reducing, int64_t now_mono_ns) noexcept nogil:  # hot
+cdef uint32_t check_opportunity(const core_t *core, const intent_t *intent, bint reducing,
+                                int64_t now_mono_ns) noexcept nogil:  # hot
     """An entry must pay, in the worst case too, and come from a record that is young; nothing is sent after its time-to-live."""
     if now_mono_ns >= intent.expires_mono_ns:
         return GATE_EXPIRED
@@ -452,7 +453,8 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
         core.breaker.opened_mono_ns = now_mono_ns  # the next probe only after another recovery time without an outcome
 
 
-cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
+cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, int64_t now_mono_ns,
+                        int64_t now_wall_ns) noexcept nogil:  # hot
     """The layers, in order. Returns the first refusal, or GATE_OK."""
     cdef uint32_t reason, k
     cdef int64_t rate

@@ -45,6 +45,9 @@ static inline int64_t rate_ceil(int64_t amount_e8, int64_t rate_e8)
     return amount_e8 / MONEY_E8 * rate_e8 + (amount_e8 % MONEY_E8 * rate_e8 + MONEY_E8 - 1) / MONEY_E8;
 }
 
+/* amount * ratio rounded down; ratio in units of 2**-60, amount < 2**62. */
+static inline int64_t times_q60(int64_t amount, int64_t ratio_q60) { return (int64_t)(((int128_t)amount * ratio_q60) >> 60); }
+
 /* a * b >= c * d without overflow. */
 static inline int is_product_ge(int64_t a, int64_t b, int64_t c, int64_t d) { return (int128_t)a * b >= (int128_t)c * d; }
 static inline int is_product_gt(int64_t a, int64_t b, int64_t c, int64_t d) { return (int128_t)a * b > (int128_t)c * d; }

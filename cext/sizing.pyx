@@ -13,7 +13,7 @@ The formulas of expected and worst-case net are in docs/gate.md."""
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from cext.instrument cimport MARKET_SPOT, instrument_t
-from cext.money cimport MONEY_E12, MONEY_MAX, ceil_div, floor_div, int128_t, is_product_ge, money_clip, rate_ceil
+from cext.money cimport MONEY_E12, MONEY_MAX, ceil_div, floor_div, int128_t, is_product_ge, money_clip, rate_ceil, times_q60
 
 cdef enum:
     STEPS_MAX = 2 * BOOK_LEVELS
@@ -27,6 +27,7 @@ ctypedef struct side_t:
     int64_t qty_mul
     int64_t qty_bound
     int64_t fee_in_base_e8  # > 0: this part of every fill is not delivered
+    int64_t delivered_q60   # what is left of it
 
 # State after each step of the walk: size so far and the level that each side has reached.
 ctypedef struct step_t:
@@ -51,7 +52,8 @@ cdef int64_t gross_of(int64_t net_qty, int64_t lot_qty, uint32_t fee_e8) noexcep
     return (gross + lot_qty - 1) // lot_qty * lot_qty
 
 
-cdef int64_t limit_with_slippage(const instrument_t *instrument, uint32_t side, int64_t px, int64_t ticks, int64_t slip_e8) noexcept nogil:  # hot
+cdef int64_t limit_with_slippage(const instrument_t *instrument, uint32_t side, int64_t px, int64_t ticks,
+                                 int64_t slip_e8) noexcept nogil:  # hot
     """Limit price for a walk that ended at px: on tick, ticks and slip_e8 beyond it. Below one tick it is 0, which no gate passes."""
     cdef int64_t tick = instrument.tick_px
     cdef int64_t room = ticks * tick
@@ -66,7 +68,8 @@ cdef int64_t limit_with_slippage(const instrument_t *instrument, uint32_t side, 
     return limit - limit % tick if limit > 0 else 0
 
 
-cdef void fill_side(const core_t *core, const pair_cold_t *cold, int32_t row, int leg, uint32_t side, side_t *out) noexcept nogil:  # hot
+cdef void fill_side(const core_t *core, const pair_cold_t *cold, int32_t row, int leg, uint32_t side,
+                    side_t *out) noexcept nogil:  # hot
     """The levels that an order of `side` on this instrument would take. leg: 0 spot, 1 perp."""
     cdef const book_record_t *book = &core.books[row]
     if side == SIDE_BUY:
@@ -82,6 +85,7 @@ cdef void fill_side(const core_t *core, const pair_cold_t *cold, int32_t row, in
     out.fee_in_base_e8 = 0
     if side == SIDE_BUY and core.instruments[row].fee_in_base:
         out.fee_in_base_e8 = core.rows[row].fee_e8
+        out.delivered_q60 = core.rows[row].delivered_q60
 
 
 cdef int64_t level_qty(const side_t *side, int32_t index, int64_t lot_slack) noexcept nogil:  # hot
@@ -95,11 +99,12 @@ cdef int64_t level_qty(const side_t *side, int32_t index, int64_t lot_slack) noe
         if qty < 0:
             return 0
     if side.fee_in_base_e8 > 0:
-        return delivered(qty, side.fee_in_base_e8)
+        return times_q60(qty, side.delivered_q60)
     return qty
 
 
-cdef void walk_both(const side_t *buy, const side_t *sell, int64_t keep_e8, int64_t cost_e8, int64_t qty_max, int64_t lot_slack, walk_t *out) noexcept nogil:  # hot
+cdef void walk_both(const side_t *buy, const side_t *sell, int64_t keep_e8, int64_t cost_e8, int64_t qty_max, int64_t lot_slack,
+                    walk_t *out) noexcept nogil:  # hot
     """Takes both sides level by level while the next unit pays, up to qty_max. At most 2 * BOOK_LEVELS steps."""
     cdef int32_t i = 0, j = 0
     cdef int64_t qty = 0, take
@@ -160,13 +165,11 @@ cdef int128_t cost_of(const side_t *side, int64_t qty, int32_t last) noexcept no
 
 cdef int64_t at_price(const pair_cold_t *cold, int64_t cap_e8, int64_t px_common, int64_t qty) noexcept nogil:  # hot
     """Largest size <= qty whose notional at the price stays within the cap (quote e8)."""
-    cdef int128_t cap
     if cap_e8 <= 0:
         return 0
-    cap = <int128_t>cap_e8 * cold.e8_mul // cold.e8_div if cold.e8_div != 1 else <int128_t>cap_e8 * cold.e8_mul
-    if <int128_t>px_common * qty <= cap:
+    if <int128_t>px_common * qty * cold.e8_div <= <int128_t>cap_e8 * cold.e8_mul:
         return qty
-    return <int64_t>(cap // px_common)
+    return <int64_t>(<int128_t>cap_e8 * cold.e8_mul // (<int128_t>px_common * cold.e8_div))
 
 
 cdef void lower(int64_t *cap, int64_t bound, uint32_t *reason, uint32_t why) noexcept nogil:  # hot
@@ -235,7 +238,8 @@ cdef int64_t base_cap(const core_t *core, const pair_cold_t *cold, int32_t row) 
     return money_clip(<int128_t>(free_e8 // r.base_mul) * cold.qty_mul[0])
 
 
-cdef int64_t max_order_qty(const core_t *core, const pair_cold_t *cold, int32_t row, int leg, uint32_t side) noexcept nogil:  # hot
+cdef int64_t max_order_qty(const core_t *core, const pair_cold_t *cold, int32_t row, int leg,
+                           uint32_t side) noexcept nogil:  # hot
     """The venue's largest order, as delivered size in common scale."""
     cdef int64_t qty = core.instruments[row].max_qty
     if qty > cold.qty_bound[leg]:
@@ -245,7 +249,8 @@ cdef int64_t max_order_qty(const core_t *core, const pair_cold_t *cold, int32_t 
     return qty * cold.qty_mul[leg]
 
 
-cdef void fill_leg(const core_t *core, const pair_cold_t *cold, leg_order_t *leg, int32_t row, uint32_t index, uint32_t side, int64_t qty, int64_t limit_px) noexcept nogil:  # hot
+cdef void fill_leg(const core_t *core, const pair_cold_t *cold, leg_order_t *leg, int32_t row, uint32_t index, uint32_t side,
+                   int64_t qty, int64_t limit_px) noexcept nogil:  # hot
     """One order of an intent, with the book it was computed from."""
     cdef const book_record_t *book = &core.books[row]
     cdef const instrument_t *instrument = &core.instruments[row]
@@ -274,11 +279,12 @@ cdef bint is_order_too_small(const instrument_t *instrument, int64_t qty, int64_
     return qty < instrument.min_qty or <int128_t>qty * limit_px < instrument.min_notional
 
 
-cdef void fill_money(const pair_cold_t *cold, intent_t *intent, int128_t net, int128_t worst, int128_t cost) noexcept nogil:  # hot
+cdef void fill_money(const pair_cold_t *cold, intent_t *intent, int128_t net, int128_t worst,
+                     int128_t cost) noexcept nogil:  # hot
     """net, worst: px * qty * 1e8 in common scales; cost: px * qty. Rounded down to quote e8."""
     intent.expected_net_e8 = money_clip(floor_div(net, cold.common_one))
     intent.worst_net_e8 = money_clip(floor_div(worst, cold.common_one))
-    intent.notional_e8 = money_clip(floor_div(cost * E8, cold.common_one))
+    intent.notional_e8 = money_clip(cost * cold.e8_div if cold.e8_mul == 1 else floor_div(cost, cold.e8_mul))
     if intent.notional_e8 > 0:
         intent.edge_e12 = money_clip(<int128_t>intent.expected_net_e8 * MONEY_E12 // intent.notional_e8)
 
@@ -413,7 +419,8 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     return SKIP_NONE
 
 
-cdef int64_t exit_remainder_min(const core_t *core, const pair_cold_t *cold, const side_t *buy, const side_t *sell, int32_t buy_row, int32_t sell_row) noexcept nogil:  # hot
+cdef int64_t exit_remainder_min(const core_t *core, const pair_cold_t *cold, const side_t *buy, const side_t *sell,
+                                int32_t buy_row, int32_t sell_row) noexcept nogil:  # hot
     """Smallest size (common) that both venues would still take later, at today's best prices with 10 % to spare."""
     cdef const instrument_t *b = &core.instruments[buy_row]
     cdef const instrument_t *s = &core.instruments[sell_row]

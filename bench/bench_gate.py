@@ -1,0 +1,56 @@
+"""How long does the gate take for the two legs of an entry?
+
+Measured: `pass_gate`, all layers and the reservations, in place: eight records of random instruments (of 100) pass before each call, the
+intent is one of 20 on random pairs. Left out: sizing, which made the intent. A good number is below 150 ns. Before a time is reported
+every intent has passed once and given everything back (Core.check), and one that must be refused is."""
+import random
+from typing import Any
+
+import numpy as np
+
+from bench import core_loops
+from bench.core_worlds import PERPS, fill_books, make_world, record, ring
+from bench.harness import percentiles, quiet
+from cext.core import CMD_SEND, GATE_LOCK_ALL
+
+COINS = 20
+
+
+def gate_samples(size: int, count: int) -> np.ndarray:
+    """ns of `count` calls, the clock's own cost taken off."""
+    rng = random.Random(11)
+    world = make_world(COINS)
+    fill_books(world, rng)
+    spots = [coin * (PERPS + 1) for coin in range(COINS)]
+    pool = []
+    for row in spots:
+        world.core.on_book(row, record(world, row, 1000.0, rng, -100.0), 0, world.now, world.wall)
+        sent = [index for kind, _reason, index in world.evaluate() if kind == CMD_SEND]
+        assert len(sent) == 1
+        intent = world.core.intent(sent[0])
+        for leg in range(2):
+            world.core.release(intent["intent_id"], leg)
+        pool.append(sent[0])
+    world.core.check()
+    records = ring(world, rng, size)
+    out = np.zeros(count, np.int64)
+    world.core.lock_all(2**62)
+    assert core_loops.time_gate(world.core, records, pool, world.now, out) == 0
+    assert world.core.counters()["rejects"] == {"LOCK_ALL": count} and GATE_LOCK_ALL
+    world.core.unlock()
+    passed = core_loops.time_gate(world.core, records, pool, world.now, out)
+    assert passed == count
+    world.core.check()
+    assert world.core.balance(0, 1, "USDT")["reserved_e8"] == 0
+    return np.maximum(out - core_loops.clock_cost(), 0)
+
+
+def measure(quick: bool = False) -> dict[str, Any]:
+    size, count = (256, 500) if quick else (4_096, 100_000)
+    with quiet():
+        samples = percentiles(gate_samples(size, count).tolist())
+    return {"gate.ns": samples["p50"], "gate.p99_ns": samples["p99"], "gate": samples}
+
+
+def bench_gate() -> None:
+    assert measure(quick=True)["gate.ns"] >= 0
