@@ -403,7 +403,7 @@ class TradeManager:
             self._release_pair(trade, now)
         elif trade.state in FINAL_STATES:
             pass
-        elif not trade.is_hedged or trade.is_flat():
+        elif not trade.is_hedged or trade.is_flat() or (trade.is_undersized and not trade.is_paired()):
             self._close(trade, "flat" if any(order.cum_qty for order in trade.orders) else "no exposure, proven", now)
         else:
             self._hold(trade, now)

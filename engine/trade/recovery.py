@@ -155,7 +155,7 @@ def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, view: View
 
 def _plan_both(trade: Trade, view: View, policy: TradePolicy) -> Step:
     """The residual alone is below a filter: close both legs together, if that is large enough."""
-    if len(trade.instruments) < 2 or any(abs(units) < trade.dust_limit for units in trade.positions().values()):
+    if len(trade.instruments) < 2 or not trade.is_paired():
         return Step(Verdict.TOO_SMALL)
     step = plan_exit(trade, view, policy)
     step.purpose, step.cause = Purpose.UNWIND, "the residual alone is below a filter: both legs are closed"

@@ -125,6 +125,10 @@ class Trade:
         """Net change of base inventory over all legs."""
         return sum(self.positions().values(), ZERO)
 
+    def is_paired(self) -> bool:
+        """Both legs hold something tradable."""
+        return all(abs(units) >= self.dust_limit for units in self.positions().values())
+
     def is_flat(self) -> bool:
         return all(abs(units) < self.dust_limit for units in self.positions().values())
 
