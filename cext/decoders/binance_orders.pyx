@@ -9,7 +9,7 @@ from cext.instrument cimport InstrumentArray, instrument_t
 from cext.json_walk cimport (JSON_ARRAY, JSON_LITERAL, JSON_NONE, JSON_NUMBER, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int, json_is,
                              json_next_element, json_next_member, json_open, json_scaled, json_space, json_span_t, json_value)
 from cext.layout cimport (CLIENT_ID_BYTES, ERROR_AUTH, ERROR_BALANCE, ERROR_FATAL, ERROR_FILTER, ERROR_NONE, ERROR_RATE, ERROR_REJECT,
-                          ERROR_RETRY, ERROR_TIME, ERROR_UNKNOWN_ORDER, ERROR_UNMAPPED, OE_CANCEL_REPLY, OE_FOREIGN,
+                          ERROR_RETRY, ERROR_TIME, ERROR_UNMAPPED, OE_CANCEL_REPLY, OE_FOREIGN,
                           OE_IS_FILL, OE_LITE, OE_MAKER, OE_SOURCE_QUERY, OE_SOURCE_REPLY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED,
                           ORDER_STATUS_EXPIRED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_NONE, ORDER_STATUS_NOT_FOUND,
                           ORDER_STATUS_PARTIAL, ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN, order_event_t)
@@ -393,7 +393,7 @@ cdef class BinanceOrderDecoder:
         copy_message(event.message, 64, &message)
         if self.answers == ANSWERS_PLACE:
             event.status = ORDER_STATUS_REJECTED if is_definite(event.error_class) else ORDER_STATUS_UNKNOWN
-        elif self.answers == ANSWERS_QUERY and event.error_class == ERROR_UNKNOWN_ORDER:
+        elif self.answers == ANSWERS_QUERY and (code == -2013 or code == -2026):
             event.status = ORDER_STATUS_NOT_FOUND
         else:
             event.status = ORDER_STATUS_NONE  # a failed cancel or query says nothing about the order
@@ -631,10 +631,12 @@ cdef class BinanceOrderDecoder:
     def decode_rest(self, status: int, body: bytes, client_id: str, answers: str, recv_mono_ns: int = 0) -> list[bytes]:
         """Events of a REST answer about the order `client_id`; answers: "place", "cancel" or "query". Never empty: an answer that is
         not understood (an HTML page, an empty body) is UNKNOWN for a place, and says nothing for a cancel or a query."""
-        cdef json_span_t root, error
+        cdef json_span_t root
         cdef bytes request_id = {"place": "L", "cancel": "X", "query": "Q"}[answers].encode() + client_id[1:].encode("ascii")
         cdef json_span_t id_span, none
         cdef bytes wrapped = body
+        cdef const char *body_end = <const char *>body + len(body)
+        cdef const char *behind
         if len(request_id) != CLIENT_ID_LENGTH:
             raise ValueError(f"binance_orders: {client_id!r} is not a client id of ours")
         self.count, self.retry_after_ms, self.status = 0, 0, status
@@ -642,7 +644,8 @@ cdef class BinanceOrderDecoder:
         id_span.end = id_span.at + len(request_id)
         none.kind = JSON_NONE
         none.at = none.end = id_span.at
-        if json_value(<const char *>body, <const char *>body + len(body), &root) == NULL or root.kind != JSON_OBJECT:
+        behind = json_value(<const char *>body, body_end, &root)
+        if behind == NULL or root.kind != JSON_OBJECT or json_space(behind, body_end) != body_end:
             # 5xx and firewall answers are not JSON: the text itself is the message
             wrapped = b'{"msg":"' + bytes(c if 32 <= c < 127 and c not in b'"\\' else 63 for c in body[:200]) + b'"}'
             json_value(<const char *>wrapped, <const char *>wrapped + len(wrapped), &root)

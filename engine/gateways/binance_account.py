@@ -76,10 +76,13 @@ def parse_spot_account(answer: Any, state: AccountState, *, exch_ns: int = 0) ->
     account_type = answer.get("accountType", "SPOT")
     if account_type != "SPOT":
         raise AccountRefused(f"spot account: accountType is {account_type!r}; right is SPOT")
+    balances = require(answer, "balances", "spot account")
+    if not isinstance(balances, list):
+        raise AccountRefused(f"spot account: balances is {str(balances)[:60]}, not a list")
     state.balances = [
         BalanceUpdate(VENUE, "spot", str(row["asset"]), free=decimal(row["free"], f"spot balance {row['asset']}"),
                       locked=decimal(row["locked"], f"spot balance {row['asset']}"), reason="snapshot", exch_ns=exch_ns)
-        for row in require(answer, "balances", "spot account")]
+        for row in balances]
 
 
 def parse_spot_commission(answer: Any, symbol: str) -> FeeRates:
