@@ -72,3 +72,19 @@ def time_records_in_place(HistPage page, const int64_t[::1] values, uint8_t[::1]
                 hist_record(page.at(<int>(i % page.count)), values[i])
         started = mono_ns() - started
     return started / <double>values.shape[0]
+
+
+def time_appends_in_place(JournalWriter writer, int64_t[::1] latency, int payload_bytes, uint8_t[::1] memory, int lines):
+    """As time_appends, with `lines` cache lines of other memory touched before each append."""
+    cdef intent_t intent
+    cdef Py_ssize_t i
+    cdef int64_t before
+    cdef uint64_t seed = 1
+    with nogil:
+        memset(&intent, 0x5a, sizeof(intent))
+        for i in range(latency.shape[0]):
+            seed = churn(memory, seed, lines)
+            intent.intent_id = i
+            before = mono_ns()
+            journal_append(&writer.j, JR_INTENT, &intent, payload_bytes, before, before, intent.intent_id)
+            latency[i] = mono_ns() - before

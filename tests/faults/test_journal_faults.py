@@ -60,7 +60,7 @@ def test_journal_cut_at_every_byte_is_exactly_the_committed_prefix(run_id: str, 
 
 
 def test_journal_cut_below_what_was_promised_is_refused_at_every_byte(run_id: str, tmp_path: pathlib.Path) -> None:
-    path, ends = golden(run_id, tmp_path, promised=True)
+    path, _ = golden(run_id, tmp_path, promised=True)
     whole = path.read_bytes()
     assert read(path) == PAYLOADS
     for size in range(len(whole)):
@@ -124,7 +124,7 @@ def test_hole_behind_the_promise_is_what_a_power_cut_leaves(run_id: str, tmp_pat
 
 def test_recycled_segment_shows_no_ghosts(run_id: str, tmp_path: pathlib.Path) -> None:
     """The records of an older epoch, and of another segment of the same epoch, lie intact behind the new ones."""
-    path, ends = golden(run_id, tmp_path, promised=False)
+    path, _ = golden(run_id, tmp_path, promised=False)
     old = path.read_bytes()
     for epoch, index in ((4, 0), (3, 1)):
         writer = JournalWriter(run_id, epoch, segment_bytes=8192)
