@@ -92,7 +92,7 @@ def test_too_many_messages_in_a_second_cut_the_connection(simex):
 
 def test_disconnect_silence_and_shutdown_on_command(simex):
     async def run():
-        transport, heard = await connect(simex.endpoints["spot_ws"] + "/ws/btcusdt@bookTicker")
+        _, heard = await connect(simex.endpoints["spot_ws"] + "/ws/btcusdt@bookTicker")
         await until(lambda: heard.frames)
         simex.control(cmd="silent", channel="md")
         await asyncio.sleep(0.1)
@@ -104,7 +104,7 @@ def test_disconnect_silence_and_shutdown_on_command(simex):
         assert simex.control(cmd="shutdown_notice", market="spot", in_ms=200)["connections"] >= 1
         await until(lambda: any(f.get("e") == "serverShutdown" for f in heard.frames))
         await until(lambda: not heard.is_connected)
-        transport, heard = await connect(simex.endpoints["linear_ws_public"] + "/ws/btcusdt@bookTicker")
+        _, heard = await connect(simex.endpoints["linear_ws_public"] + "/ws/btcusdt@bookTicker")
         assert simex.control(cmd="disconnect", channel="md", market="linear")["cut"] == 1
         await until(lambda: not heard.is_connected)
 

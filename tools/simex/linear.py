@@ -180,7 +180,7 @@ class LinearOperations(Operations):
         order_id = int_param(params, "orderId")
         start, end = int_param(params, "startTime", 0) or 0, int_param(params, "endTime", 1 << 62) or 1 << 62
         from_id = int_param(params, "fromId", 0) or 0
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"symbol": instrument.symbol, "id": f.trade_id, "orderId": o.order_id, "side": o.side, "price": instrument.px_text(f.px),
              "qty": instrument.qty_text(f.qty), "realizedPnl": format_e8(f.realised_e8), "quoteQty": format_e8(instrument.amount_e8(f.px, f.qty)),
              "commission": format_e8(f.fee_e8), "commissionAsset": f.fee_asset, "time": f.time_ms, "positionSide": "BOTH", "buyer": o.is_buy,
