@@ -1,4 +1,5 @@
 """ccxt and ccxt.pro, clients that share no code with ours, trade on the simulated venue and agree with its ledger."""
+
 import asyncio
 import re
 from decimal import Decimal
@@ -36,13 +37,22 @@ def point(client, simex):
         sockets["spot"] = endpoints["spot_ws"] + "/stream/ws"
         linear = endpoints["linear_ws_public"].removesuffix("/public") + "/ws"
         sockets["linear"] = sockets["future"] = linear
-        sockets["ws-api"] = {"spot": endpoints["spot_ws_api"], "linear": endpoints["linear_ws_api"], "future": endpoints["linear_ws_api"],
-                             "swap": endpoints["linear_ws_api"]}
+        sockets["ws-api"] = {
+            "spot": endpoints["spot_ws_api"],
+            "linear": endpoints["linear_ws_api"],
+            "future": endpoints["linear_ws_api"],
+            "swap": endpoints["linear_ws_api"],
+        }
     return client
 
 
 def settings(simex, **more):
-    return {"apiKey": simex.secret("hmac_key"), "secret": simex.secret("hmac_secret"), "enableRateLimit": False, "options": OPTIONS} | more
+    return {
+        "apiKey": simex.secret("hmac_key"),
+        "secret": simex.secret("hmac_secret"),
+        "enableRateLimit": False,
+        "options": OPTIONS,
+    } | more
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +80,9 @@ def test_orders_over_rest_agree_with_the_ledger(client, simex, symbol):
     book = client.fetch_order_book(symbol, 5)
     before = ledger(simex)
     price = client.price_to_precision(symbol, book["asks"][0][0] * 1.002)
-    order = client.create_order(symbol, "limit", "buy", 0.5, float(price), {"timeInForce": "IOC", "newClientOrderId": f"rest{len(symbol)}"})
+    order = client.create_order(
+        symbol, "limit", "buy", 0.5, float(price), {"timeInForce": "IOC", "newClientOrderId": f"rest{len(symbol)}"}
+    )
     assert order["status"] == "closed" and order["filled"] == 0.5
     fetched = client.fetch_order(order["id"], symbol)
     mine = next(o for o in ledger(simex)["accounts"]["main"]["orders"] if str(o["order_id"]) == order["id"])
@@ -78,7 +90,9 @@ def test_orders_over_rest_agree_with_the_ledger(client, simex, symbol):
     assert mine["recv_mono_ns"] > 0 and mine["client_id"] == f"rest{len(symbol)}"
     trades = client.fetch_my_trades(symbol)
     assert [t["id"] for t in trades if t["order"] == order["id"]] == [str(f["trade_id"]) for f in mine["fills"]]
-    assert sum(Decimal(str(t["fee"]["cost"])) for t in trades if t["order"] == order["id"]) == sum(Decimal(f["fee"]) for f in mine["fills"])
+    assert sum(Decimal(str(t["fee"]["cost"])) for t in trades if t["order"] == order["id"]) == sum(
+        Decimal(f["fee"]) for f in mine["fills"]
+    )
     assert {t["fee"]["currency"] for t in trades if t["order"] == order["id"]} == {"USDT" if ":" in symbol else "ETH"}
     after = ledger(simex)
     paid = sum(Decimal(f["px"]) * Decimal(f["qty"]) for f in mine["fills"])
@@ -113,7 +127,7 @@ def test_resting_orders_are_listed_cancelled_and_found_again(client):
 
 
 def test_post_only_reduce_only_and_unfilled_ioc_as_ccxt_sees_them(client):
-    # ccxt picks its table of futures errors by the real host name, so on another host those are plain ExchangeErrors with the code.
+    # ccxt picks its table of futures errors by the real host name; on another host they are plain ExchangeErrors with the code.
     for symbol, error in (("BTC/USDT", "OrderImmediatelyFillable"), ("BTC/USDT:USDT", "ExchangeError")):
         book = client.fetch_order_book(symbol, 5)
         high = float(client.price_to_precision(symbol, book["asks"][0][0] * 1.002))
@@ -147,8 +161,11 @@ def test_a_changed_byte_of_a_signature_is_refused(simex):
     bad = point(Tampered(settings(simex)), simex)
     bad.load_markets()
     count = len(ledger(simex)["accounts"]["main"]["orders"])
-    for call in (lambda: bad.fetch_balance(), lambda: bad.create_order("BTC/USDT", "limit", "buy", 0.01, 60_000),
-                 lambda: bad.create_order("BTC/USDT:USDT", "limit", "buy", 0.01, 60_000)):
+    for call in (
+        lambda: bad.fetch_balance(),
+        lambda: bad.create_order("BTC/USDT", "limit", "buy", 0.01, 60_000),
+        lambda: bad.create_order("BTC/USDT:USDT", "limit", "buy", 0.01, 60_000),
+    ):
         with pytest.raises(ccxt.AuthenticationError):
             call()
     assert len(ledger(simex)["accounts"]["main"]["orders"]) == count
@@ -189,7 +206,9 @@ def test_pro_places_queries_and_cancels_over_the_websocket(simex, symbol):
             await client.load_markets()
             book = await client.fetch_order_book(symbol, 5)
             price = client.price_to_precision(symbol, book["asks"][0][0] * 1.002)
-            order = await asyncio.wait_for(client.create_order_ws(symbol, "limit", "buy", 0.5, float(price), {"timeInForce": "IOC"}), 10)
+            order = await asyncio.wait_for(
+                client.create_order_ws(symbol, "limit", "buy", 0.5, float(price), {"timeInForce": "IOC"}), 10
+            )
             fetched = await asyncio.wait_for(client.fetch_order_ws(order["id"], symbol), 10)
             assert fetched["status"] == "closed" and fetched["filled"] == 0.5
             low = float(client.price_to_precision(symbol, book["bids"][0][0] * 0.98))
@@ -216,7 +235,7 @@ def test_pro_hears_of_its_orders_on_the_user_stream(simex, symbol):
             await asyncio.sleep(1.0)
             order = await client.create_order(symbol, "market", "buy", 1)
             await asyncio.wait_for(waiting, 10)
-            await asyncio.sleep(0.5)       # what came in the same moment is in ccxt's cache, not in a second answer
+            await asyncio.sleep(0.5)  # what came in the same moment is in ccxt's cache, not in a second answer
             last = client.orders[-1]
             assert (last["id"], last["status"], last["filled"]) == (order["id"], "closed", 1.0)
         finally:

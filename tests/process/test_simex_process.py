@@ -1,4 +1,5 @@
 """The simex process: starts, serves, keeps its promises about sockets and files, stops in order."""
+
 import asyncio
 import json
 import os
@@ -59,8 +60,16 @@ def simex(tmp_path_factory):
 
 
 def test_files_are_private_and_the_ready_file_names_everything(simex):
-    assert {"spot_rest", "spot_ws", "spot_ws_api", "linear_rest", "linear_ws_public", "linear_ws_market", "linear_ws_private",
-            "linear_ws_api"} == set(simex.endpoints)
+    assert {
+        "spot_rest",
+        "spot_ws",
+        "spot_ws_api",
+        "linear_rest",
+        "linear_ws_public",
+        "linear_ws_market",
+        "linear_ws_private",
+        "linear_ws_api",
+    } == set(simex.endpoints)
     assert set(simex.info["credentials"]) == {"hmac_key", "hmac_secret", "ed25519_key", "ed25519_private"}
     for path in [*simex.info["credentials"].values(), simex.info["control"]]:
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, path
@@ -140,8 +149,15 @@ def test_control_socket_survives_nonsense(simex):
         connection.connect(simex.info["control"])
         connection.settimeout(5)
         file = connection.makefile("rwb")
-        for line in (b"{", b"[]", b'{"cmd":"nothing"}', b'{"cmd":"fault"}', b'{"cmd":"book","symbol":"X"}', b'{"cmd":"balance"}',
-                     b'{"cmd":"manual_order","symbol":"ETHUSDT","side":"BUY","quantity":"99999999"}'):
+        for line in (
+            b"{",
+            b"[]",
+            b'{"cmd":"nothing"}',
+            b'{"cmd":"fault"}',
+            b'{"cmd":"book","symbol":"X"}',
+            b'{"cmd":"balance"}',
+            b'{"cmd":"manual_order","symbol":"ETHUSDT","side":"BUY","quantity":"99999999"}',
+        ):
             file.write(line + b"\n")
             file.flush()
             answer = orjson.loads(file.readline())
@@ -167,7 +183,9 @@ def test_http_faults_answer_in_place_of_the_venue(simex):
     import urllib.error
     import urllib.request
 
-    simex.control(cmd="http", status=503, body='{"code":-1000,"msg":"Unknown error, please check your request or try again later."}')
+    simex.control(
+        cmd="http", status=503, body='{"code":-1000,"msg":"Unknown error, please check your request or try again later."}'
+    )
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(simex.endpoints["linear_rest"] + "/fapi/v1/time", timeout=5)
     assert caught.value.code == 503 and b"Unknown error" in caught.value.read()
@@ -242,5 +260,7 @@ def test_external_books_are_pushed_over_their_own_socket(tmp_path):
             while not process.control(cmd="book", market="spot", symbol="BTCUSDT")["asks"]:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-        result = process.control(cmd="manual_order", market="spot", symbol="BTCUSDT", side="BUY", quantity="0.5", price="64000.01")["result"]
+        result = process.control(
+            cmd="manual_order", market="spot", symbol="BTCUSDT", side="BUY", quantity="0.5", price="64000.01"
+        )["result"]
         assert result["status"] == "FILLED"

@@ -1,4 +1,5 @@
 """A simulated venue in the hand: without sockets and with a virtual clock (`Rig`), or as a process (`running_simex`)."""
+
 from __future__ import annotations
 
 import contextlib
@@ -41,7 +42,9 @@ class Api:
     def __init__(self, rig: Rig, market: str) -> None:
         self.rig = rig
         self.frames: list[dict[str, Any]] = []
-        self.session = WsApiSession(rig.venue, rig.operations[market], PATHS[market], lambda f: self.frames.append(orjson.loads(f)))
+        self.session = WsApiSession(
+            rig.venue, rig.operations[market], PATHS[market], lambda f: self.frames.append(orjson.loads(f))
+        )
         self._next_id = 0
 
     def send(self, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
@@ -59,7 +62,12 @@ class Api:
         return self.send(method, self.signed(params))
 
     def place(self, symbol: str, side: str, price: str | None, quantity: str, tif: str = "IOC", **more: Any) -> Any:
-        params: dict[str, Any] = {"symbol": symbol, "side": side, "quantity": quantity, "type": "LIMIT" if price else "MARKET"} | more
+        params: dict[str, Any] = {
+            "symbol": symbol,
+            "side": side,
+            "quantity": quantity,
+            "type": "LIMIT" if price else "MARKET",
+        } | more
         if price:
             params["price"] = price
         if params["type"] == "LIMIT":
@@ -98,7 +106,9 @@ class Rig:
 
     def linear_user(self) -> list[dict[str, Any]]:
         frames: list[dict[str, Any]] = []
-        LinearUserSession(self.venue, f"/private/ws/{self.venue.new_listen_key(self.account)}", lambda f: frames.append(orjson.loads(f)))
+        LinearUserSession(
+            self.venue, f"/private/ws/{self.venue.new_listen_key(self.account)}", lambda f: frames.append(orjson.loads(f))
+        )
         return frames
 
     def ask_rest(self, market: str, method: str, target: str, body: str = "", key: str | None = HMAC_KEY) -> RestReply | None:
@@ -128,7 +138,9 @@ class Rig:
                 book.set_market(is_bid, px, 0)
         for is_bid, levels in ((True, bids), (False, asks)):
             for px, qty in levels:
-                book.set_market(is_bid, int(Decimal(px).scaleb(instrument.px_decimals)), int(Decimal(qty).scaleb(instrument.qty_decimals)))
+                book.set_market(
+                    is_bid, int(Decimal(px).scaleb(instrument.px_decimals)), int(Decimal(qty).scaleb(instrument.qty_decimals))
+                )
 
 
 class Process:
@@ -168,8 +180,14 @@ def start_simex(run_dir: Path, **config: Any) -> subprocess.Popen[str]:
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / "config.json"
     path.write_text(json.dumps(config))
-    return subprocess.Popen([sys.executable, "-m", "tools.simex", "--config", str(path), "--run-dir", str(run_dir)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[2], env=dict(os.environ))
+    return subprocess.Popen(
+        [sys.executable, "-m", "tools.simex", "--config", str(path), "--run-dir", str(run_dir)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=Path(__file__).parents[2],
+        env=dict(os.environ),
+    )
 
 
 @contextlib.contextmanager

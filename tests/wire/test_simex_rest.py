@@ -1,4 +1,5 @@
 """REST of the simulated venue: signed calls, weights, reference data, errors in the venue's form."""
+
 import hmac
 
 import orjson
@@ -34,13 +35,35 @@ def public(rig, market, target):
 @pytest.mark.parametrize(("market", "path"), [(SPOT, "/api/v3/order"), (LINEAR, "/fapi/v1/order")])
 @pytest.mark.parametrize("in_body", [True, False])
 def test_order_life_over_rest(rig, market, path, in_body):
-    status, order, headers = call(rig, market, "POST", path, in_body, symbol="ETHUSDT", side="BUY", type="LIMIT", timeInForce="GTC", price="3000.00",
-                                  quantity="0.01", newClientOrderId="r1")
-    assert status == 200 and order["clientOrderId"] == "r1" and "X-MBX-USED-WEIGHT-1M" in headers and headers["X-MBX-ORDER-COUNT-10S"] == "1"
+    status, order, headers = call(
+        rig,
+        market,
+        "POST",
+        path,
+        in_body,
+        symbol="ETHUSDT",
+        side="BUY",
+        type="LIMIT",
+        timeInForce="GTC",
+        price="3000.00",
+        quantity="0.01",
+        newClientOrderId="r1",
+    )
+    assert (
+        status == 200
+        and order["clientOrderId"] == "r1"
+        and "X-MBX-USED-WEIGHT-1M" in headers
+        and headers["X-MBX-ORDER-COUNT-10S"] == "1"
+    )
     assert call(rig, market, "GET", path, symbol="ETHUSDT", origClientOrderId="r1")[1]["status"] == "NEW"
-    assert [o["clientOrderId"] for o in call(rig, market, "GET", path.replace("/order", "/openOrders"), symbol="ETHUSDT")[1]] == ["r1"]
+    assert [o["clientOrderId"] for o in call(rig, market, "GET", path.replace("/order", "/openOrders"), symbol="ETHUSDT")[1]] == [
+        "r1"
+    ]
     assert call(rig, market, "DELETE", path, in_body, symbol="ETHUSDT", orderId=order["orderId"])[1]["status"] == "CANCELED"
-    assert call(rig, market, "DELETE", path, in_body, symbol="ETHUSDT", orderId=order["orderId"])[:2] == (400, {"code": -2011, "msg": "Unknown order sent."})
+    assert call(rig, market, "DELETE", path, in_body, symbol="ETHUSDT", orderId=order["orderId"])[:2] == (
+        400,
+        {"code": -2011, "msg": "Unknown order sent."},
+    )
 
 
 def test_only_the_signed_bytes_are_accepted(rig):
@@ -48,9 +71,14 @@ def test_only_the_signed_bytes_are_accepted(rig):
     target = "/api/v3/openOrders"
     assert rig.ask_rest(SPOT, "GET", f"{target}?{text}").status == 200
     for place in range(len(text)):
-        if text[place] in "=&" or text[place:].startswith("signature") or "signature" in text[max(0, place - 9):place + 1] and text[place] in "signature":
+        if (
+            text[place] in "=&"
+            or text[place:].startswith("signature")
+            or "signature" in text[max(0, place - 9) : place + 1]
+            and text[place] in "signature"
+        ):
             continue
-        changed = text[:place] + ("1" if text[place] != "1" else "2") + text[place + 1:]
+        changed = text[:place] + ("1" if text[place] != "1" else "2") + text[place + 1 :]
         assert rig.ask_rest(SPOT, "GET", f"{target}?{changed}").status != 200, place
     assert rig.ask_rest(SPOT, "GET", f"{target}?{text}", key=None).status == 401
     assert orjson.loads(rig.ask_rest(SPOT, "GET", f"{target}?{text}", key=ED25519_KEY).body)["code"] == -1022
@@ -87,16 +115,33 @@ def test_exchange_info_lists_all_with_their_filters(rig):
     linear = public(rig, LINEAR, "/fapi/v1/exchangeInfo")[1]["symbols"]
     assert [s["symbol"] for s in spot] == [s["symbol"] for s in linear] == ["BTCUSDT", "ETHUSDT", "BNBUSDT"]
     filters = {f["filterType"]: f for f in linear[0]["filters"]}
-    assert filters["PRICE_FILTER"]["tickSize"] == "0.10" and filters["MIN_NOTIONAL"]["notional"] == "50" and filters["MAX_NUM_ORDERS"]["limit"] == 200
+    assert (
+        filters["PRICE_FILTER"]["tickSize"] == "0.10"
+        and filters["MIN_NOTIONAL"]["notional"] == "50"
+        and filters["MAX_NUM_ORDERS"]["limit"] == 200
+    )
     filters = {f["filterType"]: f for f in spot[0]["filters"]}
-    assert filters["PRICE_FILTER"]["tickSize"] == "0.01000000" and filters["LOT_SIZE"]["stepSize"] == "0.00001000" and "NOTIONAL" in filters
+    assert (
+        filters["PRICE_FILTER"]["tickSize"] == "0.01000000"
+        and filters["LOT_SIZE"]["stepSize"] == "0.00001000"
+        and "NOTIONAL" in filters
+    )
     assert [s["symbol"] for s in public(rig, SPOT, '/api/v3/exchangeInfo?symbols=["ETHUSDT"]')[1]["symbols"]] == ["ETHUSDT"]
     assert public(rig, SPOT, "/api/v3/exchangeInfo?symbol=NOPE")[1]["code"] == -1121
 
 
 def test_reference_data_of_futures(rig):
     premium = public(rig, LINEAR, "/fapi/v1/premiumIndex?symbol=BTCUSDT")[1]
-    assert set(premium) == {"symbol", "markPrice", "indexPrice", "estimatedSettlePrice", "lastFundingRate", "interestRate", "nextFundingTime", "time"}
+    assert set(premium) == {
+        "symbol",
+        "markPrice",
+        "indexPrice",
+        "estimatedSettlePrice",
+        "lastFundingRate",
+        "interestRate",
+        "nextFundingTime",
+        "time",
+    }
     assert premium["nextFundingTime"] > premium["time"]
     assert len(public(rig, LINEAR, "/fapi/v1/premiumIndex")[1]) == 3
     assert public(rig, LINEAR, "/fapi/v1/fundingInfo")[1] == []
@@ -107,13 +152,17 @@ def test_account_settings_are_read_back_and_changed(rig):
     assert call(rig, LINEAR, "GET", "/fapi/v1/positionSide/dual")[1] == {"dualSidePosition": False}
     assert call(rig, LINEAR, "GET", "/fapi/v1/multiAssetsMargin")[1] == {"multiAssetsMargin": False}
     row = call(rig, LINEAR, "GET", "/fapi/v1/symbolConfig", symbol="ETHUSDT")[1]
-    assert row == [{"symbol": "ETHUSDT", "marginType": "CROSSED", "isAutoAddMargin": False, "leverage": 10, "maxNotionalValue": "30000000"}]
+    assert row == [
+        {"symbol": "ETHUSDT", "marginType": "CROSSED", "isAutoAddMargin": False, "leverage": 10, "maxNotionalValue": "30000000"}
+    ]
     assert call(rig, LINEAR, "POST", "/fapi/v1/leverage", symbol="ETHUSDT", leverage=3)[1]["leverage"] == 3
     assert call(rig, LINEAR, "POST", "/fapi/v1/leverage", symbol="ETHUSDT", leverage=300)[1]["code"] == -4028
     assert call(rig, LINEAR, "POST", "/fapi/v1/marginType", symbol="ETHUSDT", marginType="CROSSED")[1]["code"] == -4046
     assert call(rig, LINEAR, "POST", "/fapi/v1/positionSide/dual", dualSidePosition="false")[1]["code"] == -4059
     assert call(rig, LINEAR, "GET", "/fapi/v1/commissionRate", symbol="ETHUSDT")[1]["takerCommissionRate"] == "0.00050000"
-    assert call(rig, SPOT, "GET", "/api/v3/account/commission", symbol="ETHUSDT")[1]["standardCommission"]["taker"] == "0.00100000"
+    assert (
+        call(rig, SPOT, "GET", "/api/v3/account/commission", symbol="ETHUSDT")[1]["standardCommission"]["taker"] == "0.00100000"
+    )
     assert call(rig, SPOT, "GET", "/sapi/v1/account/apiRestrictions")[1]["enableWithdrawals"] is False
 
 
@@ -137,7 +186,18 @@ def test_fills_show_in_trades_balances_and_positions(rig):
 def test_cancel_all_in_each_markets_form(rig):
     for market, path in ((SPOT, "/api/v3/"), (LINEAR, "/fapi/v1/")):
         for number in range(3):
-            call(rig, market, "POST", path + "order", symbol="ETHUSDT", side="BUY", type="LIMIT", timeInForce="GTC", price=f"{3000 + number}.00", quantity="0.01")
+            call(
+                rig,
+                market,
+                "POST",
+                path + "order",
+                symbol="ETHUSDT",
+                side="BUY",
+                type="LIMIT",
+                timeInForce="GTC",
+                price=f"{3000 + number}.00",
+                quantity="0.01",
+            )
     assert len(call(rig, SPOT, "DELETE", "/api/v3/openOrders", symbol="ETHUSDT")[1]) == 3
     assert call(rig, SPOT, "DELETE", "/api/v3/openOrders", symbol="ETHUSDT")[1]["code"] == -2011
     done = {"code": 200, "msg": "The operation of cancel all open order is done."}
@@ -154,8 +214,19 @@ def test_lost_answers_and_delayed_queries(rig):
     text = signed(rig, {"symbol": "ETHUSDT"})
     assert rig.ask_rest(SPOT, "GET", f"/api/v3/openOrders?{text}") is None and rig.deferred[-1][0] == 0.3
     rig.venue.faults.plant({"channel": "oe", "verb": "reject", "on": "cancel", "code": -2011})
-    call(rig, SPOT, "POST", "/api/v3/order", symbol="ETHUSDT", side="BUY", type="LIMIT", timeInForce="GTC", price="3000.00", quantity="0.01",
-         newClientOrderId="stay")
+    call(
+        rig,
+        SPOT,
+        "POST",
+        "/api/v3/order",
+        symbol="ETHUSDT",
+        side="BUY",
+        type="LIMIT",
+        timeInForce="GTC",
+        price="3000.00",
+        quantity="0.01",
+        newClientOrderId="stay",
+    )
     assert call(rig, SPOT, "DELETE", "/api/v3/order", symbol="ETHUSDT", origClientOrderId="stay")[1]["code"] == -2011
     assert call(rig, SPOT, "GET", "/api/v3/order", symbol="ETHUSDT", origClientOrderId="stay")[1]["status"] == "NEW"
 

@@ -1,4 +1,5 @@
 """Market-data streams of the simulated venue against the venue's written rules, rebuilt here from the frames alone."""
+
 import itertools
 
 import orjson
@@ -23,8 +24,11 @@ class PlainBook:
         if self.last is None:
             if e["u"] <= self.snapshot_id if self.is_spot else e["u"] < self.snapshot_id:
                 return
-            starts = e["U"] <= self.snapshot_id + 1 <= e["u"] if self.is_spot else (
-                e["U"] <= self.snapshot_id <= e["u"] or e["pu"] == self.snapshot_id)
+            starts = (
+                e["U"] <= self.snapshot_id + 1 <= e["u"]
+                if self.is_spot
+                else (e["U"] <= self.snapshot_id <= e["u"] or e["pu"] == self.snapshot_id)
+            )
             self.gaps += not starts
         elif (e["U"] != self.last + 1) if self.is_spot else (e["pu"] != self.last):
             self.gaps += 1
@@ -103,8 +107,17 @@ def test_orders_show_in_the_next_updates_of_every_stream():
     taken = qty // 2
     rig.api(SPOT).place("BTCUSDT", "BUY", instrument.px_text(ask), instrument.qty_text(taken))
     assert tops[-1]["A"] == instrument.qty_text(qty - taken)
-    assert trades[-1] | {"E": 0, "T": 0, "t": 0} == {"e": "trade", "E": 0, "s": "BTCUSDT", "t": 0, "p": instrument.px_text(ask),
-                                                    "q": instrument.qty_text(taken), "T": 0, "m": False, "M": True}
+    assert trades[-1] | {"E": 0, "T": 0, "t": 0} == {
+        "e": "trade",
+        "E": 0,
+        "s": "BTCUSDT",
+        "t": 0,
+        "p": instrument.px_text(ask),
+        "q": instrument.qty_text(taken),
+        "T": 0,
+        "m": False,
+        "M": True,
+    }
     rig.run(0.2)
     assert deltas[-1]["a"] == [[instrument.px_text(ask), instrument.qty_text(qty - taken)]] and deltas[-1]["b"] == []
 
@@ -142,14 +155,28 @@ def test_combined_path_wraps_and_raw_path_does_not():
     assert {f["stream"] for f in combined} == {"btcusdt@bookTicker", "ethusdt@bookTicker"}
     assert [f["data"] for f in combined if f["stream"].startswith("btc")] == raw
     rig.venue.data[SPOT].announce_shutdown(5)
-    assert raw[-1] == {"e": "serverShutdown", "E": 5} and combined[-1] == {"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 5}}
+    assert raw[-1] == {"e": "serverShutdown", "E": 5} and combined[-1] == {
+        "stream": "!serverShutdown",
+        "data": {"e": "serverShutdown", "E": 5},
+    }
 
 
-@pytest.mark.parametrize(("route", "stream", "speaks"), [
-    ("/public", "btcusdt@bookTicker", True), ("/public", "btcusdt@depth@100ms", True), ("/public", "btcusdt@depth20@100ms", True),
-    ("/public", "btcusdt@markPrice@1s", False), ("/public", "btcusdt@aggTrade", False), ("/market", "btcusdt@markPrice@1s", True),
-    ("/market", "btcusdt@aggTrade", True), ("/market", "btcusdt@bookTicker", False), ("/market", "btcusdt@depth@100ms", False),
-    ("", "btcusdt@bookTicker", True), ("", "btcusdt@markPrice@1s", False)])
+@pytest.mark.parametrize(
+    ("route", "stream", "speaks"),
+    [
+        ("/public", "btcusdt@bookTicker", True),
+        ("/public", "btcusdt@depth@100ms", True),
+        ("/public", "btcusdt@depth20@100ms", True),
+        ("/public", "btcusdt@markPrice@1s", False),
+        ("/public", "btcusdt@aggTrade", False),
+        ("/market", "btcusdt@markPrice@1s", True),
+        ("/market", "btcusdt@aggTrade", True),
+        ("/market", "btcusdt@bookTicker", False),
+        ("/market", "btcusdt@depth@100ms", False),
+        ("", "btcusdt@bookTicker", True),
+        ("", "btcusdt@markPrice@1s", False),
+    ],
+)
 def test_a_stream_on_the_wrong_futures_route_is_acknowledged_and_silent(route, stream, speaks):
     rig = Rig(pairs=1)
     session, frames = rig.stream(LINEAR, f"{route}/ws")
@@ -160,9 +187,17 @@ def test_a_stream_on_the_wrong_futures_route_is_acknowledged_and_silent(route, s
 
 
 def test_which_paths_open_a_market_socket():
-    assert MarketSession.accepts(SPOT, "/ws") and MarketSession.accepts(SPOT, "/stream?streams=a@b") and MarketSession.accepts(SPOT, "/stream/ws/0")
+    assert (
+        MarketSession.accepts(SPOT, "/ws")
+        and MarketSession.accepts(SPOT, "/stream?streams=a@b")
+        and MarketSession.accepts(SPOT, "/stream/ws/0")
+    )
     assert MarketSession.accepts(LINEAR, "/public/ws") and MarketSession.accepts(LINEAR, "/market/stream")
-    assert not MarketSession.accepts(SPOT, "/") and not MarketSession.accepts(SPOT, "/public/ws") and not MarketSession.accepts(LINEAR, "/elsewhere")
+    assert (
+        not MarketSession.accepts(SPOT, "/")
+        and not MarketSession.accepts(SPOT, "/public/ws")
+        and not MarketSession.accepts(LINEAR, "/elsewhere")
+    )
 
 
 def test_partial_depth_and_mark_price_have_the_venues_fields():
@@ -177,7 +212,7 @@ def test_partial_depth_and_mark_price_have_the_venues_fields():
     assert set(marks[0]) == {"e", "E", "s", "p", "ap", "i", "P", "r", "T"} and marks[0]["T"] > marks[0]["E"]
 
 
-# ---- faults ------------------------------------------------------------------------------------------------------------------------
+# ---- faults -------------------------------------------------------------------------------------
 
 
 def run_with_fault(market=SPOT, **fault):

@@ -1,4 +1,5 @@
 """`python -m tools.simex --config FILE --run-dir DIR`: run the simulated exchange until SIGTERM or Ctrl-C."""
+
 from __future__ import annotations
 
 import argparse
@@ -25,7 +26,9 @@ def set_up_logging() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="simex", description=__doc__)
-    parser.add_argument("--config", type=Path, default=None, help="JSON or YAML; the simex section, or a whole config that has one")
+    parser.add_argument(
+        "--config", type=Path, default=None, help="JSON or YAML; the simex section, or a whole config that has one"
+    )
     parser.add_argument("--run-dir", type=Path, required=True, help="where simex.json, keys and the control socket go")
     parsed = parser.parse_args(arguments)
     set_up_logging()

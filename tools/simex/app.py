@@ -3,6 +3,7 @@
 `python -m tools.simex` calls `run`; tests start the process.  Writes `<run_dir>/simex.json` when everything answers, and
 `<run_dir>/simex_dislocations.jsonl` while it runs; removes its control socket and closes all else on SIGTERM or SIGINT.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -61,7 +62,7 @@ class App:
         self.venue.faults.defer = self.defer
         self.venue.faults.resend = lambda stream, payload: self.venue.data[stream.instrument.market].fan_out(stream, payload)
 
-    # ---- building -----------------------------------------------------------------------------------------------------------------
+    # ---- building --------------------------------------------------------------------------------
 
     def _instruments(self) -> list[Instrument]:
         config = self.config
@@ -70,7 +71,9 @@ class App:
             found: list[Instrument] = []
             for market, fees in ((SPOT, config.spot_fees), (LINEAR, config.linear_fees)):
                 if market in config.exchange_info:
-                    found += from_exchange_info(market, orjson.loads(Path(config.exchange_info[market]).read_bytes()), fees, wanted)
+                    found += from_exchange_info(
+                        market, orjson.loads(Path(config.exchange_info[market]).read_bytes()), fees, wanted
+                    )
             return found
         return make_pairs(config.pairs, config.spot_fees, config.linear_fees)
 
@@ -96,7 +99,7 @@ class App:
             return
         self._loop.call_later(delay_s, call)
 
-    # ---- running ------------------------------------------------------------------------------------------------------------------
+    # ---- running ---------------------------------------------------------------------------------
 
     async def run(self) -> int:
         loop = self._loop = asyncio.get_running_loop()
@@ -192,8 +195,13 @@ class App:
     def _write_ready(self, control_path: Path) -> None:
         first = next(iter(self.credentials))
         ready = {
-            "endpoints": {"binance": self.server.endpoints}, "control": str(control_path), "credentials": self.credentials[first],
-            "accounts": self.credentials, "ca": str(self.ca_path) if self.ca_path else None, "pid": os.getpid(), "market": self.config.market,
+            "endpoints": {"binance": self.server.endpoints},
+            "control": str(control_path),
+            "credentials": self.credentials[first],
+            "accounts": self.credentials,
+            "ca": str(self.ca_path) if self.ca_path else None,
+            "pid": os.getpid(),
+            "market": self.config.market,
             "books": str(self.run_dir / "simex_books.sock") if self.external else None,
         }
         temporary = self.run_dir / "simex.json.tmp"

@@ -1,8 +1,10 @@
 """Who sent this, and may it: API keys, signatures, time stamps.
 
-Signatures are checked over what was received: REST over the raw query and body, WS API over the sorted parameters with each value as it
-stood in the frame.  HMAC-SHA256 (hex) and Ed25519 (base64).  Source: binance-spot-api-docs rest-api.md and web-socket-api.md (2026-07).
+Signatures are checked over what was received: REST over the raw query and body, WS API over the sorted parameters with each
+value as it stood in the frame.  HMAC-SHA256 (hex) and Ed25519 (base64).  Source: binance-spot-api-docs rest-api.md and
+web-socket-api.md (2026-07).
 """
+
 from __future__ import annotations
 
 import base64
@@ -65,7 +67,7 @@ def check_rest_signature(key: ApiKey, query: str, body: str) -> None:
         pairs = []
         for pair in part.split("&") if part else []:
             if pair.startswith("signature="):
-                signature = unquote(pair[len("signature="):])
+                signature = unquote(pair[len("signature=") :])
             else:
                 pairs.append(pair)
         kept.append("&".join(pairs))

@@ -1,9 +1,11 @@
 """Price-level book of one instrument, with what its depth streams still have to tell.
 
-Levels are visible quantity by price: what the market shows plus the open quantity of simulated accounts (kept apart in `own_*`, because
-only that part belongs to somebody).  Every change of a level takes a new update id.  A `DepthTracker` remembers, for one stream speed,
-which prices changed since the last event; the dialect turns that into `depthUpdate`.  Sans-I/O; called by the matcher and the markets.
+Levels are visible quantity by price: what the market shows plus the open quantity of simulated accounts (kept apart in `own_*`,
+because only that part belongs to somebody).  Every change of a level takes a new update id.  A `DepthTracker` remembers, for
+one stream speed, which prices changed since the last event; the dialect turns that into `depthUpdate`.  Sans-I/O; called by the
+matcher and the markets.
 """
+
 from __future__ import annotations
 
 from bisect import bisect_left, insort
@@ -20,8 +22,8 @@ class DepthTracker:
     __slots__ = ("asks", "bids", "first_id", "is_empty", "last_id")
 
     def __init__(self, last_id: int) -> None:
-        self.last_id = last_id     # u of the event sent last
-        self.first_id = 0          # id of the first change after it
+        self.last_id = last_id  # u of the event sent last
+        self.first_id = 0  # id of the first change after it
         self.bids: set[int] = set()
         self.asks: set[int] = set()
         self.is_empty = True

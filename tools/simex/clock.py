@@ -1,7 +1,9 @@
 """The venue's two clocks: wall time as it stamps events, monotonic time for durations.
 
-The shell uses `Clock`; deterministic runs use `VirtualClock` and move it by hand.  `skew_ms` shifts the venue's wall clock (fault `skew`).
+The shell uses `Clock`; deterministic runs use `VirtualClock` and move it by hand.  `skew_ms` shifts the venue's wall clock
+(fault `skew`).
 """
+
 from __future__ import annotations
 
 import time

@@ -2,6 +2,7 @@
 
 Every key is known or refused, with what would be right.  Defaults give 50 pairs (100 instruments) of synthetic traffic.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -33,24 +34,24 @@ class SimexConfig:
 
     market: str = "synthetic"
     pairs: int = 50
-    spot_fees: tuple[str, str] = ("0.001", "0.001")        # maker, taker
+    spot_fees: tuple[str, str] = ("0.001", "0.001")  # maker, taker
     linear_fees: tuple[str, str] = ("0.0002", "0.0005")
     accounts: list[dict[str, Any]] = field(default_factory=lambda: [DEFAULT_ACCOUNT])
     leverage: int = 10
-    latency_us: int = 0                                    # added between receiving a request and handling it
+    latency_us: int = 0  # added between receiving a request and handling it
     enforce_limits: bool = True
     orders_10s_max: dict[str, int] = field(default_factory=dict)
     tls: bool = False
     host: str = "127.0.0.1"
-    ports: dict[str, int] = field(default_factory=dict)    # role -> fixed port; others are chosen free
+    ports: dict[str, int] = field(default_factory=dict)  # role -> fixed port; others are chosen free
     spot_ping_s: float = 20.0
     linear_ping_s: float = 180.0
     connection_life_s: float = 86_400.0
-    capture: list[dict[str, str]] = field(default_factory=list)   # {"market": "spot", "symbol": "BTCUSDT", "file": ...}
+    capture: list[dict[str, str]] = field(default_factory=list)  # {"market": "spot", "symbol": "BTCUSDT", "file": ...}
     capture_speed: float = 1.0
-    exchange_info: dict[str, str] = field(default_factory=dict)   # market -> file with the venue's own exchangeInfo
-    symbols: list[str] = field(default_factory=list)              # of those, the ones wanted; empty = all
-    cpu: int | None = None                                         # pin the process there
+    exchange_info: dict[str, str] = field(default_factory=dict)  # market -> file with the venue's own exchangeInfo
+    symbols: list[str] = field(default_factory=list)  # of those, the ones wanted; empty = all
+    cpu: int | None = None  # pin the process there
     options: MarketOptions = field(default_factory=MarketOptions)
 
 
@@ -94,7 +95,9 @@ def make_config(section: dict[str, Any], where: str = "simex") -> SimexConfig:
             _set(config.options, "dislocation_ms", value, where)
         elif key == "instruments":
             if not isinstance(value, int) or value < 2 or value % 2:
-                raise ConfigError(f"{where}: instruments: {value!r} is not an even number of at least 2 (each pair is two instruments)")
+                raise ConfigError(
+                    f"{where}: instruments: {value!r} is not an even number of at least 2 (each pair is two instruments)"
+                )
             config.pairs = value // 2
         else:
             known = sorted([*config_fields, *option_fields, "instruments"])
@@ -150,7 +153,9 @@ def _check(config: SimexConfig, where: str) -> None:
             fail(f"ports.{role}", port, "a port number, 0 = chosen free")
     options = config.options
     if options.background_msgs_per_s < 0 or options.dislocations_per_s < 0:
-        fail("background_msgs_per_s / dislocations_per_s", (options.background_msgs_per_s, options.dislocations_per_s), "0 or more")
+        fail(
+            "background_msgs_per_s / dislocations_per_s", (options.background_msgs_per_s, options.dislocations_per_s), "0 or more"
+        )
     if options.dislocation_end not in ("time", "taken", "either"):
         fail("dislocation_end", options.dislocation_end, "time, taken or either")
     if options.dislocation_leg not in ("linear", "spot", "both"):

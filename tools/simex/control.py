@@ -1,8 +1,9 @@
 """The control endpoint: a 0600 unix socket, one JSON object per line in, one per line out.
 
-Tests, benches and people plant faults, read the ledger and the counters, dislocate on command.  `{"cmd": "help"}` lists everything.
-Every answer has `ok`; a failure has `error` with what is wrong.  See docs/simex.md.
+Tests, benches and people plant faults, read the ledger and the counters, dislocate on command.  `{"cmd": "help"}` lists
+everything. Every answer has `ok`; a failure has `error` with what is wrong.  See docs/simex.md.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -29,7 +30,8 @@ class Control:
     def __init__(self, app: App) -> None:
         self.app = app
         self.commands: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            name[4:]: getattr(self, name) for name in dir(self) if name.startswith("cmd_")}
+            name[4:]: getattr(self, name) for name in dir(self) if name.startswith("cmd_")
+        }
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,14 +85,17 @@ class Control:
         except (KeyError, ValueError, TypeError, ArithmeticError) as error:
             return reference | {"ok": False, "error": f"{type(error).__name__}: {error}"}
 
-    # ---- helpers ----------------------------------------------------------------------------------------------------------------
+    # ---- helpers ---------------------------------------------------------------------------------
 
     def _instrument(self, request: dict[str, Any]) -> Instrument:
         """By `instrument` ("binance:BTC/USDT:USDT") or by `market` and `symbol`."""
         name = request.get("instrument")
         for instrument in self.app.venue.instruments:
-            if instrument.name == name if name else (
-                    instrument.symbol == request.get("symbol") and instrument.market == request.get("market", LINEAR)):
+            if (
+                instrument.name == name
+                if name
+                else (instrument.symbol == request.get("symbol") and instrument.market == request.get("market", LINEAR))
+            ):
                 return instrument
         raise ValueError(f"no instrument {name or request.get('symbol')!r} in market {request.get('market', LINEAR)!r}")
 
@@ -101,7 +106,7 @@ class Control:
             raise ValueError(f"account {name!r} is none of {sorted(accounts)}")
         return accounts[name]
 
-    # ---- looking ----------------------------------------------------------------------------------------------------------------
+    # ---- looking ---------------------------------------------------------------------------------
 
     def cmd_help(self, request: dict[str, Any]) -> dict[str, Any]:
         """List commands."""
@@ -114,15 +119,31 @@ class Control:
     def cmd_stats(self, request: dict[str, Any]) -> dict[str, Any]:
         """Counters: frames, orders with receive stamps (monotonic ns), user events, dislocations."""
         app = self.app
-        receipts = [{"account": name, "market": market, "client_id": o.client_id, "symbol": o.instrument.symbol, "recv_mono_ns": o.recv_mono_ns,
-                     "status": o.status}
-                    for name, account in app.venue.accounts.items() for market in (SPOT, LINEAR) for o in account.orders[market].values()]
+        receipts = [
+            {
+                "account": name,
+                "market": market,
+                "client_id": o.client_id,
+                "symbol": o.instrument.symbol,
+                "recv_mono_ns": o.recv_mono_ns,
+                "status": o.status,
+            }
+            for name, account in app.venue.accounts.items()
+            for market in (SPOT, LINEAR)
+            for o in account.orders[market].values()
+        ]
         return {
-            "frames_sent": app.server.frames_sent, "market_payloads_built": {m: d.frames_built for m, d in app.venue.data.items()},
+            "frames_sent": app.server.frames_sent,
+            "market_payloads_built": {m: d.frames_built for m, d in app.venue.data.items()},
             "connections": {c: sum(1 for x in app.server.connections if x.channel == c) for c in ("md", "oe", "ud")},
-            "slow_consumers": app.server.slow_consumers, "orders_received": app.venue.orders_received, "orders": receipts,
-            "user_events_sent": app.venue.user_events_sent, "mono_ns": app.venue.clock.mono_ns(), "uptime_s": app.uptime_s(),
-            "dislocations_planted": app.market.planted_count if app.market else 0, "dislocations_taken": app.market.taken_count if app.market else 0,
+            "slow_consumers": app.server.slow_consumers,
+            "orders_received": app.venue.orders_received,
+            "orders": receipts,
+            "user_events_sent": app.venue.user_events_sent,
+            "mono_ns": app.venue.clock.mono_ns(),
+            "uptime_s": app.uptime_s(),
+            "dislocations_planted": app.market.planted_count if app.market else 0,
+            "dislocations_taken": app.market.taken_count if app.market else 0,
         }
 
     def cmd_book(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -130,11 +151,13 @@ class Control:
         instrument = self._instrument(request)
         book = self.app.venue.books[instrument.market][instrument.symbol]
         depth = int(request.get("depth", 1000))
-        return {"update_id": book.update_id,
-                "bids": [[instrument.px_text(p), instrument.qty_text(q)] for p, q in book.levels(True, depth)],
-                "asks": [[instrument.px_text(p), instrument.qty_text(q)] for p, q in book.levels(False, depth)]}
+        return {
+            "update_id": book.update_id,
+            "bids": [[instrument.px_text(p), instrument.qty_text(q)] for p, q in book.levels(True, depth)],
+            "asks": [[instrument.px_text(p), instrument.qty_text(q)] for p, q in book.levels(False, depth)],
+        }
 
-    # ---- the market -------------------------------------------------------------------------------------------------------------
+    # ---- the market ------------------------------------------------------------------------------
 
     def cmd_dislocate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Dislocate now: symbol, bps (net of fees and spreads), duration_ms, leg (linear|spot), direction (premium|discount)."""
@@ -142,9 +165,15 @@ class Control:
         pair = next((p for p in market.pairs if p[0].symbol == request.get("symbol")), None)
         if pair is None:
             raise ValueError(f"no pair with symbol {request.get('symbol')!r}")
-        planted = market.plant(self.app.venue.clock.mono_ns(), self.app.venue.clock.wall_ms(), pair, float(request.get("bps", market.options.dislocation_bps)),
-                               float(request.get("duration_ms", market.options.dislocation_ms)), request.get("leg", LINEAR),
-                               request.get("direction", "premium"))
+        planted = market.plant(
+            self.app.venue.clock.mono_ns(),
+            self.app.venue.clock.wall_ms(),
+            pair,
+            float(request.get("bps", market.options.dislocation_bps)),
+            float(request.get("duration_ms", market.options.dislocation_ms)),
+            request.get("leg", LINEAR),
+            request.get("direction", "premium"),
+        )
         if planted is None:
             raise ValueError(f"{request.get('symbol')} is dislocated already")
         return {"number": planted.number, "shift_bps": planted.shift_bps}
@@ -185,7 +214,7 @@ class Control:
         market.pay_funding(instrument.symbol, self.app.venue.clock.wall_ms())
         return {}
 
-    # ---- faults -----------------------------------------------------------------------------------------------------------------
+    # ---- faults ----------------------------------------------------------------------------------
 
     def cmd_fault(self, request: dict[str, Any]) -> dict[str, Any]:
         """Plant a fault: channel md|oe|ud|q, verb, market, symbol, kind, count, duration_ms and the verb's own parameters."""
@@ -274,11 +303,13 @@ class Control:
         self.app.venue.clock.skew_ms = int(request["ms"])
         return {}
 
-    # ---- things done to an account ------------------------------------------------------------------------------------------------
+    # ---- things done to an account ---------------------------------------------------------------
 
     def cmd_balance(self, request: dict[str, Any]) -> dict[str, Any]:
         """Deposit (negative: withdraw): market spot|linear, asset, amount."""
-        self.app.venue.adjust_balance(self._account(request), request.get("market", SPOT), request["asset"], to_scaled(str(request["amount"]), 8))
+        self.app.venue.adjust_balance(
+            self._account(request), request.get("market", SPOT), request["asset"], to_scaled(str(request["amount"]), 8)
+        )
         self.app.venue.settle()
         return {}
 
@@ -307,12 +338,20 @@ class Control:
         position = self._account(request).position(instrument)
         if position.qty == 0:
             raise ValueError(f"{instrument.symbol}: no position")
-        return self.cmd_manual_order({"market": LINEAR, "symbol": instrument.symbol, "side": "SELL" if position.qty > 0 else "BUY", "reduceOnly": "true",
-                                      "quantity": request.get("quantity", instrument.qty_text(abs(position.qty))), "newClientOrderId": client_id,
-                                      **({"account": request["account"]} if "account" in request else {})})
+        return self.cmd_manual_order(
+            {
+                "market": LINEAR,
+                "symbol": instrument.symbol,
+                "side": "SELL" if position.qty > 0 else "BUY",
+                "reduceOnly": "true",
+                "quantity": request.get("quantity", instrument.qty_text(abs(position.qty))),
+                "newClientOrderId": client_id,
+                **({"account": request["account"]} if "account" in request else {}),
+            }
+        )
 
     def cmd_account(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Change an account's modes: hedge_mode, multi_assets, bnb_burn, leverage {symbol: n}, margin_type {symbol: cross|isolated}."""
+        """Change an account's modes: hedge_mode, multi_assets, bnb_burn, leverage {symbol: n}, margin_type {symbol: word}."""
         account = self._account(request)
         for key in ("hedge_mode", "multi_assets", "bnb_burn"):
             if key in request:

@@ -2,6 +2,7 @@
 
 Each account gets an HMAC key with its secret and an Ed25519 key (PKCS#8 PEM), as a customer would have made at the venue.
 """
+
 from __future__ import annotations
 
 import os
@@ -34,7 +35,12 @@ def make_credentials(account: Account, keyring: Keyring, directory: Path) -> dic
     keyring.add(account, ApiKey(hmac_key, "hmac", hmac_secret.encode()))
     keyring.add(account, ApiKey(ed25519_key, "ed25519", private.public_key()))
     pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    contents = {"hmac_key": hmac_key.encode(), "hmac_secret": hmac_secret.encode(), "ed25519_key": ed25519_key.encode(), "ed25519_private": pem}
+    contents = {
+        "hmac_key": hmac_key.encode(),
+        "hmac_secret": hmac_secret.encode(),
+        "ed25519_key": ed25519_key.encode(),
+        "ed25519_private": pem,
+    }
     paths = {}
     for name, content in contents.items():
         path = directory / f"{account.name}.{name}{'.pem' if name == 'ed25519_private' else ''}"

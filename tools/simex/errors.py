@@ -3,6 +3,7 @@
 Raised inside the matcher and the dialect, turned into bytes only at the edge.  Sources: binance-spot-api-docs errors.md, USD-M
 error-code pages, read 2026-11.
 """
+
 from __future__ import annotations
 
 
@@ -18,7 +19,9 @@ class VenueError(Exception):
 
 
 def unknown_execution() -> VenueError:
-    return VenueError(-1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown.", 408)
+    return VenueError(
+        -1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown.", 408
+    )
 
 
 def unexpected_response() -> VenueError:
@@ -26,17 +29,29 @@ def unexpected_response() -> VenueError:
 
 
 def too_many_weight(limit: int, retry_after_ms: int) -> VenueError:
-    return VenueError(-1003, f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
-                      "Please use WebSocket Streams for live updates to avoid polling the API.", 429, {"retryAfter": retry_after_ms})
+    return VenueError(
+        -1003,
+        f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+        "Please use WebSocket Streams for live updates to avoid polling the API.",
+        429,
+        {"retryAfter": retry_after_ms},
+    )
 
 
 def too_many_orders(limit: int, interval: str, retry_after_ms: int) -> VenueError:
-    return VenueError(-1015, f"Too many new orders; current limit is {limit} orders per {interval}.", 429, {"retryAfter": retry_after_ms})
+    return VenueError(
+        -1015, f"Too many new orders; current limit is {limit} orders per {interval}.", 429, {"retryAfter": retry_after_ms}
+    )
 
 
 def banned(until_ms: int) -> VenueError:
-    return VenueError(-1003, f"Way too much request weight used; IP banned until {until_ms}. Please use WebSocket Streams for live updates "
-                      "to avoid bans.", 418, {"retryAfter": until_ms})
+    return VenueError(
+        -1003,
+        f"Way too much request weight used; IP banned until {until_ms}. Please use WebSocket Streams for live updates "
+        "to avoid bans.",
+        418,
+        {"retryAfter": until_ms},
+    )
 
 
 def bad_signature() -> VenueError:
@@ -76,8 +91,9 @@ def bad_symbol() -> VenueError:
 
 
 def bad_precision(name: str = "") -> VenueError:
-    return VenueError(-1111, f"Parameter '{name}' has too much precision." if name
-                      else "Precision is over the maximum defined for this asset.")
+    return VenueError(
+        -1111, f"Parameter '{name}' has too much precision." if name else "Precision is over the maximum defined for this asset."
+    )
 
 
 def filter_failure(name: str) -> VenueError:
@@ -117,13 +133,19 @@ def insufficient_margin() -> VenueError:
 
 
 def post_only_rejected() -> VenueError:
-    return VenueError(-5022, "Due to the order could not be executed as maker, the Post Only order will be rejected. "
-                      "The order will not be recorded in the order history")
+    return VenueError(
+        -5022,
+        "Due to the order could not be executed as maker, the Post Only order will be rejected. "
+        "The order will not be recorded in the order history",
+    )
 
 
 def fok_rejected() -> VenueError:
-    return VenueError(-5021, "Due to the order could not be filled immediately, the FOK order has been rejected. "
-                      "The order will not be recorded in the order history")
+    return VenueError(
+        -5021,
+        "Due to the order could not be filled immediately, the FOK order has been rejected. "
+        "The order will not be recorded in the order history",
+    )
 
 
 def reduce_only_rejected() -> VenueError:

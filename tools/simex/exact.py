@@ -1,8 +1,9 @@
 """Exact numbers: decimal text to and from scaled integers.
 
-Every price, quantity and amount of the simulated venue is an int with a known number of decimals; text appears only at the wire. Called
-by all parts of simex; pure functions, no state.  Amounts of money use 8 decimals (`E8`), as Binance prints them.
+Every price, quantity and amount of the simulated venue is an int with a known number of decimals; text appears only at the
+wire. Called by all parts of simex; pure functions, no state.  Amounts of money use 8 decimals (`E8`), as Binance prints them.
 """
+
 from __future__ import annotations
 
 import re
@@ -15,7 +16,7 @@ _PLAIN = re.compile(r"^([0-9]{1,20})(?:\.([0-9]{0,20}))?$")
 
 
 def parse_plain(text: str, decimals: int) -> int | None:
-    """Value of a plain non-negative decimal as an int with `decimals` digits; None when it is no such number or is finer than that."""
+    """Value of a plain non-negative decimal as an int with `decimals` digits; None when it is none or is finer."""
     match = _PLAIN.match(text)
     if match is None:
         return None

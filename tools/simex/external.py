@@ -5,9 +5,10 @@ A 0600 unix socket, one JSON object per line:
     {"i": "binance:BTC/USDT", "b": [["64250.01", "0.5"], ...], "a": [...]}       replaces the book of an instrument, best first
     {"i": "binance:BTC/USDT:USDT", "mark": "64249.8", "index": "64250.0", "rate": "0.0001", "next_ms": 1760000000000}
 
-What an account takes stays taken at a price until a pushed quantity there differs from the pushed quantity it was taken from.  No answer
-is sent; a line that cannot be used is counted in `bad_lines` and the last reason kept.
+What an account takes stays taken at a price until a pushed quantity there differs from the pushed quantity it was taken from.
+No answer is sent; a line that cannot be used is counted in `bad_lines` and the last reason kept.
 """
+
 from __future__ import annotations
 
 import asyncio

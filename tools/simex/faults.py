@@ -1,13 +1,15 @@
 """Faults on command: what the control socket plants between the venue and its customers.
 
-A fault is data: channel (`md` market data, `oe` order entry, `ud` user data, `q` queries), verb, target (market, symbol, stream), a count or
-a duration, parameters.  The dialect asks at the points where bytes or orders pass.  Verbs by channel:
+A fault is data: channel (`md` market data, `oe` order entry, `ud` user data, `q` queries), verb, target (market, symbol,
+stream), a count or a duration, parameters.  The dialect asks at the points where bytes or orders pass.  Verbs by channel:
 
-  md  drop, dup, swap, gap, cross, freeze, delay, silent        oe  reject, partial, late, unknown, lostreq, lostresp, delay, silent
+  md  drop, dup, swap, gap, cross, freeze, delay, silent
+  oe  reject, partial, late, unknown, lostreq, lostresp, delay, silent
   ud  drop, dup, delay, silent                                  q   delay, reject, lostresp, silent
 
 `gap` loses one depth event only; `drop` loses whatever comes.  Sans-I/O: later work is handed to `defer`, set by the owner.
 """
+
 from __future__ import annotations
 
 import re
@@ -38,7 +40,7 @@ class Fault:
     verb: str
     market: str | None = None
     symbol: str | None = None
-    kind: str | None = None          # md: stream kind (depth, bookTicker, ...)
+    kind: str | None = None  # md: stream kind (depth, bookTicker, ...)
     count: int | None = 1
     until_ns: int | None = None
     params: dict[str, Any] = field(default_factory=dict)
@@ -48,8 +50,17 @@ class Fault:
         return self.market in (None, market) and self.symbol in (None, symbol)
 
     def describe(self) -> dict[str, Any]:
-        return {"number": self.number, "channel": self.channel, "verb": self.verb, "market": self.market, "symbol": self.symbol,
-                "kind": self.kind, "count": self.count, "used": self.used, "params": self.params}
+        return {
+            "number": self.number,
+            "channel": self.channel,
+            "verb": self.verb,
+            "market": self.market,
+            "symbol": self.symbol,
+            "kind": self.kind,
+            "count": self.count,
+            "used": self.used,
+            "params": self.params,
+        }
 
 
 def _defer_now(delay_s: float, call: Callable[[], None]) -> None:
@@ -65,7 +76,7 @@ class Faults:
         self.has_md = False
         self.has_other = False
         self.defer: Callable[[float, Callable[[], None]], None] = _defer_now
-        self.resend: Callable[[Stream, bytes], None] = lambda stream, payload: None      # set by the owner
+        self.resend: Callable[[Stream, bytes], None] = lambda stream, payload: None  # set by the owner
         self.held_frames = 0
         self._next_number = 1
 
@@ -79,9 +90,17 @@ class Faults:
             raise ValueError(f"verb {verb!r} is none of {sorted(VERBS[channel])} of channel {channel}")
         duration = request.get("duration_ms")
         count = request.get("count", None if duration is not None or verb in ("freeze", "silent") else 1)
-        fault = Fault(self._next_number, channel, verb, request.get("market"), request.get("symbol"), request.get("kind"), count,
-                      None if duration is None else self.clock.mono_ns() + int(float(duration) * 1e6),
-                      {k: v for k, v in request.items() if k not in known})
+        fault = Fault(
+            self._next_number,
+            channel,
+            verb,
+            request.get("market"),
+            request.get("symbol"),
+            request.get("kind"),
+            count,
+            None if duration is None else self.clock.mono_ns() + int(float(duration) * 1e6),
+            {k: v for k, v in request.items() if k not in known},
+        )
         self._next_number += 1
         self.active.append(fault)
         self._note()
@@ -104,15 +123,23 @@ class Faults:
             self.active = alive
             self._note()
 
-    def take(self, channel: str, market: str | None, symbol: str | None, verbs: tuple[str, ...],
-             on: str = "place") -> Fault | None:
-        """The first planted fault that fits, counted as used; None is the usual answer.  `on` tells orders from cancels (channel oe)."""
+    def take(
+        self, channel: str, market: str | None, symbol: str | None, verbs: tuple[str, ...], on: str = "place"
+    ) -> Fault | None:
+        """The first planted fault that fits, counted as used; None is the usual answer.
+
+        `on` tells orders from cancels (channel oe).
+        """
         if not self.active:
             return None
         self._sweep()
         for fault in self.active:
-            if fault.channel == channel and fault.verb in verbs and fault.fits(market, symbol) and (
-                    channel != "oe" or fault.params.get("on", "place") == on):
+            if (
+                fault.channel == channel
+                and fault.verb in verbs
+                and fault.fits(market, symbol)
+                and (channel != "oe" or fault.params.get("on", "place") == on)
+            ):
                 fault.used += 1
                 return fault
         return None

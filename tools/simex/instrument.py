@@ -1,9 +1,10 @@
 """What the simulated venue trades: symbols with their ticks, lots, filters and fees.
 
 `make_pairs` builds the synthetic list (a spot and a perpetual for each coin, with ticks and lots like the real ones);
-`from_exchange_info` takes the venue's own exchangeInfo instead (external and capture markets).  Prices are ints with `px_decimals`
-digits, quantities ints with `qty_decimals`.  Cold code but for `px_text` and `qty_text`, which every frame uses.
+`from_exchange_info` takes the venue's own exchangeInfo instead (external and capture markets).  Prices are ints with
+`px_decimals` digits, quantities ints with `qty_decimals`.  Cold code but for `px_text` and `qty_text`, which every frame uses.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -140,23 +141,41 @@ class Instrument:
         return qty * 10 ** (8 - self.qty_decimals)
 
 
-def _make(market: str, coin: str, price: str, tick: str, step: str, min_notional: str, fees: tuple[str, str], coin_index: int) -> Instrument:
+def _make(
+    market: str, coin: str, price: str, tick: str, step: str, min_notional: str, fees: tuple[str, str], coin_index: int
+) -> Instrument:
     px_decimals, qty_decimals = decimals_of(tick), decimals_of(step)
     tick_int, step_int = to_scaled(tick, px_decimals), to_scaled(step, qty_decimals)
     px = max(tick_int, int(Decimal(price).scaleb(px_decimals)) // tick_int * tick_int)
     max_qty = max(step_int, int(Decimal(30_000_000) / Decimal(price) * 10**qty_decimals) // step_int * step_int)
     return Instrument(
-        market=market, symbol=f"{coin}USDT", base=coin, quote="USDT", tick_text=tick, step_text=step,
-        px_decimals=px_decimals, qty_decimals=qty_decimals, tick=tick_int, step=step_int,
-        min_px=tick_int, max_px=px * 20 // tick_int * tick_int, min_qty=step_int, max_qty=max_qty, market_max_qty=max_qty // 8 // step_int * step_int,
-        min_notional_e8=to_scaled(min_notional, 8), percent_up=Decimal("5" if market == SPOT else "1.05"),
+        market=market,
+        symbol=f"{coin}USDT",
+        base=coin,
+        quote="USDT",
+        tick_text=tick,
+        step_text=step,
+        px_decimals=px_decimals,
+        qty_decimals=qty_decimals,
+        tick=tick_int,
+        step=step_int,
+        min_px=tick_int,
+        max_px=px * 20 // tick_int * tick_int,
+        min_qty=step_int,
+        max_qty=max_qty,
+        market_max_qty=max_qty // 8 // step_int * step_int,
+        min_notional_e8=to_scaled(min_notional, 8),
+        percent_up=Decimal("5" if market == SPOT else "1.05"),
         percent_down=Decimal("0.2" if market == SPOT else "0.95"),
-        maker_fee_e8=to_scaled(fees[0], 8), taker_fee_e8=to_scaled(fees[1], 8), start_px=px, coin_index=coin_index,
+        maker_fee_e8=to_scaled(fees[0], 8),
+        taker_fee_e8=to_scaled(fees[1], 8),
+        start_px=px,
+        coin_index=coin_index,
     )
 
 
 def make_pairs(count: int, spot_fees: tuple[str, str], linear_fees: tuple[str, str]) -> list[Instrument]:
-    """`count` spot instruments followed by their `count` perpetuals; beyond the named coins the list goes on with C051, C052, ..."""
+    """`count` spot instruments followed by their `count` perpetuals; after the named coins come C051, C052, ..."""
     coins = list(COINS[:count])
     for number in range(len(coins) + 1, count + 1):
         price = Decimal(1 + number * 37 % 97) + Decimal(number * 7919 % 1000) / 1000
@@ -166,7 +185,9 @@ def make_pairs(count: int, spot_fees: tuple[str, str], linear_fees: tuple[str, s
     return spot + linear
 
 
-def from_exchange_info(market: str, info: dict[str, Any], fees: tuple[str, str], symbols: Iterable[str] | None = None) -> list[Instrument]:
+def from_exchange_info(
+    market: str, info: dict[str, Any], fees: tuple[str, str], symbols: Iterable[str] | None = None
+) -> list[Instrument]:
     """Instruments of the venue's own exchangeInfo reply; symbols whose amounts need more than 8 decimals are left out."""
     wanted = set(symbols) if symbols is not None else None
     found: list[Instrument] = []
@@ -184,15 +205,30 @@ def from_exchange_info(market: str, info: dict[str, Any], fees: tuple[str, str],
         percent = filters.get("PERCENT_PRICE") or {}
         market_lot = filters.get("MARKET_LOT_SIZE", lot)
         scale_px, scale_qty = 10**px_decimals, 10**qty_decimals
-        found.append(Instrument(
-            market=market, symbol=row["symbol"], base=row["baseAsset"], quote=row["quoteAsset"],
-            tick_text=price["tickSize"], step_text=lot["stepSize"], px_decimals=px_decimals, qty_decimals=qty_decimals,
-            tick=to_scaled(price["tickSize"], px_decimals), step=to_scaled(lot["stepSize"], qty_decimals),
-            min_px=int(Decimal(price["minPrice"]) * scale_px), max_px=int(Decimal(price["maxPrice"]) * scale_px),
-            min_qty=int(Decimal(lot["minQty"]) * scale_qty), max_qty=int(Decimal(lot["maxQty"]) * scale_qty),
-            market_max_qty=int(Decimal(market_lot["maxQty"]) * scale_qty),
-            min_notional_e8=int(Decimal(str(notional.get("minNotional", notional.get("notional", "5")))) * E8),
-            percent_up=Decimal(str(percent.get("multiplierUp", "5"))), percent_down=Decimal(str(percent.get("multiplierDown", "0.2"))),
-            maker_fee_e8=to_scaled(fees[0], 8), taker_fee_e8=to_scaled(fees[1], 8), start_px=0, status=row.get("status", "TRADING"),
-        ))
+        found.append(
+            Instrument(
+                market=market,
+                symbol=row["symbol"],
+                base=row["baseAsset"],
+                quote=row["quoteAsset"],
+                tick_text=price["tickSize"],
+                step_text=lot["stepSize"],
+                px_decimals=px_decimals,
+                qty_decimals=qty_decimals,
+                tick=to_scaled(price["tickSize"], px_decimals),
+                step=to_scaled(lot["stepSize"], qty_decimals),
+                min_px=int(Decimal(price["minPrice"]) * scale_px),
+                max_px=int(Decimal(price["maxPrice"]) * scale_px),
+                min_qty=int(Decimal(lot["minQty"]) * scale_qty),
+                max_qty=int(Decimal(lot["maxQty"]) * scale_qty),
+                market_max_qty=int(Decimal(market_lot["maxQty"]) * scale_qty),
+                min_notional_e8=int(Decimal(str(notional.get("minNotional", notional.get("notional", "5")))) * E8),
+                percent_up=Decimal(str(percent.get("multiplierUp", "5"))),
+                percent_down=Decimal(str(percent.get("multiplierDown", "0.2"))),
+                maker_fee_e8=to_scaled(fees[0], 8),
+                taker_fee_e8=to_scaled(fees[1], 8),
+                start_px=0,
+                status=row.get("status", "TRADING"),
+            )
+        )
     return found

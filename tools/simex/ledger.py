@@ -1,8 +1,10 @@
 """Accounts: balances, futures wallets and positions, orders and fills; the truth that tests compare with.
 
-All money is int with 8 decimals.  A position keeps its exact signed cost beside its quantity, so that realised profits add up to the
-wallet to the last unit whatever the average price rounds to.  Sans-I/O; changed only by the matcher and by control commands.
+All money is int with 8 decimals.  A position keeps its exact signed cost beside its quantity, so that realised profits add up
+to the wallet to the last unit whatever the average price rounds to.  Sans-I/O; changed only by the matcher and by control
+commands.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -40,9 +42,9 @@ class Order:
     side: str
     type: str
     tif: str
-    px: int                       # 0 = MARKET
+    px: int  # 0 = MARKET
     qty: int
-    quote_qty_e8: int             # quoteOrderQty of a spot MARKET order, else 0
+    quote_qty_e8: int  # quoteOrderQty of a spot MARKET order, else 0
     reduce_only: bool
     stp: str
     response: str
@@ -77,7 +79,7 @@ class Position:
     instrument: Instrument
     qty: int = 0
     cost_e8: int = 0
-    realised_e8: int = 0          # accumulated, fees not included
+    realised_e8: int = 0  # accumulated, fees not included
     update_ms: int = 0
 
     def entry_price(self) -> Decimal:
@@ -173,13 +175,19 @@ class Account:
         return {
             "name": self.name,
             "uid": self.uid,
-            "spot": {asset: {"free": format_e8(self.free.get(asset, 0)), "locked": format_e8(self.locked.get(asset, 0))}
-                     for asset in sorted(set(self.free) | set(self.locked))},
+            "spot": {
+                asset: {"free": format_e8(self.free.get(asset, 0)), "locked": format_e8(self.locked.get(asset, 0))}
+                for asset in sorted(set(self.free) | set(self.locked))
+            },
             "linear": {
                 "wallet": {asset: format_e8(amount) for asset, amount in sorted(self.wallet.items())},
                 "positions": {
-                    symbol: {"instrument": p.instrument.name, "qty": format_fixed(p.qty, p.instrument.qty_decimals, p.instrument.qty_decimals),
-                             "cost": format_e8(p.cost_e8), "realised": format_e8(p.realised_e8)}
+                    symbol: {
+                        "instrument": p.instrument.name,
+                        "qty": format_fixed(p.qty, p.instrument.qty_decimals, p.instrument.qty_decimals),
+                        "cost": format_e8(p.cost_e8),
+                        "realised": format_e8(p.realised_e8),
+                    }
                     for symbol, p in sorted(self.positions.items())
                 },
                 "income": self.income,
@@ -191,12 +199,35 @@ class Account:
 def dump_order(order: Order) -> dict[str, Any]:
     instrument = order.instrument
     return {
-        "market": instrument.market, "symbol": instrument.symbol, "instrument": instrument.name, "order_id": order.order_id,
-        "client_id": order.client_id, "side": order.side, "type": order.type, "tif": order.tif, "px": instrument.px_text(order.px),
-        "qty": instrument.qty_text(order.qty), "executed": instrument.qty_text(order.executed), "quote": format_e8(order.cum_quote_e8),
-        "status": order.status, "reduce_only": order.reduce_only, "expiry_reason": order.expiry_reason,
-        "recv_mono_ns": order.recv_mono_ns, "time_ms": order.time_ms, "update_ms": order.update_ms,
-        "fills": [{"trade_id": f.trade_id, "px": instrument.px_text(f.px), "qty": instrument.qty_text(f.qty), "fee": format_e8(f.fee_e8),
-                   "fee_asset": f.fee_asset, "is_maker": f.is_maker, "time_ms": f.time_ms, "realised": format_e8(f.realised_e8)}
-                  for f in order.fills],
+        "market": instrument.market,
+        "symbol": instrument.symbol,
+        "instrument": instrument.name,
+        "order_id": order.order_id,
+        "client_id": order.client_id,
+        "side": order.side,
+        "type": order.type,
+        "tif": order.tif,
+        "px": instrument.px_text(order.px),
+        "qty": instrument.qty_text(order.qty),
+        "executed": instrument.qty_text(order.executed),
+        "quote": format_e8(order.cum_quote_e8),
+        "status": order.status,
+        "reduce_only": order.reduce_only,
+        "expiry_reason": order.expiry_reason,
+        "recv_mono_ns": order.recv_mono_ns,
+        "time_ms": order.time_ms,
+        "update_ms": order.update_ms,
+        "fills": [
+            {
+                "trade_id": f.trade_id,
+                "px": instrument.px_text(f.px),
+                "qty": instrument.qty_text(f.qty),
+                "fee": format_e8(f.fee_e8),
+                "fee_asset": f.fee_asset,
+                "is_maker": f.is_maker,
+                "time_ms": f.time_ms,
+                "realised": format_e8(f.realised_e8),
+            }
+            for f in order.fills
+        ],
     }

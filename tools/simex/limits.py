@@ -1,8 +1,9 @@
 """Request weight and order counts of one market, in the venue's fixed windows.
 
-Weight is per address (here: one), orders per account.  On spot a filled order gives its count back.  `enforce` off counts but never
-refuses.  Source: rest-api.md and faqs/order_count_decrement.md (2026-07), USD-M general-info (2026-05).
+Weight is per address (here: one), orders per account.  On spot a filled order gives its count back.  `enforce` off counts but
+never refuses.  Source: rest-api.md and faqs/order_count_decrement.md (2026-07), USD-M general-info (2026-05).
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -76,10 +77,25 @@ class Limits:
         """The `rateLimits` array of a WS API answer."""
         rows: list[dict[str, Any]] = []
         if account is not None:
-            rows = [{"rateLimitType": "ORDERS", "interval": name, "intervalNum": number, "limit": limit,
-                     "count": self.order_count(account, letter, seconds, now_ms)} for letter, name, number, seconds, limit in self.windows]
-        rows.append({"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": self.weight_max,
-                     "count": self.weight(now_ms)})
+            rows = [
+                {
+                    "rateLimitType": "ORDERS",
+                    "interval": name,
+                    "intervalNum": number,
+                    "limit": limit,
+                    "count": self.order_count(account, letter, seconds, now_ms),
+                }
+                for letter, name, number, seconds, limit in self.windows
+            ]
+        rows.append(
+            {
+                "rateLimitType": "REQUEST_WEIGHT",
+                "interval": "MINUTE",
+                "intervalNum": 1,
+                "limit": self.weight_max,
+                "count": self.weight(now_ms),
+            }
+        )
         return rows
 
     def headers(self, account: Account | None, now_ms: int) -> dict[str, str]:
@@ -92,6 +108,8 @@ class Limits:
     def table(self) -> list[dict[str, Any]]:
         """The `rateLimits` of exchangeInfo."""
         rows = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": self.weight_max}]
-        rows += [{"rateLimitType": "ORDERS", "interval": name, "intervalNum": number, "limit": limit}
-                 for _, name, number, _, limit in self.windows]
+        rows += [
+            {"rateLimitType": "ORDERS", "interval": name, "intervalNum": number, "limit": limit}
+            for _, name, number, _, limit in self.windows
+        ]
         return rows

@@ -1,10 +1,12 @@
 """The synthetic market: seeded prices, ordinary traffic, planted dislocations.
 
 Coins walk together (one common factor and their own noise, both pulled back to the start price so that days do not drift); the
-perpetual stands a few slowly moving basis points from spot.  Ordinary traffic touches the top of a randomly picked instrument, sometimes
-moves it by ticks.  A dislocation shifts one book of a pair for a while through the same calls, so customers see an ordinary update; then
-the basis returns.  Sans-I/O: `step(now)` is called every couple of milliseconds, or by a test with its own time.
+perpetual stands a few slowly moving basis points from spot.  Ordinary traffic touches the top of a randomly picked instrument,
+sometimes moves it by ticks.  A dislocation shifts one book of a pair for a while through the same calls, so customers see an
+ordinary update; then the basis returns.  Sans-I/O: `step(now)` is called every couple of milliseconds, or by a test with its
+own time.
 """
+
 from __future__ import annotations
 
 import math
@@ -22,12 +24,12 @@ from tools.simex.ledger import Fill, Order
 from tools.simex.venue import Venue
 
 STEP_NS = 2_000_000
-WALK_NS = 20_000_000                 # how often mids move
-DRAWS = 1 << 16                      # length of the precomputed random sequences
+WALK_NS = 20_000_000  # how often mids move
+DRAWS = 1 << 16  # length of the precomputed random sequences
 LEVELS_MIN = 60
 LEVELS_MAX = 140
-NEAR_LEVELS = 20                     # levels rebuilt behind a top that jumped
-DEPTH_SLOTS = 50                     # depth events of a market are spread over their 100 ms
+NEAR_LEVELS = 20  # levels rebuilt behind a top that jumped
+DEPTH_SLOTS = 50  # depth events of a market are spread over their 100 ms
 EIGHT_HOURS_MS = 8 * 3600 * 1000
 
 
@@ -52,7 +54,7 @@ class Dislocation:
     start_mono_ns: int
     until_mono_ns: int
     wall_ns: int
-    planted: str                    # "market" or "command"
+    planted: str  # "market" or "command"
     is_taken: bool = False
     taken_mono_ns: int = 0
 
@@ -64,13 +66,13 @@ class MarketOptions:
     seed: int = 1
     background_msgs_per_s: float = 1500.0
     dislocations_per_s: float = 1.0
-    dislocation_bps: float = 20.0              # what a round trip earns beyond all taker fees and spreads
+    dislocation_bps: float = 20.0  # what a round trip earns beyond all taker fees and spreads
     dislocation_ms: float = 400.0
-    dislocation_end: str = "either"            # time | taken | either
+    dislocation_end: str = "either"  # time | taken | either
     dislocation_after_take_ms: float = 25.0
-    dislocation_leg: str = "both"              # linear | spot | both
-    dislocation_direction: str = "premium"     # premium: perpetual dear; discount: perpetual cheap; both
-    dislocation_usd: float = 60_000.0          # size planted at the touch
+    dislocation_leg: str = "both"  # linear | spot | both
+    dislocation_direction: str = "premium"  # premium: perpetual dear; discount: perpetual cheap; both
+    dislocation_usd: float = 60_000.0  # size planted at the touch
     level_usd: float = 20_000.0
     volatility_bps_per_s: float = 0.8
     funding_interval_s: float = 28_800.0
@@ -141,7 +143,7 @@ class SyntheticMarket:
         self._last_built = 0
         venue.fill_watchers.append(self.on_fill)
 
-    # ---- building the books -----------------------------------------------------------------------------------------------------
+    # ---- building the books ----------------------------------------------------------------------
 
     @staticmethod
     def _level_offsets(rng: np.random.Generator) -> list[list[int]]:
@@ -165,8 +167,9 @@ class SyntheticMarket:
             if instrument.market == LINEAR:
                 interval_ms = int(self.options.funding_interval_s * 1000)
                 rate = int(self._rng.normal(0.0001, 0.00005) * E8)
-                self.venue.funding[instrument.symbol] = FundingState(rate, (now_ms // interval_ms + 1) * interval_ms,
-                                                                     max(1, interval_ms // 3_600_000), interval_ms)
+                self.venue.funding[instrument.symbol] = FundingState(
+                    rate, (now_ms // interval_ms + 1) * interval_ms, max(1, interval_ms // 3_600_000), interval_ms
+                )
         for book in self._books:
             book.shown_top = book.top()
         self._next_walk_ns = now_ns + WALK_NS
@@ -193,7 +196,7 @@ class SyntheticMarket:
         return max(1, int(self._unit[index] * self._size[self._cursor] / step)) * step
 
     def _set_top(self, index: int, bid: int, ask: int, near: int = NEAR_LEVELS) -> None:
-        """Move the market's best prices there: what is in between goes, what is missing comes, the far end stays within bounds."""
+        """Move the market's best prices there: what is in between goes, what is missing comes, the far end stays bounded."""
         instrument = self.venue.instruments[index]
         book = self._books[index]
         now_ms = 0
@@ -209,7 +212,7 @@ class SyntheticMarket:
     @staticmethod
     def _clear_beyond(book: Book, is_bid: bool, px: int) -> None:
         prices = book.bid_prices if is_bid else book.ask_prices
-        gone = prices[bisect_left(prices, px + 1):] if is_bid else prices[:bisect_left(prices, px)]
+        gone = prices[bisect_left(prices, px + 1) :] if is_bid else prices[: bisect_left(prices, px)]
         for price in gone:
             book.set_market(is_bid, price, 0)
 
@@ -234,10 +237,10 @@ class SyntheticMarket:
                 if price > 0:
                     book.set_market(is_bid, price, self._draw_qty(index))
         elif len(prices) > LEVELS_MAX:
-            for price in (prices[:8] if is_bid else prices[-8:]):
+            for price in prices[:8] if is_bid else prices[-8:]:
                 book.set_market(is_bid, price, 0)
 
-    # ---- the passing of time ------------------------------------------------------------------------------------------------------
+    # ---- the passing of time ---------------------------------------------------------------------
 
     def step(self, now_ns: int) -> None:
         """Everything that is due until now."""
@@ -319,8 +322,9 @@ class SyntheticMarket:
         top = book.top()
         if top is not None:
             trade_id = self.venue.matcher.take_trade_id(instrument)
-            self.venue.data[instrument.market].trade(instrument, top[2] if is_buy else top[0], self._draw_qty(instrument.index), not is_buy,
-                                                     trade_id, now_ms)
+            self.venue.data[instrument.market].trade(
+                instrument, top[2] if is_buy else top[0], self._draw_qty(instrument.index), not is_buy, trade_id, now_ms
+            )
 
     def _flush_slots(self, now_ns: int, now_ms: int) -> None:
         slot_ns = 100_000_000 // DEPTH_SLOTS
@@ -357,8 +361,10 @@ class SyntheticMarket:
         index_text = f"{index_px // E8}.{index_px % E8:08d}"
         sign = "-" if funding.rate_e8 < 0 else ""
         rate = abs(funding.rate_e8)
-        return (f'{{"e":"markPriceUpdate","E":{now_ms},"s":"{symbol}","p":"{text}","ap":"{text}","i":"{index_text}","P":"{text}",'
-                f'"r":"{sign}{rate // E8}.{rate % E8:08d}","T":{funding.next_ms}}}').encode()
+        return (
+            f'{{"e":"markPriceUpdate","E":{now_ms},"s":"{symbol}","p":"{text}","ap":"{text}","i":"{index_text}","P":"{text}",'
+            f'"r":"{sign}{rate // E8}.{rate % E8:08d}","T":{funding.next_ms}}}'
+        ).encode()
 
     def _every_second(self, now_ms: int) -> None:
         self.set_marks()
@@ -383,13 +389,19 @@ class SyntheticMarket:
         for account in self.venue.accounts.values():
             self.venue.matcher.pay_funding(account, instrument, funding.rate_e8, now_ms)
         mark = self.venue.matcher.mark_px_e8[symbol]
-        funding.history.append({"symbol": symbol, "fundingRate": f"{funding.rate_e8 / E8:.8f}", "fundingTime": funding.next_ms,
-                                "markPrice": f"{mark // E8}.{mark % E8:08d}"})
+        funding.history.append(
+            {
+                "symbol": symbol,
+                "fundingRate": f"{funding.rate_e8 / E8:.8f}",
+                "fundingTime": funding.next_ms,
+                "markPrice": f"{mark // E8}.{mark % E8:08d}",
+            }
+        )
         funding.next_ms += funding.interval_ms
         funding.rate_e8 = int(self._rng.normal(0.0001, 0.00005) * E8)
         self.venue.settle()
 
-    # ---- dislocations ---------------------------------------------------------------------------------------------------------------
+    # ---- dislocations ----------------------------------------------------------------------------
 
     def _schedule_dislocation(self, now_ns: int) -> None:
         if self.dislocations_on and self.options.dislocations_per_s > 0:
@@ -405,17 +417,28 @@ class SyntheticMarket:
                 spreads += (top[2] - top[0]) / top[0]
         return fees + 2 * spreads + net_bps * 1e-4
 
-    def plant(self, now_ns: int, now_ms: int, pair: tuple[Instrument, Instrument] | None = None, net_bps: float | None = None,
-              duration_ms: float | None = None, leg: str | None = None, direction: str | None = None) -> Dislocation | None:
+    def plant(
+        self,
+        now_ns: int,
+        now_ms: int,
+        pair: tuple[Instrument, Instrument] | None = None,
+        net_bps: float | None = None,
+        duration_ms: float | None = None,
+        leg: str | None = None,
+        direction: str | None = None,
+    ) -> Dislocation | None:
         """Shift one book of a pair now; None when no pair is free."""
         options = self.options
         if pair is None:
-            free = [n for n, (s, p) in enumerate(self.pairs) if s.index not in self.active and p.index not in self.active
-                    and n not in self._recent_pairs]
+            free = [
+                n
+                for n, (s, p) in enumerate(self.pairs)
+                if s.index not in self.active and p.index not in self.active and n not in self._recent_pairs
+            ]
             if not free:
                 return None
             number = free[int(self._rng.integers(len(free)))]
-            self._recent_pairs = [*self._recent_pairs, number][-(len(self.pairs) // 4):] if len(self.pairs) >= 4 else []
+            self._recent_pairs = [*self._recent_pairs, number][-(len(self.pairs) // 4) :] if len(self.pairs) >= 4 else []
             pair = self.pairs[number]
         spot, perp = pair
         leg = leg or options.dislocation_leg
@@ -433,18 +456,35 @@ class SyntheticMarket:
         lasting = options.dislocation_ms if duration_ms is None else duration_ms
         if options.dislocation_end == "taken" and duration_ms is None:
             lasting = 3_600_000.0
-        dislocation = Dislocation(self.planted_count, instrument, sign * amount * 1e4, now_ns, now_ns + int(lasting * 1e6),
-                                  self.venue.clock.wall_ms() * 1_000_000, "market" if net_bps is None else "command")
+        dislocation = Dislocation(
+            self.planted_count,
+            instrument,
+            sign * amount * 1e4,
+            now_ns,
+            now_ns + int(lasting * 1e6),
+            self.venue.clock.wall_ms() * 1_000_000,
+            "market" if net_bps is None else "command",
+        )
         self.active[instrument.index] = dislocation
         self.shift[instrument.index] = sign * amount
         self._move(instrument, now_ms, self._planted_qty(instrument))
         sent_ns = self.venue.data[instrument.market].last_send_ns
         top = self._books[instrument.index].shown_top
         record = {
-            "event": "start", "number": dislocation.number, "instrument": instrument.name, "market": instrument.market, "symbol": instrument.symbol,
-            "pair": [spot.name, perp.name], "direction": direction, "shift_bps": round(dislocation.shift_bps, 4),
-            "sent_mono_ns": sent_ns, "mono_ns": self.venue.clock.mono_ns(), "wall_ns": dislocation.wall_ns,
-            "bid": instrument.px_text(top[0]) if top else None, "ask": instrument.px_text(top[2]) if top else None}
+            "event": "start",
+            "number": dislocation.number,
+            "instrument": instrument.name,
+            "market": instrument.market,
+            "symbol": instrument.symbol,
+            "pair": [spot.name, perp.name],
+            "direction": direction,
+            "shift_bps": round(dislocation.shift_bps, 4),
+            "sent_mono_ns": sent_ns,
+            "mono_ns": self.venue.clock.mono_ns(),
+            "wall_ns": dislocation.wall_ns,
+            "bid": instrument.px_text(top[0]) if top else None,
+            "ask": instrument.px_text(top[2]) if top else None,
+        }
         self._record(record)
         return dislocation
 
@@ -480,8 +520,16 @@ class SyntheticMarket:
         del self.active[instrument.index]
         self.shift[instrument.index] = 0.0
         self._move(instrument, now_ms, None)
-        self._record({"event": "end", "number": dislocation.number, "instrument": instrument.name, "is_taken": dislocation.is_taken,
-                      "taken_mono_ns": dislocation.taken_mono_ns, "mono_ns": self.venue.clock.mono_ns()})
+        self._record(
+            {
+                "event": "end",
+                "number": dislocation.number,
+                "instrument": instrument.name,
+                "is_taken": dislocation.is_taken,
+                "taken_mono_ns": dislocation.taken_mono_ns,
+                "mono_ns": self.venue.clock.mono_ns(),
+            }
+        )
 
     def on_fill(self, instrument: Instrument, order: Order, fill: Fill) -> None:
         """An account took from a dislocated book: remember it, and let the basis return soon if so configured."""

@@ -1,9 +1,11 @@
 """Matching and settlement: orders against a book, balances and positions moved exactly.
 
-Takes parsed, filter-checked orders; walks visible levels best first (at one price the market's quantity before resting orders of
-accounts, those by age); settles each fill in the asset Binance charges (spot buy: base, spot sell: quote, USD-M: USDT; BNB when burn is
-on).  What happened is told to `listener` in the order in which the venue would publish it.  Sans-I/O, no clock of its own.
+Takes parsed, filter-checked orders; walks visible levels best first (at one price the market's quantity before resting orders
+of accounts, those by age); settles each fill in the asset Binance charges (spot buy: base, spot sell: quote, USD-M: USDT; BNB
+when burn is on).  What happened is told to `listener` in the order in which the venue would publish it.  Sans-I/O, no clock of
+its own.
 """
+
 from __future__ import annotations
 
 from typing import Protocol
@@ -57,7 +59,7 @@ class Matcher:
         self._next_trade_id[key] += 1
         return self._next_trade_id[key]
 
-    # ---- margin -------------------------------------------------------------------------------------------------------------
+    # ---- margin ----------------------------------------------------------------------------------
 
     def available_margin_e8(self, account: Account, asset: str = "USDT") -> int:
         """Wallet and unrealised loss or profit, less initial margin of positions and of open orders."""
@@ -80,13 +82,15 @@ class Matcher:
         opening = order.qty
         if held_qty and (held_qty > 0) != (signed > 0):
             opening = max(0, order.qty - abs(held_qty))
-        if opening and instrument.amount_e8(px, opening) // account.leverage_of(instrument.symbol) > self.available_margin_e8(account):
+        if opening and instrument.amount_e8(px, opening) // account.leverage_of(instrument.symbol) > self.available_margin_e8(
+            account
+        ):
             raise errors.insufficient_margin()
 
-    # ---- placing ------------------------------------------------------------------------------------------------------------
+    # ---- placing ---------------------------------------------------------------------------------
 
     def place(self, order: Order, now_ms: int, fill_cap: int | None = None) -> Order:
-        """Accept or refuse (VenueError) and match; afterwards the order rests or is done.  `fill_cap` limits what may trade now."""
+        """Accept or refuse (VenueError) and match; afterwards the order rests or is done.  `fill_cap` bounds what may trade."""
         account, instrument = order.account, order.instrument
         book = self.book(instrument)
         crosses = self._crosses(order, book)
@@ -175,7 +179,7 @@ class Matcher:
         best = (book.best_ask() if order.is_buy else book.best_bid()) or 0
         self._check_margin(order, order.px or best)
 
-    # ---- matching -----------------------------------------------------------------------------------------------------------
+    # ---- matching --------------------------------------------------------------------------------
 
     def _match(self, order: Order, book: Book, now_ms: int, fill_cap: int | None) -> str:
         """Take what can be taken; returns why it stopped early ("" , "STP", "REDUCE")."""
@@ -281,7 +285,7 @@ class Matcher:
         account.add_free(received_asset, received - fee)
         return fee, fee_asset
 
-    # ---- the end of an order --------------------------------------------------------------------------------------------------
+    # ---- the end of an order ---------------------------------------------------------------------
 
     def _finish(self, order: Order, book: Book, now_ms: int, stopped: str) -> None:
         if not order.is_open:
@@ -339,7 +343,7 @@ class Matcher:
     def open_orders(self, account: Account, market: str, symbol: str | None) -> list[Order]:
         return [o for o in account.open_by_client[market].values() if symbol is None or o.instrument.symbol == symbol]
 
-    # ---- things that happen to an account -------------------------------------------------------------------------------------
+    # ---- things that happen to an account --------------------------------------------------------
 
     def pay_funding(self, account: Account, instrument: Instrument, rate_e8: int, now_ms: int) -> int:
         """Charge or pay one funding interval on the account's position; returns the signed amount in 1e-8."""
@@ -350,7 +354,15 @@ class Matcher:
         notional = position.qty * mark // 10**instrument.qty_decimals
         paid = -(notional * rate_e8 // E8)
         account.wallet[instrument.quote] = account.wallet.get(instrument.quote, 0) + paid
-        account.income.append({"symbol": instrument.symbol, "incomeType": "FUNDING_FEE", "income_e8": paid, "asset": instrument.quote,
-                               "time": now_ms, "tranId": 9_689_322_392 + len(account.income)})
+        account.income.append(
+            {
+                "symbol": instrument.symbol,
+                "incomeType": "FUNDING_FEE",
+                "income_e8": paid,
+                "asset": instrument.quote,
+                "time": now_ms,
+                "tranId": 9_689_322_392 + len(account.income),
+            }
+        )
         self.listener.on_linear_account(account, "FUNDING_FEE", [])
         return paid

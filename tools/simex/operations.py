@@ -1,7 +1,9 @@
 """What both markets' operations share: reading parameters, finding orders, faults around order entry.
 
-An operation takes an account and text parameters and returns plain data or raises VenueError; REST and WS API are two ways of calling it.
+An operation takes an account and text parameters and returns plain data or raises VenueError; REST and WS API are two ways of
+calling it.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from tools.simex.ledger import Account, Order
 from tools.simex.venue import Venue
 
 Params = dict[str, str]
-Reply = Callable[[Any], None]          # called with the result, or with a VenueError
+Reply = Callable[[Any], None]  # called with the result, or with a VenueError
 
 SIDES = ("BUY", "SELL")
 STP_MODES = ("NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER")
@@ -36,9 +38,19 @@ def one_of(params: Params, name: str, allowed: tuple[str, ...], default: str | N
             raise errors.mandatory(name)
         return default
     if value not in allowed:
-        raise VenueError(-1115, "Invalid timeInForce.") if name == "timeInForce" else (
-            VenueError(-1117, "Invalid side.") if name == "side" else (
-                VenueError(-1116, "Invalid orderType.") if name == "type" else VenueError(-1130, f"Data sent for parameter '{name}' is not valid.")))
+        raise (
+            VenueError(-1115, "Invalid timeInForce.")
+            if name == "timeInForce"
+            else (
+                VenueError(-1117, "Invalid side.")
+                if name == "side"
+                else (
+                    VenueError(-1116, "Invalid orderType.")
+                    if name == "type"
+                    else VenueError(-1130, f"Data sent for parameter '{name}' is not valid.")
+                )
+            )
+        )
     return value
 
 
@@ -92,7 +104,7 @@ class Operations:
             raise VenueError(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
         return account.find(self.market, instrument.symbol, order_id, client_id)
 
-    # ---- overridden -----------------------------------------------------------------------------------------------------------
+    # ---- overridden ------------------------------------------------------------------------------
 
     def parse_order(self, account: Account, params: Params) -> Order:
         raise NotImplementedError
@@ -100,7 +112,7 @@ class Operations:
     def order_reply(self, order: Order) -> dict[str, Any]:
         raise NotImplementedError
 
-    # ---- order entry with faults ------------------------------------------------------------------------------------------------
+    # ---- order entry with faults -----------------------------------------------------------------
 
     def place(self, account: Account, params: Params, fill_fraction: float | None = None) -> dict[str, Any]:
         order = self.parse_order(account, params)
@@ -128,8 +140,13 @@ class Operations:
         if fault.verb == "partial":
             reply(self.attempt(lambda: execute(float(options.get("fraction", 0.5)))))
         elif fault.verb == "reject":
-            reply(VenueError(int(options.get("code", -2010)), options.get("msg", "Account has insufficient balance for requested action."),
-                             int(options.get("status", 400))))
+            reply(
+                VenueError(
+                    int(options.get("code", -2010)),
+                    options.get("msg", "Account has insufficient balance for requested action."),
+                    int(options.get("status", 400)),
+                )
+            )
         elif fault.verb == "lostresp":
             self.attempt(lambda: execute(None))
         elif fault.verb == "unknown":

@@ -1,8 +1,10 @@
 """Market from recordings: raw frames passed on at their recorded times, books kept beside them so that orders can be filled.
 
-Files are gzip text, `<recv_ns> <frame>` a line (../shared/data/README.md).  A frame goes byte for byte to the subscribers of its stream; a
-recorded REST snapshot fills the book.  What an account takes is gone from this book until the next frame sets that level again.
+Files are gzip text, `<recv_ns> <frame>` a line (../shared/data/README.md).  A frame goes byte for byte to the subscribers of
+its stream; a recorded REST snapshot fills the book.  What an account takes is gone from this book until the next frame sets
+that level again.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -96,7 +98,11 @@ class Playback:
             return
         if kind == "depthUpdate":
             self._apply_depth(instrument, message)
-            names = [name for name, stream in self.venue.data[market].streams.items() if stream.kind == "depth" and stream.instrument is instrument]
+            names = [
+                name
+                for name, stream in self.venue.data[market].streams.items()
+                if stream.kind == "depth" and stream.instrument is instrument
+            ]
         else:
             names = [f"{instrument.symbol.lower()}@{kind}"]
         body = orjson.dumps(message) if frame.startswith(b'{"stream"') else frame

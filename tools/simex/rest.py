@@ -1,8 +1,9 @@
 """The REST dialect of either market: method, target, headers and body in, status, headers and body out.
 
-Checks keys, signatures (over the raw query and body) and time stamps, spends weight, calls the market's operation.  Sans-I/O: the shell
-brings HTTP.  Source: rest-api.md (2026-07), USD-M general-info (2026-05).
+Checks keys, signatures (over the raw query and body) and time stamps, spends weight, calls the market's operation.  Sans-I/O:
+the shell brings HTTP.  Source: rest-api.md (2026-07), USD-M general-info (2026-05).
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,7 +22,10 @@ from tools.simex.operations import Operations
 from tools.simex.spot import REST_TABLE as SPOT_TABLE
 from tools.simex.venue import Venue
 
-TABLES: dict[str, dict[tuple[str, str], tuple[str, int | str, bool | str]]] = {"spot": SPOT_TABLE, "linear": LINEAR_TABLE}  # type: ignore[dict-item]
+TABLES: dict[str, dict[tuple[str, str], tuple[str, int | str, bool | str]]] = {
+    "spot": SPOT_TABLE,
+    "linear": LINEAR_TABLE,
+}
 
 
 @dataclass(slots=True)
@@ -43,9 +47,17 @@ class RestDialect:
         self.table = TABLES[operations.market]
         self.paths = {path for _, path in self.table}
 
-    def handle(self, method: str, path: str, query: str, body: str, api_key: str | None, recv_mono_ns: int,
-               reply: Callable[[RestReply], None]) -> None:
-        """Answer through `reply`, at once unless a planted fault delays or loses it.  Market data that follows is sent after it."""
+    def handle(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        body: str,
+        api_key: str | None,
+        recv_mono_ns: int,
+        reply: Callable[[RestReply], None],
+    ) -> None:
+        """Answer through `reply`, at once unless a planted fault delays or loses it.  Market data follows it."""
         self.venue.recv_mono_ns = recv_mono_ns
         account: Account | None = None
         row = self.table.get((method, path))
@@ -84,7 +96,9 @@ class RestDialect:
         """True when a planted fault takes care of the answer."""
         faults, market = self.venue.faults, self.operations.market
         if name in ("cancel", "cancel_all"):
-            fault = faults.take("oe", market, params.get("symbol"), ("lostreq", "lostresp", "reject", "delay", "silent"), "cancel")
+            fault = faults.take(
+                "oe", market, params.get("symbol"), ("lostreq", "lostresp", "reject", "delay", "silent"), "cancel"
+            )
         else:
             fault = faults.take("q", market, params.get("symbol"), ("delay", "lostresp", "silent"))
         if fault is None:
@@ -95,6 +109,7 @@ class RestDialect:
             self.operations.attempt(lambda: getattr(self.operations, name)(account, params))
             self.venue.settle()
         if fault.verb == "delay":
+
             def later() -> None:
                 outcome = self.operations.attempt(lambda: getattr(self.operations, name)(account, params))
                 reply(self._reply(outcome, account))

@@ -1,8 +1,9 @@
 """The socket shell: websockets (picows) and HTTP (aiohttp) around the sans-I/O venue.
 
-One thread, one event loop.  Stamps the receipt of each request first, hands bytes to the dialect, writes what it returns; owns the timers
-(market steps, pings, connection life).  Nothing here knows what a message means.
+One thread, one event loop.  Stamps the receipt of each request first, hands bytes to the dialect, writes what it returns; owns
+the timers (market steps, pings, connection life).  Nothing here knows what a message means.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -26,7 +27,7 @@ from tools.simex.venue import Venue
 from tools.simex.ws_api import WsApiSession
 
 MESSAGES_PER_S_MAX = {SPOT: 5, LINEAR: 10}
-WRITE_BUFFER_MAX_BYTES = 32 << 20      # a reader further behind than this is cut, as the venue would
+WRITE_BUFFER_MAX_BYTES = 32 << 20  # a reader further behind than this is cut, as the venue would
 PONG_TIMEOUT_S = {SPOT: 60.0, LINEAR: 600.0}
 
 
@@ -139,7 +140,7 @@ class Server:
         self.silent = {"md": False, "oe": False, "ud": False}
         self.has_no_pong = False
         self.refuse_until_ns = 0
-        self.http_fault: tuple[int, str, int] | None = None      # status, text, how often
+        self.http_fault: tuple[int, str, int] | None = None  # status, text, how often
         self.frames_sent = 0
         self.slow_consumers = 0
         self.endpoints: dict[str, str] = {}
@@ -147,7 +148,7 @@ class Server:
         self._latency_s = config.latency_us / 1e6
         self.ping_s = {SPOT: config.spot_ping_s, LINEAR: config.linear_ping_s}
 
-    # ---- opening ------------------------------------------------------------------------------------------------------------------
+    # ---- opening ---------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Open all ports; OSError names the one that is taken."""
@@ -158,25 +159,39 @@ class Server:
             "spot_ws_api": await self._open_ws("spot_ws_api", lambda request: self._api_socket(SPOT, "/ws-api/v3", request)),
             "linear_rest": await self._open_rest(LINEAR),
             "linear_ws": await self._open_ws("linear_ws", lambda request: self._market_socket(LINEAR, request)),
-            "linear_ws_api": await self._open_ws("linear_ws_api", lambda request: self._api_socket(LINEAR, "/ws-fapi/v1", request)),
+            "linear_ws_api": await self._open_ws(
+                "linear_ws_api", lambda request: self._api_socket(LINEAR, "/ws-fapi/v1", request)
+            ),
         }
         host = self.config.host
         linear_ws = f"{wss}://{host}:{ports['linear_ws']}"
         self.endpoints = {
-            "spot_rest": f"{https}://{host}:{ports['spot_rest']}", "spot_ws": f"{wss}://{host}:{ports['spot_ws']}",
+            "spot_rest": f"{https}://{host}:{ports['spot_rest']}",
+            "spot_ws": f"{wss}://{host}:{ports['spot_ws']}",
             "spot_ws_api": f"{wss}://{host}:{ports['spot_ws_api']}/ws-api/v3",
-            "linear_rest": f"{https}://{host}:{ports['linear_rest']}", "linear_ws_public": f"{linear_ws}/public",
-            "linear_ws_market": f"{linear_ws}/market", "linear_ws_private": f"{linear_ws}/private",
+            "linear_rest": f"{https}://{host}:{ports['linear_rest']}",
+            "linear_ws_public": f"{linear_ws}/public",
+            "linear_ws_market": f"{linear_ws}/market",
+            "linear_ws_private": f"{linear_ws}/private",
             "linear_ws_api": f"{wss}://{host}:{ports['linear_ws_api']}/ws-fapi/v1",
         }
 
     async def _open_ws(self, role: str, factory: Callable[[WSUpgradeRequest], Connection | None]) -> int:
         port = self.config.ports.get(role, 0)
         try:
-            server = await ws_create_server(factory, self.config.host, port, enable_auto_pong=False, max_frame_size=1 << 20,
-                                            websocket_handshake_timeout=5, ssl=self.tls)
+            server = await ws_create_server(
+                factory,
+                self.config.host,
+                port,
+                enable_auto_pong=False,
+                max_frame_size=1 << 20,
+                websocket_handshake_timeout=5,
+                ssl=self.tls,
+            )
         except OSError as error:
-            raise OSError(error.errno, f"{role}: port {port} of {self.config.host} cannot be opened: {error.strerror or error}") from None
+            raise OSError(
+                error.errno, f"{role}: port {port} of {self.config.host} cannot be opened: {error.strerror or error}"
+            ) from None
         self._closers.append(server.close)
         return int(server.sockets[0].getsockname()[1])
 
@@ -194,7 +209,9 @@ class Server:
             await site.start()
         except OSError as error:
             await runner.cleanup()
-            raise OSError(error.errno, f"{role}: port {port} of {self.config.host} cannot be opened: {error.strerror or error}") from None
+            raise OSError(
+                error.errno, f"{role}: port {port} of {self.config.host} cannot be opened: {error.strerror or error}"
+            ) from None
         self._closers.append(runner.cleanup)
         return int(site._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
 
@@ -211,7 +228,7 @@ class Server:
                 connection.transport.disconnect(False)
         await asyncio.sleep(0)
 
-    # ---- routing ------------------------------------------------------------------------------------------------------------------
+    # ---- routing ---------------------------------------------------------------------------------
 
     def _market_socket(self, market: str, request: WSUpgradeRequest) -> Connection | None:
         if time.monotonic_ns() < self.refuse_until_ns:
@@ -256,7 +273,7 @@ class Server:
             return web.Response(status=504)
         return web.Response(status=outcome.status, body=outcome.body, headers=outcome.headers, content_type="application/json")
 
-    # ---- timers -------------------------------------------------------------------------------------------------------------------
+    # ---- timers ----------------------------------------------------------------------------------
 
     def every_second(self) -> None:
         """Pings with a payload to be echoed, and the end of a connection's life."""

@@ -1,9 +1,11 @@
 """Market data streams of one Binance market: subscriptions in, frames out.
 
-`MarketData` keeps who wants which stream and builds each payload once; `MarketSession` is one websocket's dialect (SUBSCRIBE and friends,
-raw or combined wrapping, the three routes of USD-M).  Bytes in, bytes out: a session's `send` is a callable given by whoever owns the socket.
-Source: binance-spot-api-docs web-socket-streams.md (2026-07), USD-M websocket-market-streams (2026-05), routes announced 2026-03-05.
+`MarketData` keeps who wants which stream and builds each payload once; `MarketSession` is one websocket's dialect (SUBSCRIBE
+and friends, raw or combined wrapping, the three routes of USD-M).  Bytes in, bytes out: a session's `send` is a callable given
+by whoever owns the socket. Source: binance-spot-api-docs web-socket-streams.md (2026-07), USD-M websocket-market-streams
+(2026-05), routes announced 2026-03-05.
 """
+
 from __future__ import annotations
 
 import re
@@ -21,7 +23,9 @@ from tools.simex.instrument import LINEAR, SPOT, Instrument
 
 Send = Callable[[bytes], None]
 
-_STREAM = re.compile(r"^([a-z0-9_]+)@(depth(?:5|10|20)?|bookTicker|trade|aggTrade|markPrice)(?:@(0ms|100ms|250ms|500ms|1000ms|1s|3s))?$")
+_STREAM = re.compile(
+    r"^([a-z0-9_]+)@(depth(?:5|10|20)?|bookTicker|trade|aggTrade|markPrice)(?:@(0ms|100ms|250ms|500ms|1000ms|1s|3s))?$"
+)
 DEFAULT_DEPTH_MS = {SPOT: 1000, LINEAR: 250}
 STREAMS_MAX = 1024
 
@@ -41,7 +45,7 @@ class Stream:
         self.sessions: list[MarketSession] = []
         self.tracker: DepthTracker | None = None
         self.wrapper = b'{"stream":"' + name.encode() + b'","data":'
-        self.held: bytes | None = None      # a frame kept back by the fault `swap`
+        self.held: bytes | None = None  # a frame kept back by the fault `swap`
 
 
 class MarketData:
@@ -59,11 +63,11 @@ class MarketData:
         self.frames_built = 0
         self.last_trade: dict[str, dict[str, Any]] = {}
         self.trades: dict[str, deque[dict[str, Any]]] = {symbol: deque(maxlen=500) for symbol in books}
-        self.note_send_time = False     # a dislocation is being published: remember when its first frame left
+        self.note_send_time = False  # a dislocation is being published: remember when its first frame left
         self.last_send_ns = 0
-        self.raw_mode = False           # market: capture - recorded frames are passed on, none are built
+        self.raw_mode = False  # market: capture - recorded frames are passed on, none are built
 
-    # ---- subscriptions ------------------------------------------------------------------------------------------------------
+    # ---- subscriptions ---------------------------------------------------------------------------
 
     def open_stream(self, name: str) -> Stream | None:
         """The stream of that name; None when there is no such stream (the venue accepts it and stays silent)."""
@@ -97,7 +101,7 @@ class MarketData:
         del self.streams[stream.name]
         self.by_kind[(stream.kind, stream.instrument.symbol)].remove(stream)
 
-    # ---- sending ------------------------------------------------------------------------------------------------------------
+    # ---- sending ---------------------------------------------------------------------------------
 
     def publish(self, stream: Stream, payload: bytes) -> None:
         """Send one payload to all sessions of the stream, through the market-data faults."""
@@ -162,8 +166,10 @@ class MarketData:
         if self.market == SPOT:
             text = f'{{"e":"depthUpdate","E":{now_ms},"s":"{instrument.symbol}",{ids},"b":[{bids}],"a":[{asks}]}}'
         else:
-            text = (f'{{"e":"depthUpdate","E":{now_ms},"T":{now_ms},"s":"{instrument.symbol}",{ids},"pu":{tracker.last_id},'
-                    f'"b":[{bids}],"a":[{asks}]}}')
+            text = (
+                f'{{"e":"depthUpdate","E":{now_ms},"T":{now_ms},"s":"{instrument.symbol}",{ids},"pu":{tracker.last_id},'
+                f'"b":[{bids}],"a":[{asks}]}}'
+            )
         tracker.last_id = book.update_id
         tracker.bids.clear()
         tracker.asks.clear()
@@ -183,14 +189,28 @@ class MarketData:
         if self.market == SPOT:
             payload = {"lastUpdateId": book.update_id, "bids": bids, "asks": asks}
         else:
-            payload = {"e": "depthUpdate", "E": now_ms, "T": now_ms, "s": instrument.symbol, "U": book.update_id, "u": book.update_id,
-                       "pu": book.update_id - 3, "b": bids, "a": asks}
+            payload = {
+                "e": "depthUpdate",
+                "E": now_ms,
+                "T": now_ms,
+                "s": instrument.symbol,
+                "U": book.update_id,
+                "u": book.update_id,
+                "pu": book.update_id - 3,
+                "b": bids,
+                "a": asks,
+            }
         self.publish(stream, orjson.dumps(payload))
 
     def trade(self, instrument: Instrument, px: int, qty: int, buyer_is_maker: bool, trade_id: int, now_ms: int) -> None:
         symbol = instrument.symbol
-        record = {"id": trade_id, "price": instrument.px_text(px), "qty": instrument.qty_text(qty), "time": now_ms,
-                  "isBuyerMaker": buyer_is_maker}
+        record = {
+            "id": trade_id,
+            "price": instrument.px_text(px),
+            "qty": instrument.qty_text(qty),
+            "time": now_ms,
+            "isBuyerMaker": buyer_is_maker,
+        }
         self.trades[symbol].append(record)
         for kind, id_field in (("trade", "t"), ("aggTrade", "a")):
             for stream in self.by_kind.get((kind, symbol), ()):
@@ -320,5 +340,10 @@ class MarketSession:
             self._error(2, f"Invalid request: unknown method {method!r}", request_id)
 
     def _error(self, code: int, msg: str, request_id: Any) -> None:
-        self.send(orjson.dumps({"error": {"code": code, "msg": msg}, "id": request_id} if self.data.market == LINEAR
-                               else {"code": code, "msg": msg, "id": request_id}))
+        self.send(
+            orjson.dumps(
+                {"error": {"code": code, "msg": msg}, "id": request_id}
+                if self.data.market == LINEAR
+                else {"code": code, "msg": msg, "id": request_id}
+            )
+        )

@@ -1,8 +1,9 @@
 """User data events in the venue's own shape.
 
-Pure functions from orders, fills and accounts to dictionaries; who receives them is `venue.py`'s business.  Sources: user-data-stream.md
-(2026-07), USD-M user-data-streams pages (2026-05), TRADE_LITE page.
+Pure functions from orders, fills and accounts to dictionaries; who receives them is `venue.py`'s business.  Sources:
+user-data-stream.md (2026-07), USD-M user-data-streams pages (2026-05), TRADE_LITE page.
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -18,17 +19,40 @@ def execution_report(order: Order, execution: str, fill: Fill | None, execution_
     instrument = order.instrument
     is_cancel = execution == "CANCELED"
     event: dict[str, Any] = {
-        "e": "executionReport", "E": now_ms, "s": instrument.symbol,
+        "e": "executionReport",
+        "E": now_ms,
+        "s": instrument.symbol,
         "c": (order.cancel_client_id or order.client_id) if is_cancel else order.client_id,
-        "S": order.side, "o": order.type, "f": order.tif, "q": instrument.qty_text(order.qty), "p": instrument.px_text(order.px),
-        "P": ZERO8, "F": ZERO8, "g": -1, "C": order.client_id if is_cancel else "",
-        "x": execution, "X": order.status, "r": "NONE", "i": order.order_id,
-        "l": instrument.qty_text(fill.qty) if fill else ZERO8, "z": instrument.qty_text(order.executed),
-        "L": instrument.px_text(fill.px) if fill else ZERO8, "n": format_e8(fill.fee_e8) if fill else "0",
-        "N": fill.fee_asset if fill else None, "T": order.update_ms, "t": fill.trade_id if fill else -1, "I": execution_id,
-        "w": execution == "NEW", "m": bool(fill and fill.is_maker), "M": False, "O": order.time_ms, "Z": format_e8(order.cum_quote_e8),
-        "Y": format_e8(instrument.amount_e8(fill.px, fill.qty)) if fill else ZERO8, "Q": format_e8(order.quote_qty_e8),
-        "W": order.time_ms, "V": order.stp,
+        "S": order.side,
+        "o": order.type,
+        "f": order.tif,
+        "q": instrument.qty_text(order.qty),
+        "p": instrument.px_text(order.px),
+        "P": ZERO8,
+        "F": ZERO8,
+        "g": -1,
+        "C": order.client_id if is_cancel else "",
+        "x": execution,
+        "X": order.status,
+        "r": "NONE",
+        "i": order.order_id,
+        "l": instrument.qty_text(fill.qty) if fill else ZERO8,
+        "z": instrument.qty_text(order.executed),
+        "L": instrument.px_text(fill.px) if fill else ZERO8,
+        "n": format_e8(fill.fee_e8) if fill else "0",
+        "N": fill.fee_asset if fill else None,
+        "T": order.update_ms,
+        "t": fill.trade_id if fill else -1,
+        "I": execution_id,
+        "w": execution == "NEW",
+        "m": bool(fill and fill.is_maker),
+        "M": False,
+        "O": order.time_ms,
+        "Z": format_e8(order.cum_quote_e8),
+        "Y": format_e8(instrument.amount_e8(fill.px, fill.qty)) if fill else ZERO8,
+        "Q": format_e8(order.quote_qty_e8),
+        "W": order.time_ms,
+        "V": order.stp,
     }
     if execution == "EXPIRED" and order.expiry_reason:
         event["eR"] = order.expiry_reason
@@ -38,8 +62,12 @@ def execution_report(order: Order, execution: str, fill: Fill | None, execution_
 
 
 def outbound_account_position(account: Account, assets: list[str], now_ms: int) -> dict[str, Any]:
-    return {"e": "outboundAccountPosition", "E": now_ms, "u": now_ms,
-            "B": [{"a": a, "f": format_e8(account.free.get(a, 0)), "l": format_e8(account.locked.get(a, 0))} for a in assets]}
+    return {
+        "e": "outboundAccountPosition",
+        "E": now_ms,
+        "u": now_ms,
+        "B": [{"a": a, "f": format_e8(account.free.get(a, 0)), "l": format_e8(account.locked.get(a, 0))} for a in assets],
+    }
 
 
 def balance_update(asset: str, delta_e8: int, now_ms: int) -> dict[str, Any]:
@@ -59,9 +87,21 @@ def average_px_text(order: Order) -> str:
 
 def trade_lite(order: Order, fill: Fill, now_ms: int) -> dict[str, Any]:
     instrument = order.instrument
-    return {"e": "TRADE_LITE", "E": now_ms, "T": order.update_ms, "s": instrument.symbol, "q": instrument.qty_text(order.qty),
-            "p": instrument.px_text(order.px), "m": fill.is_maker, "c": order.client_id, "S": order.side, "L": instrument.px_text(fill.px),
-            "l": instrument.qty_text(fill.qty), "t": fill.trade_id, "i": order.order_id}
+    return {
+        "e": "TRADE_LITE",
+        "E": now_ms,
+        "T": order.update_ms,
+        "s": instrument.symbol,
+        "q": instrument.qty_text(order.qty),
+        "p": instrument.px_text(order.px),
+        "m": fill.is_maker,
+        "c": order.client_id,
+        "S": order.side,
+        "L": instrument.px_text(fill.px),
+        "l": instrument.qty_text(fill.qty),
+        "t": fill.trade_id,
+        "i": order.order_id,
+    }
 
 
 def order_trade_update(order: Order, execution: str, fill: Fill | None, now_ms: int) -> dict[str, Any]:
@@ -69,35 +109,73 @@ def order_trade_update(order: Order, execution: str, fill: Fill | None, now_ms: 
     instrument = order.instrument
     zero_qty, zero_px = instrument.qty_text(0), instrument.px_text(0)
     body: dict[str, Any] = {
-        "s": instrument.symbol, "c": order.client_id, "S": order.side, "o": order.type, "f": order.tif, "q": instrument.qty_text(order.qty),
-        "p": instrument.px_text(order.px), "ap": average_px_text(order), "sp": "0", "x": execution, "X": order.status, "i": order.order_id,
-        "l": instrument.qty_text(fill.qty) if fill else zero_qty, "z": instrument.qty_text(order.executed),
+        "s": instrument.symbol,
+        "c": order.client_id,
+        "S": order.side,
+        "o": order.type,
+        "f": order.tif,
+        "q": instrument.qty_text(order.qty),
+        "p": instrument.px_text(order.px),
+        "ap": average_px_text(order),
+        "sp": "0",
+        "x": execution,
+        "X": order.status,
+        "i": order.order_id,
+        "l": instrument.qty_text(fill.qty) if fill else zero_qty,
+        "z": instrument.qty_text(order.executed),
         "L": instrument.px_text(fill.px) if fill else zero_px,
     }
     if fill is not None:
         body["N"] = fill.fee_asset
         body["n"] = format_e8(fill.fee_e8)
     body |= {
-        "T": order.update_ms, "t": fill.trade_id if fill else 0, "b": "0", "a": "0", "m": bool(fill and fill.is_maker), "R": order.reduce_only,
-        "wt": "CONTRACT_PRICE", "ot": order.type, "ps": "BOTH", "cp": False, "rp": format_e8(fill.realised_e8) if fill else "0", "pP": False,
-        "si": 0, "ss": 0, "V": order.stp, "pm": "NONE", "gtd": 0, "er": order.expiry_reason or "0",
+        "T": order.update_ms,
+        "t": fill.trade_id if fill else 0,
+        "b": "0",
+        "a": "0",
+        "m": bool(fill and fill.is_maker),
+        "R": order.reduce_only,
+        "wt": "CONTRACT_PRICE",
+        "ot": order.type,
+        "ps": "BOTH",
+        "cp": False,
+        "rp": format_e8(fill.realised_e8) if fill else "0",
+        "pP": False,
+        "si": 0,
+        "ss": 0,
+        "V": order.stp,
+        "pm": "NONE",
+        "gtd": 0,
+        "er": order.expiry_reason or "0",
     }
     return {"e": "ORDER_TRADE_UPDATE", "T": order.update_ms, "E": now_ms, "o": body}
 
 
-def account_update(account: Account, reason: str, symbols: list[str], mark_px_e8: dict[str, int], now_ms: int,
-                   change_e8: int = 0) -> dict[str, Any]:
+def account_update(
+    account: Account, reason: str, symbols: list[str], mark_px_e8: dict[str, int], now_ms: int, change_e8: int = 0
+) -> dict[str, Any]:
     """USD-M ACCOUNT_UPDATE; a funding fee on a cross position carries balances only."""
     positions = []
     for symbol in symbols:
         p = account.positions[symbol]
         digits = p.instrument.qty_decimals
-        positions.append({
-            "s": symbol, "pa": format_fixed(p.qty, digits, digits), "ep": entry_price_text(account, symbol), "bep": "0",
-            "cr": format_e8(p.realised_e8), "up": format_e8(p.unrealised_e8(mark_px_e8.get(symbol, 0))),
-            "mt": account.margin_type.get(symbol, "cross"), "iw": ZERO8, "ps": "BOTH"})
-    balances = [{"a": asset, "wb": format_e8(amount), "cw": format_e8(amount), "bc": format_e8(change_e8) if change_e8 else "0"}
-                for asset, amount in account.wallet.items()]
+        positions.append(
+            {
+                "s": symbol,
+                "pa": format_fixed(p.qty, digits, digits),
+                "ep": entry_price_text(account, symbol),
+                "bep": "0",
+                "cr": format_e8(p.realised_e8),
+                "up": format_e8(p.unrealised_e8(mark_px_e8.get(symbol, 0))),
+                "mt": account.margin_type.get(symbol, "cross"),
+                "iw": ZERO8,
+                "ps": "BOTH",
+            }
+        )
+    balances = [
+        {"a": asset, "wb": format_e8(amount), "cw": format_e8(amount), "bc": format_e8(change_e8) if change_e8 else "0"}
+        for asset, amount in account.wallet.items()
+    ]
     return {"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": {"m": reason, "B": balances, "P": positions}}
 
 

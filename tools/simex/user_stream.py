@@ -2,6 +2,7 @@
 
 Source: user-data-streams pages (2026-05).  A connection with an unknown key opens and stays silent.
 """
+
 from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit

@@ -1,9 +1,11 @@
 """The simulated Binance as one object: two markets, accounts, who listens, what has to go out.
 
-Joins the parts that do no I/O: books and matcher (what is true), market-data streams, user events, limits, faults.  Nothing here opens a
-socket or reads a clock but the one it is given; the shell calls it with bytes, tests and deterministic runs call it directly.  Outgoing
-user events wait in `outbox` until the answer to the request that caused them has left, then `settle()` sends them, then market data.
+Joins the parts that do no I/O: books and matcher (what is true), market-data streams, user events, limits, faults.  Nothing
+here opens a socket or reads a clock but the one it is given; the shell calls it with bytes, tests and deterministic runs call
+it directly.  Outgoing user events wait in `outbox` until the answer to the request that caused them has left, then `settle()`
+sends them, then market data.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -50,8 +52,13 @@ class LinearUserSink:
 class Venue:
     """Everything behind the sockets."""
 
-    def __init__(self, instruments: list[Instrument], clock: Clock, enforce_limits: bool = True,
-                 orders_10s_max: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        instruments: list[Instrument],
+        clock: Clock,
+        enforce_limits: bool = True,
+        orders_10s_max: dict[str, int] | None = None,
+    ) -> None:
         self.clock = clock
         self.instruments = instruments
         self.by_symbol: dict[str, dict[str, Instrument]] = {SPOT: {}, LINEAR: {}}
@@ -77,7 +84,7 @@ class Venue:
         self.touched: dict[int, Instrument] = {}
         self.prints: list[tuple[Instrument, int, int, bool, int]] = []
         self.fill_watchers: list[Callable[[Instrument, Order, Fill], None]] = []
-        self.funding: dict[str, Any] = {}        # symbol -> FundingState, set by the market
+        self.funding: dict[str, Any] = {}  # symbol -> FundingState, set by the market
         self.index_px_e8: dict[str, int] = {}
         self.orders_received = 0
         self.user_events_sent = 0
@@ -85,9 +92,9 @@ class Venue:
         self._execution_id = 8_641_000
         self._next_listen_key = 0
         self.leverage_max = 75
-        self.countdowns: dict[tuple[str, str], int] = {}     # (account, symbol) -> wall ms at which its open orders are cancelled
+        self.countdowns: dict[tuple[str, str], int] = {}  # (account, symbol) -> wall ms at which its open orders are cancelled
 
-    # ---- accounts -----------------------------------------------------------------------------------------------------------
+    # ---- accounts --------------------------------------------------------------------------------
 
     def add_account(self, name: str) -> Account:
         account = Account(name, 350_000_000 + len(self.accounts))
@@ -153,10 +160,14 @@ class Venue:
             self._send_spot(account, user_events.outbound_account_position(account, [asset], now))
         else:
             account.wallet[asset] = account.wallet.get(asset, 0) + delta_e8
-            self._send_linear(account, user_events.account_update(account, "DEPOSIT" if delta_e8 > 0 else "WITHDRAW", [],
-                                                                 self.matcher.mark_px_e8, now, delta_e8))
+            self._send_linear(
+                account,
+                user_events.account_update(
+                    account, "DEPOSIT" if delta_e8 > 0 else "WITHDRAW", [], self.matcher.mark_px_e8, now, delta_e8
+                ),
+            )
 
-    # ---- the matcher's listener -----------------------------------------------------------------------------------------------
+    # ---- the matcher's listener ------------------------------------------------------------------
 
     def on_order(self, order: Order, execution: str, fill: Fill | None) -> None:
         instrument, account = order.instrument, order.account
@@ -166,7 +177,9 @@ class Venue:
                 self.limits[SPOT].give_back(account, order.update_ms)
             if self.spot_sinks[account.name]:
                 self._execution_id += 1
-                self._send_spot(account, user_events.execution_report(order, execution, fill, self._execution_id, order.update_ms))
+                self._send_spot(
+                    account, user_events.execution_report(order, execution, fill, self._execution_id, order.update_ms)
+                )
         elif self.linear_sinks[account.name]:
             if fill is not None:
                 self._send_linear(account, user_events.trade_lite(order, fill, order.update_ms))
@@ -183,12 +196,14 @@ class Venue:
 
     def on_linear_account(self, account: Account, reason: str, symbols: list[str]) -> None:
         if self.linear_sinks[account.name]:
-            self._send_linear(account, user_events.account_update(account, reason, symbols, self.matcher.mark_px_e8, self.clock.wall_ms()))
+            self._send_linear(
+                account, user_events.account_update(account, reason, symbols, self.matcher.mark_px_e8, self.clock.wall_ms())
+            )
 
     def on_trade(self, instrument: Instrument, px: int, qty: int, buyer_is_maker: bool, trade_id: int) -> None:
         self.prints.append((instrument, px, qty, buyer_is_maker, trade_id))
 
-    # ---- going out ------------------------------------------------------------------------------------------------------------
+    # ---- going out -------------------------------------------------------------------------------
 
     def _send_spot(self, account: Account, event: dict[str, Any]) -> None:
         body = orjson.dumps(event)
@@ -239,15 +254,21 @@ class Venue:
         return self.matcher.mark_px_e8.get(symbol, 0)
 
     def ledger(self) -> dict[str, Any]:
-        """Everything that is true, as plain data; `totals` and `positions_by_account` repeat the first account's sums in short."""
+        """Everything that is true, as plain data; `totals` and `positions_by_account`: the first account's sums."""
         first = next(iter(self.accounts.values()))
         assets = sorted(set(first.free) | set(first.locked))
         return {
             "accounts": {name: account.dump() for name, account in self.accounts.items()},
-            "totals": {"binance:spot": {a: format_e8(first.free.get(a, 0) + first.locked.get(a, 0)) for a in assets},
-                       "binance:linear": {a: format_e8(amount) for a, amount in first.wallet.items()}},
-            "positions_by_account": {"binance:linear": {
-                p.instrument.name: format_fixed(p.qty, p.instrument.qty_decimals, p.instrument.qty_decimals)
-                for p in first.positions.values() if p.qty}},
+            "totals": {
+                "binance:spot": {a: format_e8(first.free.get(a, 0) + first.locked.get(a, 0)) for a in assets},
+                "binance:linear": {a: format_e8(amount) for a, amount in first.wallet.items()},
+            },
+            "positions_by_account": {
+                "binance:linear": {
+                    p.instrument.name: format_fixed(p.qty, p.instrument.qty_decimals, p.instrument.qty_decimals)
+                    for p in first.positions.values()
+                    if p.qty
+                }
+            },
             "marks": {symbol: format_e8(px) for symbol, px in self.matcher.mark_px_e8.items()},
         }

@@ -1,8 +1,10 @@
 """The WS API dialect of either market: JSON requests in, JSON answers out.
 
-One `WsApiSession` per connection: logon (Ed25519 only), signature and time checks, the market's operations, on spot the user-data
-subscriptions too.  Bytes in, bytes out through `send`.  Source: web-socket-api.md (2026-07), USD-M websocket-api-general-info (2026-05).
+One `WsApiSession` per connection: logon (Ed25519 only), signature and time checks, the market's operations, on spot the
+user-data subscriptions too.  Bytes in, bytes out through `send`.  Source: web-socket-api.md (2026-07), USD-M
+websocket-api-general-info (2026-05).
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -22,7 +24,10 @@ from tools.simex.spot import WS_TABLE as SPOT_TABLE
 from tools.simex.streams import Send
 from tools.simex.venue import SpotUserSink, Venue
 
-TABLES: dict[str, dict[str, tuple[str, int | str, bool | str]]] = {"spot": SPOT_TABLE, "linear": LINEAR_TABLE}  # type: ignore[dict-item]
+TABLES: dict[str, dict[str, tuple[str, int | str, bool | str]]] = {
+    "spot": SPOT_TABLE,
+    "linear": LINEAR_TABLE,
+}
 AUTH_FIELDS = ("apiKey", "signature")
 
 
@@ -57,8 +62,14 @@ class WsApiSession:
         except orjson.JSONDecodeError:
             self._answer(None, VenueError(-1135, "Invalid JSON Request"), None, True)
             return
-        if not isinstance(request, dict) or not isinstance(request.get("method"), str) or not isinstance(request.get("params", {}), dict):
-            self._answer(request.get("id") if isinstance(request, dict) else None, VenueError(-1135, "Invalid JSON Request"), None, True)
+        if (
+            not isinstance(request, dict)
+            or not isinstance(request.get("method"), str)
+            or not isinstance(request.get("params", {}), dict)
+        ):
+            self._answer(
+                request.get("id") if isinstance(request, dict) else None, VenueError(-1135, "Invalid JSON Request"), None, True
+            )
             return
         request_id = request.get("id")
         account: Account | None = None
@@ -96,11 +107,15 @@ class WsApiSession:
         self._answer(request_id, result, account, wants_limits)
         self.venue.settle()
 
-    def _query_fault(self, name: str, params: dict[str, str], request_id: Any, account: Account | None, wants_limits: bool) -> bool:
+    def _query_fault(
+        self, name: str, params: dict[str, str], request_id: Any, account: Account | None, wants_limits: bool
+    ) -> bool:
         """Faults of channels `q` and (for cancels) `oe`; True when the answer is taken care of."""
         faults = self.venue.faults
         if name == "cancel":
-            fault = faults.take("oe", self.market, params.get("symbol"), ("lostreq", "lostresp", "reject", "delay", "silent"), "cancel")
+            fault = faults.take(
+                "oe", self.market, params.get("symbol"), ("lostreq", "lostresp", "reject", "delay", "silent"), "cancel"
+            )
         else:
             fault = faults.take("q", self.market, params.get("symbol"), ("delay", "lostresp", "silent"))
         if fault is None:
@@ -121,7 +136,7 @@ class WsApiSession:
         faults.defer(float(fault.params.get("ms", 1000)) / 1e3, later)
         return True
 
-    # ---- who is asking --------------------------------------------------------------------------------------------------------
+    # ---- who is asking ---------------------------------------------------------------------------
 
     def _authenticate(self, params: dict[str, str]) -> Account:
         """Signed by its own key and signature, or by the session's logon."""
@@ -142,7 +157,7 @@ class WsApiSession:
             return self.logged_on[0]
         raise errors.mandatory("apiKey")
 
-    # ---- session and subscriptions ----------------------------------------------------------------------------------------------
+    # ---- session and subscriptions ---------------------------------------------------------------
 
     def _session_method(self, method: str, params: dict[str, str]) -> tuple[Any, Account | None]:
         now = self.venue.clock.wall_ms()
@@ -195,13 +210,17 @@ class WsApiSession:
 
     def _session_state(self) -> dict[str, Any]:
         state: dict[str, Any] = {
-            "apiKey": self.logged_on[1].key if self.logged_on else None, "authorizedSince": self.authorized_ms if self.logged_on else None,
-            "connectedSince": self.connected_ms, "returnRateLimits": self.returns_limits, "serverTime": self.venue.clock.wall_ms()}
+            "apiKey": self.logged_on[1].key if self.logged_on else None,
+            "authorizedSince": self.authorized_ms if self.logged_on else None,
+            "connectedSince": self.connected_ms,
+            "returnRateLimits": self.returns_limits,
+            "serverTime": self.venue.clock.wall_ms(),
+        }
         if self.market == SPOT:
             state["userDataStream"] = bool(self.sinks)
         return state
 
-    # ---- answers ----------------------------------------------------------------------------------------------------------------
+    # ---- answers ---------------------------------------------------------------------------------
 
     def _answer(self, request_id: Any, outcome: Any, account: Account | None, wants_limits: bool) -> None:
         if isinstance(outcome, VenueError):

@@ -1,4 +1,5 @@
 """Exact numbers and the level book."""
+
 import random
 
 import pytest
@@ -80,7 +81,18 @@ def test_instruments_survive_their_own_exchange_info():
     again = from_exchange_info(SPOT, info, ("0.001", "0.001"))
     assert len(again) == 50
     for first, second in zip(rig.venue.by_symbol[SPOT].values(), again, strict=True):
-        for name in ("symbol", "tick", "step", "px_decimals", "qty_decimals", "min_px", "max_px", "min_qty", "max_qty", "min_notional_e8"):
+        for name in (
+            "symbol",
+            "tick",
+            "step",
+            "px_decimals",
+            "qty_decimals",
+            "min_px",
+            "max_px",
+            "min_qty",
+            "max_qty",
+            "min_notional_e8",
+        ):
             assert getattr(first, name) == getattr(second, name), (first.symbol, name)
 
 

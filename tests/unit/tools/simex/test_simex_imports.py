@@ -1,4 +1,5 @@
 """The simulator shares no code with what it tests."""
+
 import ast
 from pathlib import Path
 

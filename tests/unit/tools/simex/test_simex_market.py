@@ -1,4 +1,5 @@
 """The synthetic market, recordings and pushed books."""
+
 import gzip
 import hashlib
 
@@ -58,7 +59,9 @@ def test_ordinary_traffic_offers_nothing_beyond_fees():
 def test_a_planted_dislocation_pays_a_taker_round_trip_and_then_returns(leg, direction):
     rig = Rig(pairs=10, seed=9)
     spot, perp = rig.market.pairs[3]
-    session, frames = rig.stream(leg, f"/ws/{spot.symbol.lower()}@bookTicker" if leg == SPOT else f"/public/ws/{spot.symbol.lower()}@bookTicker")
+    session, frames = rig.stream(
+        leg, f"/ws/{spot.symbol.lower()}@bookTicker" if leg == SPOT else f"/public/ws/{spot.symbol.lower()}@bookTicker"
+    )
     usd = rig.market.options.dislocation_usd
     planted = rig.market.plant(rig.clock.mono_ns(), rig.clock.wall_ms(), (spot, perp), 20.0, 400.0, leg, direction)
     assert planted is not None and len(frames) == 1
@@ -87,7 +90,9 @@ def test_taking_a_dislocation_consumes_it_shows_it_and_ends_it():
     rig.market.plant(rig.clock.mono_ns(), rig.clock.wall_ms(), (spot, perp), 20.0, 5000.0, LINEAR, "premium")
     bid, qty, _, _ = rig.top(LINEAR, perp.symbol)
     frames.clear()
-    answer = rig.api(LINEAR).place(perp.symbol, "SELL", perp.px_text(bid), perp.qty_text(qty // 2 // perp.step * perp.step), newOrderRespType="RESULT")
+    answer = rig.api(LINEAR).place(
+        perp.symbol, "SELL", perp.px_text(bid), perp.qty_text(qty // 2 // perp.step * perp.step), newOrderRespType="RESULT"
+    )
     assert answer["result"]["status"] == "FILLED"
     assert len(frames) == 1 and frames[0]["B"] == perp.qty_text(qty - qty // 2 // perp.step * perp.step)
     rig.run(0.05)
@@ -147,9 +152,19 @@ def test_pushed_books_fill_orders_and_remember_what_was_taken():
     assert books.bad_lines == 0
 
 
-@pytest.mark.parametrize("line", [b"", b"{", b"[]", b'{"i":"nobody"}', b'{"i":"binance:ETH/USDT","b":[["1"]],"a":[]}',
-                                  b'{"i":"binance:ETH/USDT","b":[["3","1"]],"a":[["2","1"]]}',
-                                  b'{"i":"binance:ETH/USDT","b":[["3.001","1"]],"a":[]}', b'{"i":"binance:ETH/USDT","b":[["-3","1"]],"a":[]}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"i":"nobody"}',
+        b'{"i":"binance:ETH/USDT","b":[["1"]],"a":[]}',
+        b'{"i":"binance:ETH/USDT","b":[["3","1"]],"a":[["2","1"]]}',
+        b'{"i":"binance:ETH/USDT","b":[["3.001","1"]],"a":[]}',
+        b'{"i":"binance:ETH/USDT","b":[["-3","1"]],"a":[]}',
+    ],
+)
 def test_a_pushed_line_that_cannot_be_used_is_counted_and_changes_nothing(line):
     rig = Rig(pairs=2, with_market=False)
     books = ExternalBooks(rig.venue)
@@ -167,9 +182,15 @@ def recording(path, *frames):
 
 def test_recorded_frames_are_passed_on_and_fill_orders(tmp_path):
     path = tmp_path / "eth.gz"
-    recording(path, {"lastUpdateId": 10, "bids": [["3000.00", "1"]], "asks": [["3000.10", "2"]]},
-              {"stream": "ethusdt@depth@100ms", "data": {"e": "depthUpdate", "E": 1, "s": "ETHUSDT", "U": 11, "u": 12, "b": [], "a": [["3000.05", "1"]]}},
-              {"u": 13, "s": "ETHUSDT", "b": "3000.00", "B": "1", "a": "3000.05", "A": "1"})
+    recording(
+        path,
+        {"lastUpdateId": 10, "bids": [["3000.00", "1"]], "asks": [["3000.10", "2"]]},
+        {
+            "stream": "ethusdt@depth@100ms",
+            "data": {"e": "depthUpdate", "E": 1, "s": "ETHUSDT", "U": 11, "u": 12, "b": [], "a": [["3000.05", "1"]]},
+        },
+        {"u": 13, "s": "ETHUSDT", "b": "3000.00", "B": "1", "a": "3000.05", "A": "1"},
+    )
     rig = Rig(pairs=2, with_market=False)
     playback = Playback(rig.venue, [{"market": "spot", "symbol": "ETHUSDT", "file": str(path)}], 1.0)
     _, frames = rig.stream(SPOT, "/ws/ethusdt@depth@100ms")
@@ -194,11 +215,22 @@ def test_a_broken_recording_is_named_with_its_line(tmp_path):
         list(playback.merged())
 
 
-@pytest.mark.parametrize(("section", "text"), [
-    ({"pears": 3}, "unknown key 'pears'"), ({"pairs": "many"}, "wrong type"), ({"pairs": 0}, "1 to 2000"), ({"market": "real"}, "synthetic"),
-    ({"ports": {"spot": 1}}, "spot_rest"), ({"instruments": 3}, "even number"), ({"dislocation_end": "never"}, "taken"),
-    ({"market": "capture"}, "needs a list"), ({"market": "capture:foo"}, "spot|linear"), ({"accounts": [{}]}, "name"), ({"tls": 1}, "wrong type"),
-])
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        ({"pears": 3}, "unknown key 'pears'"),
+        ({"pairs": "many"}, "wrong type"),
+        ({"pairs": 0}, "1 to 2000"),
+        ({"market": "real"}, "synthetic"),
+        ({"ports": {"spot": 1}}, "spot_rest"),
+        ({"instruments": 3}, "even number"),
+        ({"dislocation_end": "never"}, "taken"),
+        ({"market": "capture"}, "needs a list"),
+        ({"market": "capture:foo"}, "spot|linear"),
+        ({"accounts": [{}]}, "name"),
+        ({"tls": 1}, "wrong type"),
+    ],
+)
 def test_bad_configuration_is_refused_with_what_would_be_right(section, text):
     with pytest.raises(ConfigError, match=text.replace("|", r"\|")):
         make_config(section)

@@ -1,4 +1,5 @@
 """Matching and settlement: what orders do to books, balances and positions, to the last unit."""
+
 import random
 from decimal import Decimal
 
@@ -34,7 +35,9 @@ def test_spot_buy_walks_levels_and_pays_its_fee_in_the_base_asset(rig):
     result = answer["result"]
     assert result["status"] == "FILLED" and result["cummulativeQuoteQty"] == "200.30000000"
     assert [(f["price"], f["qty"], f["commission"], f["commissionAsset"]) for f in result["fills"]] == [
-        ("100.10000000", "1.00000000", "0.00100000", "ETH"), ("100.20000000", "1.00000000", "0.00100000", "ETH")]
+        ("100.10000000", "1.00000000", "0.00100000", "ETH"),
+        ("100.20000000", "1.00000000", "0.00100000", "ETH"),
+    ]
     assert free(rig, "ETH") == Decimal("1.998") and free(rig, "USDT") == Decimal(1_000_000) - Decimal("200.3")
     assert rig.account.locked.get("USDT", 0) == 0
     assert rig.top(SPOT, "ETHUSDT")[2:] == (10020, 10_000)
@@ -75,7 +78,11 @@ def test_partly_filled_ioc_ends_expired_with_what_it_got(rig):
 def test_fok_fills_whole_or_not_at_all(rig):
     spot = rig.api(SPOT)
     none = spot.place("ETHUSDT", "BUY", "100.30", "8", "FOK", newOrderRespType="RESULT")["result"]
-    assert none["status"] == "EXPIRED" and none["expiryReason"] == "UNFILLED_FOK_ORDER_EXPIRED" and none["executedQty"] == "0.00000000"
+    assert (
+        none["status"] == "EXPIRED"
+        and none["expiryReason"] == "UNFILLED_FOK_ORDER_EXPIRED"
+        and none["executedQty"] == "0.00000000"
+    )
     assert spot.place("ETHUSDT", "BUY", "100.30", "7", "FOK", newOrderRespType="RESULT")["result"]["status"] == "FILLED"
     assert rig.api(LINEAR).place("ETHUSDT", "BUY", "100.30", "8", "FOK")["error"]["code"] == -5021
 
@@ -124,7 +131,9 @@ def test_too_large_an_order_is_refused_for_balance_and_for_margin(rig):
     rig.account.free["USDT"] = 50 * E8
     rig.account.wallet["USDT"] = 5 * E8
     assert rig.api(SPOT).place("ETHUSDT", "BUY", "100.10", "1")["error"] == {
-        "code": -2010, "msg": "Account has insufficient balance for requested action."}
+        "code": -2010,
+        "msg": "Account has insufficient balance for requested action.",
+    }
     assert rig.api(SPOT).place("ETHUSDT", "SELL", "100.00", "1")["error"]["code"] == -2010
     assert rig.api(LINEAR).place("ETHUSDT", "BUY", "100.10", "1")["error"] == {"code": -2019, "msg": "Margin is insufficient."}
     assert rig.account.orders[SPOT] == {} and rig.account.orders[LINEAR] == {}
@@ -133,8 +142,12 @@ def test_too_large_an_order_is_refused_for_balance_and_for_margin(rig):
 def test_self_trade_prevention_ends_the_side_it_names(rig):
     rig.account.free["ETH"] = 10 * E8
     spot = rig.api(SPOT)
-    for mode, maker, taker in (("EXPIRE_MAKER", "EXPIRED_IN_MATCH", "FILLED"), ("EXPIRE_TAKER", "NEW", "EXPIRED_IN_MATCH"),
-                               ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH"), ("NONE", "FILLED", "FILLED")):
+    for mode, maker, taker in (
+        ("EXPIRE_MAKER", "EXPIRED_IN_MATCH", "FILLED"),
+        ("EXPIRE_TAKER", "NEW", "EXPIRED_IN_MATCH"),
+        ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH"),
+        ("NONE", "FILLED", "FILLED"),
+    ):
         rig.set_levels(SPOT, "ETHUSDT", [("99.00", "9")], [("101.00", "9")])
         made = spot.place("ETHUSDT", "SELL", "100.50", "1", "GTC")["result"]
         took = spot.place("ETHUSDT", "BUY", "101.00", "1", newOrderRespType="RESULT", selfTradePreventionMode=mode)["result"]
@@ -174,7 +187,10 @@ def test_position_turns_through_zero(rig):
 
 def test_reduce_only_never_opens_and_stops_at_flat(rig):
     linear = rig.api(LINEAR)
-    assert linear.place("ETHUSDT", "SELL", "99.90", "1", reduceOnly="true")["error"] == {"code": -2022, "msg": "ReduceOnly Order is rejected."}
+    assert linear.place("ETHUSDT", "SELL", "99.90", "1", reduceOnly="true")["error"] == {
+        "code": -2022,
+        "msg": "ReduceOnly Order is rejected.",
+    }
     linear.place("ETHUSDT", "BUY", "100.10", "1")
     assert linear.place("ETHUSDT", "BUY", "100.20", "1", reduceOnly="true")["error"]["code"] == -2022
     result = linear.place("ETHUSDT", "SELL", "99.90", "4", reduceOnly="true", newOrderRespType="RESULT")["result"]
@@ -190,7 +206,11 @@ def test_market_order_by_quote_amount_buys_whole_steps(rig):
 
 def test_market_order_beyond_the_book_expires_its_rest(rig):
     result = rig.api(SPOT).place("ETHUSDT", "BUY", None, "9", newOrderRespType="RESULT")["result"]
-    assert result["status"] == "EXPIRED" and result["expiryReason"] == "INSUFFICIENT_LIQUIDITY" and result["executedQty"] == "7.00000000"
+    assert (
+        result["status"] == "EXPIRED"
+        and result["expiryReason"] == "INSUFFICIENT_LIQUIDITY"
+        and result["executedQty"] == "7.00000000"
+    )
 
 
 def test_funding_is_paid_by_longs_when_positive_and_kept_as_income(rig):
@@ -220,14 +240,27 @@ def test_money_is_conserved_under_random_trading(seed):
         instrument = rig.venue.by_symbol[market][symbol]
         bid, _, ask, _ = rig.top(market, symbol)
         px = draw.choice([bid, ask]) + draw.randrange(-6, 7) * instrument.tick
-        qty = max(1, int(draw.uniform(50, 40_000) / (px / 10**instrument.px_decimals) * 10**instrument.qty_decimals) // instrument.step) * instrument.step
+        qty = (
+            max(
+                1,
+                int(draw.uniform(50, 40_000) / (px / 10**instrument.px_decimals) * 10**instrument.qty_decimals)
+                // instrument.step,
+            )
+            * instrument.step
+        )
         opened = rig.venue.matcher.open_orders(rig.account, market, None)
         if opened and draw.random() < 0.2:
             order = draw.choice(opened)
             apis[market].ask("order.cancel", symbol=order.instrument.symbol, orderId=order.order_id)
         else:
-            apis[market].place(symbol, draw.choice(["BUY", "SELL"]), instrument.px_text(px), instrument.qty_text(qty),
-                               draw.choice(["IOC", "GTC", "FOK"]), selfTradePreventionMode=draw.choice(["NONE", "EXPIRE_MAKER", "EXPIRE_TAKER"]))
+            apis[market].place(
+                symbol,
+                draw.choice(["BUY", "SELL"]),
+                instrument.px_text(px),
+                instrument.qty_text(qty),
+                draw.choice(["IOC", "GTC", "FOK"]),
+                selfTradePreventionMode=draw.choice(["NONE", "EXPIRE_MAKER", "EXPIRE_TAKER"]),
+            )
     balances: dict[str, Decimal] = {"USDT": Decimal(1_000_000)}
     held: dict[str, Decimal] = {}
     fees = Decimal(0)
@@ -255,8 +288,11 @@ def test_money_is_conserved_under_random_trading(seed):
     cost = sum((Decimal(p.cost_e8) / E8 for p in rig.account.positions.values()), Decimal(0))
     assert wallet(rig) == Decimal(1_000_000) - fees - sum(held.values(), Decimal(0)) + cost
     for asset in {i.base for i in rig.venue.instruments} | {"USDT"}:
-        locked = sum(o.locked_e8 for o in rig.venue.matcher.open_orders(rig.account, SPOT, None)
-                     if (o.instrument.quote if o.is_buy else o.instrument.base) == asset)
+        locked = sum(
+            o.locked_e8
+            for o in rig.venue.matcher.open_orders(rig.account, SPOT, None)
+            if (o.instrument.quote if o.is_buy else o.instrument.base) == asset
+        )
         assert rig.account.locked.get(asset, 0) == locked, asset
     for books in rig.venue.books.values():
         for book in books.values():
