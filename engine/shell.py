@@ -184,6 +184,7 @@ class Shell:
         settings = gateway_settings(self.config.venues[venue], self.config.mode, instance=self.config.engine.instance,
                                     seed=self.config.feeds.seed, simex=simex)
         hooks = GatewayHooks(event=self.on_order_event, session=self.on_session, account=self.trades.on_account, notice=self._on_notice,
+                             fees=lambda market, symbol, rates: self._on_fees(venue, market, symbol, rates),
                              alert=self.alert, rate_stop=lambda *what: self.alert("rate_stop", f"{what[0]} {what[1]}: no requests for {what[2]:.0f} s"))
         gateway = self.gateways[venue] = BinanceGateway(settings, self.table, self.instruments, hooks)
         venue_id = list(self.instruments.venues).index(venue)
@@ -307,6 +308,11 @@ class Shell:
         log.info("%s %s %s: %s", venue, market, kind, "up" if is_up else f"down: {reason}")
         self.trades.manager.on_session(venue, market, kind, is_up, time.monotonic_ns())
         self._runner.drain()
+
+    def _on_fees(self, venue: str, market: str, symbol: str, rates: Any) -> None:
+        for row in self.table.rows:
+            if row.venue == venue and row.market == market and row.symbol == symbol:
+                self.core.set_fees(row.id, rates.taker, rates.maker)
 
     def _on_notice(self, notice: Any) -> None:
         self.alert("notice", f"{notice.venue} {notice.market}: {notice.what} {notice.detail}")

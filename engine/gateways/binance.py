@@ -17,7 +17,7 @@ from typing import Any
 from cext.instrument import InstrumentArray
 from engine.connection import ConnectionPolicy
 from engine.events import BalanceUpdate, OrderEvent, PositionUpdate, Sent, StreamNotice
-from engine.gateways.binance_account import AccountRefused, AccountState
+from engine.gateways.binance_account import AccountRefused, AccountState, FeeRates
 from engine.gateways.binance_credentials import Credentials, load_credentials
 from engine.gateways.binance_facts import ENDPOINTS, VENUE, OrderEndpoints
 from engine.gateways.binance_market import Answer, MarketGateway, MarketSettings
@@ -45,6 +45,7 @@ class GatewayHooks:
     account: Callable[[BalanceUpdate | PositionUpdate], Any] = _ignore
     notice: Callable[[StreamNotice], Any] = _ignore
     alert: Callable[[str, str], Any] = _ignore                        # code, text
+    fees: Callable[[str, str, FeeRates], Any] = _ignore               # market, symbol, rates: read after the start
     rate_stop: Callable[[str, str, float], Any] = _ignore             # venue, market, seconds
 
 

@@ -27,7 +27,10 @@ from engine.gateways.binance_facts import (
     CLOCK_REFRESH_S,
     CLOCK_SAMPLES,
     CLOCK_UNCERTAINTY_MAX_NS,
+    FEE_PACE_S,
     FEE_REQUESTS_AT_A_TIME,
+    FEES_AT_START,
+    FEES_REFRESH_S,
     LISTEN_KEY_KEEPALIVE_S,
     PATHS,
     VENUE,
@@ -105,6 +108,7 @@ class MarketGateway:
         self._client_of_order: dict[int, str] = {}
         self._listen_key = ""
         self._tasks: list[asyncio.Task[None]] = []
+        self._fees_wanted: list[str] = []
         self._wire(self.orders)
         self._wire(self.user)
         self.order_connection = Connection(self.orders, self._order_url, self._prepare_orders, seed=settings.seed * 4,
@@ -124,6 +128,7 @@ class MarketGateway:
         await self._wait_ready(self.orders, self.order_connection, ready_timeout_s)
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._keep_clock(), name=f"clock {VENUE} {self.market}"))
+        self._tasks.append(loop.create_task(self._keep_fees(), name=f"fees {VENUE} {self.market}"))
         if self.market == "linear":
             self._tasks.append(loop.create_task(self._keep_listen_key(), name=f"listen key {VENUE}"))
 
@@ -135,7 +140,7 @@ class MarketGateway:
         await asyncio.gather(self.order_connection.stop(), self.user_connection.stop())
         if self._listen_key:
             try:
-                await self.rest.json("DELETE", self.paths["listen_key"], with_key=True)
+                await self.rest.json("DELETE", self.paths["listen_key"], with_key=True, is_critical=True)
             except RestError as error:
                 log.info("%s: listen key not given back: %s", self.market, error)
             self._listen_key = ""
@@ -158,7 +163,7 @@ class MarketGateway:
         best = Clock()
         for _ in range(CLOCK_SAMPLES):
             wall_ns, mono_ns = time.time_ns(), time.monotonic_ns()
-            response = await self.rest.request("GET", self.paths["time"])
+            response = await self.rest.request("GET", self.paths["time"], is_critical=True)
             round_trip_ns = response.received_mono_ns - response.sent_mono_ns
             if response.status != 200:
                 raise RestError(f"{VENUE} {self.market} time", response.status, 0, response.body[:100].decode("ascii", "replace"))
@@ -217,15 +222,42 @@ class MarketGateway:
         return state
 
     async def _read_fees(self) -> dict[str, account.FeeRates]:
-        """Rates of each traded symbol, a few requests at a time."""
-        parse = account.parse_spot_commission if self.market == "spot" else account.parse_linear_commission
+        """Rates of the first few traded symbols; the others are taken for as dear as the dearest of these until `_keep_fees` has read theirs.
+        One answer costs 20 weight: asking for all at start would use up the minute that snapshots and queries need."""
+        symbols = sorted(self.traded)
         gate = asyncio.Semaphore(FEE_REQUESTS_AT_A_TIME)
 
         async def one(symbol: str) -> tuple[str, account.FeeRates]:
             async with gate:
-                return symbol, parse(await self._signed(self.paths["commission"], {"symbol": symbol}), symbol)
+                return symbol, await self._read_fee(symbol)
 
-        return dict(await asyncio.gather(*(one(symbol) for symbol in sorted(self.traded))))
+        known = dict(await asyncio.gather(*(one(symbol) for symbol in symbols[:FEES_AT_START])))
+        self._fees_wanted = symbols[FEES_AT_START:]
+        if known:
+            dearest = account.FeeRates(max(one.maker for one in known.values()), max(one.taker for one in known.values()),
+                                       any(one.burns_bnb for one in known.values()))
+            known.update({symbol: dearest for symbol in self._fees_wanted})
+        return known
+
+    async def _read_fee(self, symbol: str) -> account.FeeRates:
+        parse = account.parse_spot_commission if self.market == "spot" else account.parse_linear_commission
+        return parse(await self._signed(self.paths["commission"], {"symbol": symbol}), symbol)
+
+    async def _keep_fees(self) -> None:
+        """The symbols that were not read at start, at a pace that leaves the weight to others; then all of them again once a day."""
+        wanted = list(self._fees_wanted)
+        while True:
+            for symbol in wanted:
+                await asyncio.sleep(FEE_PACE_S)
+                try:
+                    rates = await self._read_fee(symbol)
+                except RestError as error:
+                    log.info("%s %s: fees not read: %s", self.market, symbol, error)
+                    continue
+                self.state.fees[symbol] = rates
+                self.hooks.fees(self.market, symbol, rates)
+            wanted = sorted(self.traded)
+            await asyncio.sleep(FEES_REFRESH_S)
 
     async def balances(self) -> list[Any]:
         """A fresh snapshot of balances."""
