@@ -82,6 +82,7 @@ class FeedsConfig(StrictModel):
     reconnect_first_ms: int = number(100, 100, 10_000, "first back-off of a connection")
     reconnect_last_ms: int = number(30_000, 100, 60_000, "longest back-off of a connection")
     rotate_after_s: int = number(82_800, 60, 86_000, "a socket is replaced before the venue's 24 h cut")
+    instruments_refresh_s: int = number(600, 1, 86_400, "instruments are read again, a change takes them out")
     snapshots_in_flight: int = number(4, 1, 16, "REST depth requests at a time, each market")
     frame_max_bytes: int = number(1 << 20, 1 << 16, 1 << 20, "a larger frame closes its connection")
     seed: int = number(1, 0, (1 << 53) - 1, "jitter of the back-offs")

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import picows
 
@@ -25,7 +26,8 @@ from feeds.venues import binance
 CONNECT_TIMEOUT_S = 5.0
 ACK_TIMEOUT_S = 5.0
 ACK_TRIES = 3
-OVERLAP_MAX_S = 10.0     # rows that stay silent on the new socket for so long do not keep the old one
+OVERLAP_MAX_S = 3.0      # rows that stay silent on the new socket for so long do not keep the old one
+COVERED_AFTER_S = 1.0    # both sockets up for so long: whatever happened since the new one's subscription comes through it
 TICK_S = 0.02
 RESUBSCRIBE_SILENCE_S = 30.0
 TCP_USER_TIMEOUT_MS = 4000
@@ -36,19 +38,32 @@ SHARE_OF_MESSAGES = 0.8
 log = logging.getLogger("lockstep.feed")
 
 
+class Host:
+    """One address: one socket is being built there at a time, and while it does not answer, one route asks for all."""
+
+    def __init__(self, config: FeedsConfig, rng: random.Random) -> None:
+        self.building = asyncio.Lock()
+        self.backoff = Backoff(config.reconnect_first_ms / 1000, config.reconnect_last_ms / 1000, rng)
+        self.is_down_said = False
+
+
 @dataclass
 class VenueSockets:
-    """What all sockets of one venue share: ids, attempts, the rule that one is built at a time."""
+    """What all sockets of one venue share: ids, attempts, hosts."""
 
     config: FeedsConfig
     publisher: FeedPublisher
     rng: random.Random
     ssl_context: ssl.SSLContext | None
     on_capture: Callable[[str, str, int, bytes], None]
+    hosts: dict[str, "Host"] = field(default_factory=dict)
     attempts: RateWindow = field(default_factory=lambda: RateWindow(int(binance.CONNECTION_ATTEMPTS_PER_5_MIN * SHARE_OF_ATTEMPTS), 300.0))
-    building: asyncio.Lock = field(default_factory=asyncio.Lock)
     used_ids: set[int] = field(default_factory=set)
     reconnects: int = 0
+
+    def host_of(self, url: str) -> Host:
+        """The address of a url; spot and USD-M may have one each."""
+        return self.hosts.setdefault(urlsplit(url).netloc, Host(self.config, self.rng))
 
     def take_id(self) -> int:
         """A free connection id; raises when all 32 are taken, which no configuration allows."""
@@ -79,6 +94,7 @@ class Socket:
         self.rotate_wanted = asyncio.Event()
         self.why = ""
         self.opened_s = 0.0
+        self.life_s = venue.config.rotate_after_s * venue.rng.uniform(0.9, 1.0)
         self.is_subscribed = False
         self.acks: dict[int, asyncio.Future[int]] = {}
         self._next_request = 1
@@ -136,6 +152,10 @@ class Socket:
                 log.error("%s: the venue refused request %d with code %d: %s", self.name, request_id, code, frame[:200].decode())
             return False
         return False
+
+    def carries(self, row: int) -> bool:
+        """Leaving another socket for this one makes no hole in the row: its sequence was seen here, or there was nothing to see."""
+        return self.listener.is_in_sequence(row) or (self.is_subscribed and time.monotonic() - self._subscribed_s > COVERED_AFTER_S)
 
     # ---------------------------------------------------------------- called by the listener
 
@@ -266,8 +286,6 @@ class Route:
         self.sockets: list[Socket] = []   # the one in use first; a second one while it is being replaced
         self.is_stopping = False
         self._backoff = Backoff(venue.config.reconnect_first_ms / 1000, venue.config.reconnect_last_ms / 1000, venue.rng)
-        self._is_down_said = False
-        self.connected_once = False
 
     @property
     def current(self) -> Socket | None:
@@ -295,7 +313,7 @@ class Route:
         loop = asyncio.get_running_loop()
         waits = [loop.create_task(socket.closed.wait()), loop.create_task(socket.rotate_wanted.wait())]
         try:
-            left_s = max(0.0, socket.opened_s + self.venue.config.rotate_after_s - time.monotonic())
+            left_s = max(0.0, socket.opened_s + socket.life_s - time.monotonic())
             await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
@@ -305,48 +323,49 @@ class Route:
     async def _open_until(self) -> Socket:
         """A connected and subscribed socket, however long it takes."""
         while True:
-            socket = await self._try_open()
-            if socket is not None:
-                self._is_down_said = False
-                self.connected_once = True
+            socket = await self._connect_until()
+            self.sockets.append(socket)
+            if not socket.closed.is_set() and await socket.subscribe(self.plan.streams):
+                socket.is_subscribed = True
+                log.info("%s: connected, %d streams", socket.name, len(self.plan.streams))
                 return socket
-            await asyncio.sleep(self._backoff.next_s())
-
-    async def _try_open(self) -> Socket | None:
-        """One attempt: one socket being built per venue, attempts within a fifth of the venue's allowance."""
-        async with self.venue.building:
-            while not self.venue.attempts.try_take():
-                await asyncio.sleep(max(0.05, self.venue.attempts.wait_s()))
-            socket = Socket(self, self.venue)
-            try:
-                await socket.open(self.url)
-            except (OSError, TimeoutError, picows.WSError) as error:
-                socket.why = f"cannot connect to {self.url}: {error or type(error).__name__}"
-                if not self._is_down_said:
-                    log.warning("%s: %s; trying again with back-off", self.plan.name, socket.why)
-                    self._is_down_said = True
-                socket.finish()
-                return None
-            except BaseException:
-                socket.finish()
-                raise
-        self.sockets.append(socket)
-        if socket.closed.is_set() or not await socket.subscribe(self.plan.streams):
             if not socket.closed.is_set():
                 socket.why = "subscription failed"
                 await socket.close()
-            log.warning("%s: %s while subscribing", socket.name, socket.why)
-            return None
-        socket.is_subscribed = True
-        log.info("%s: connected, %d streams", socket.name, len(self.plan.streams))
-        return socket
+            delay_s = self._backoff.next_s()
+            log.warning("%s: %s while subscribing; connecting again in %.2f s", socket.name, socket.why, delay_s)
+            await asyncio.sleep(delay_s)
+
+    async def _connect_until(self) -> Socket:
+        """A connected socket. One is being built per address at a time, attempts stay within a fifth of the venue's allowance."""
+        host = self.venue.host_of(self.url)
+        async with host.building:
+            while True:
+                while not self.venue.attempts.try_take():
+                    await asyncio.sleep(max(0.05, self.venue.attempts.wait_s()))
+                socket = Socket(self, self.venue)
+                try:
+                    await socket.open(self.url)
+                    host.backoff.reset()
+                    host.is_down_said = False
+                    return socket
+                except (OSError, TimeoutError, picows.WSError) as error:
+                    socket.why = f"cannot connect to {self.url}: {error or type(error).__name__}"
+                    socket.finish()
+                except BaseException:
+                    socket.finish()
+                    raise
+                if not host.is_down_said:
+                    log.warning("%s: %s; trying again with back-off", self.plan.name, socket.why)
+                    host.is_down_said = True
+                await asyncio.sleep(host.backoff.next_s())
 
     async def _replace(self, old: Socket) -> Socket:
         """Make before break: the new socket carries every row in sequence before the old one is left."""
         new = await self._open_until()
         deadline_s = time.monotonic() + OVERLAP_MAX_S
         while (not old.closed.is_set() and not new.closed.is_set() and time.monotonic() < deadline_s
-               and not all(new.listener.is_in_sequence(row) for row in self.plan.rows)):
+               and not all(new.carries(row) for row in self.plan.rows)):
             await asyncio.sleep(TICK_S)
         if new.closed.is_set():  # the run loop sees it closed and opens another; the old one stays first as long as it lives
             await asyncio.sleep(self._backoff.next_s())
@@ -367,7 +386,7 @@ class Route:
         if not was_serving or self.is_stopping:
             return
         others = [other for other in self.sockets if not other.closed.is_set()]
-        lost = [row for row in self.plan.rows if not any(other.listener.is_in_sequence(row) for other in others)]
+        lost = [row for row in self.plan.rows if not any(other.carries(row) for other in others)]
         if lost:
             self.on_lost(self, lost)
         if others:

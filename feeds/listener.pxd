@@ -29,8 +29,7 @@ cdef class CaptureBuffer:
     cdef uint64_t used
     cdef uint64_t capacity
     cdef readonly uint64_t dropped
-    cdef void append(self, uint32_t kind, uint32_t market, uint32_t connection_id, int32_t row, int64_t wall_ns, int64_t mono_ns,
-                     const char *payload, uint64_t payload_bytes) noexcept nogil
+    cdef void append(self, uint32_t kind, uint32_t market, int row, const stamps_t *at, const char *payload, uint64_t size) noexcept nogil
 
 
 # What a frame on its way touches, as one plain struct: usable without Python. Owned by FeedPublisher.

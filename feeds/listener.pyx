@@ -39,32 +39,34 @@ cdef class CaptureBuffer:
     def __dealloc__(self):
         free(self.data)
 
-    cdef void append(self, uint32_t kind, uint32_t market, uint32_t connection_id, int32_t row, int64_t wall, int64_t mono,
-                     const char *payload, uint64_t payload_bytes) noexcept nogil:  # hot
+    cdef void append(self, uint32_t kind, uint32_t market, int row, const stamps_t *at, const char *payload, uint64_t size) noexcept nogil:  # hot
         """One record; a full buffer drops it and counts."""
-        cdef uint64_t whole = sizeof(capture_record_t) + ((payload_bytes + 7) & ~<uint64_t>7)
-        cdef capture_record_t *header
+        cdef uint64_t whole = sizeof(capture_record_t) + ((size + 7) & ~<uint64_t>7)
+        cdef capture_record_t *header = <capture_record_t *>(self.data + self.used)
         if whole > self.capacity - self.used:
             self.dropped += 1
             return
-        header = <capture_record_t *>(self.data + self.used)
-        header.payload_bytes = <uint32_t>payload_bytes
+        header.payload_bytes = <uint32_t>size
         header.type = <uint8_t>kind
         header.market = <uint8_t>market
         header.venue_index = 0
         header.pad0 = 0
-        header.connection_id = connection_id
+        header.connection_id = at.connection_id
         header.row = row
-        header.recv_wall_ns = wall
-        header.recv_mono_ns = mono
-        memcpy(self.data + self.used + sizeof(capture_record_t), payload, payload_bytes)
-        memset(self.data + self.used + sizeof(capture_record_t) + payload_bytes, 0, whole - sizeof(capture_record_t) - payload_bytes)
+        header.recv_wall_ns = at.recv_wall_ns
+        header.recv_mono_ns = at.frame_mono_ns
+        memcpy(self.data + self.used + sizeof(capture_record_t), payload, size)
+        memset(self.data + self.used + sizeof(capture_record_t) + size, 0, whole - sizeof(capture_record_t) - size)
         self.used += whole
 
     def add(self, str kind, uint32_t market, uint32_t connection_id, int32_t row, bytes payload):
         """What is no frame: snapshot, connect, disconnect, note; stamped now."""
         cdef uint32_t code = {"snapshot": CAPTURE_SNAPSHOT, "connect": CAPTURE_CONNECT, "disconnect": CAPTURE_DISCONNECT, "note": CAPTURE_NOTE}[kind]
-        self.append(code, market, connection_id, row, wall_ns(), mono_ns(), payload, len(payload))
+        cdef stamps_t now
+        now.batch_mono_ns = now.frame_mono_ns = mono_ns()
+        now.recv_wall_ns = wall_ns()
+        now.connection_id = connection_id
+        self.append(code, market, row, &now, payload, len(payload))
 
     def take(self) -> bytes:
         """All records so far, in order."""
@@ -73,14 +75,14 @@ cdef class CaptureBuffer:
         return block
 
 
-cdef void publish_book(hot_feed_t *p, BinanceMarket market, int row, const stamps_t *stamps, uint32_t extra_flags) noexcept nogil:  # hot
+cdef void publish_book(hot_feed_t *p, BinanceMarket market, int row, const stamps_t *at, uint32_t flags) noexcept nogil:  # hot
     """Build the record of `row` as it stands, stamp it, write board and ring, wake a sleeping engine."""
-    market.build_record(row, stamps, &p.record)
-    p.record.flags |= extra_flags
-    p.record.alive_mono_ns = stamps.frame_mono_ns
+    market.build_record(row, at, &p.record)
+    p.record.flags |= flags
+    p.record.alive_mono_ns = at.frame_mono_ns
     if p.record.flags & BOOK_CROSSED:
         if p.crossed_mono_ns[row] == 0:
-            p.crossed_mono_ns[row] = stamps.frame_mono_ns
+            p.crossed_mono_ns[row] = at.frame_mono_ns
     else:
         p.crossed_mono_ns[row] = 0
     p.writer.board[row].status = market.stats_of(row).status
@@ -257,8 +259,8 @@ cdef class FeedListener(WSListener):
             return
         kind = self.on_bytes(frame.payload_ptr, frame.payload_size)
         if publisher.is_capturing:
-            publisher.capture.append(CAPTURE_FRAME, self.market_code, self.stamps.connection_id, self.result.row,
-                                     self.stamps.recv_wall_ns, now, frame.payload_ptr, <uint64_t>frame.payload_size)
+            publisher.capture.append(CAPTURE_FRAME, self.market_code, self.result.row, &self.stamps, frame.payload_ptr,
+                                     <uint64_t>frame.payload_size)
         if kind == FRAME_ACK or kind == FRAME_SHUTDOWN or kind == FRAME_ERROR:
             self.on_rare(kind, frame)
 

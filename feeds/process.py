@@ -39,7 +39,7 @@ from feeds.venues import binance
 
 CROSSED_MAX_NS = 50_000_000
 SECOND_TICKS = int(1 / TICK_S)
-REFRESH_S = 3600.0           # instruments and funding intervals are read again this often
+REFRESH_SYMBOLS = 50         # asked for at a time when instruments are read again: a turn of the loop stays short
 SNAPSHOT_PATIENCE_S = 1.0    # a subscribed row without any delta gets its snapshot after so long
 UNREACHABLE_SAY_S = 60.0
 
@@ -206,24 +206,34 @@ class FeedProcess:
     async def _refresh(self) -> None:
         """Read the instruments again now and then. A change of what prices mean takes the instrument out: a restart loads it."""
         while True:
-            await asyncio.sleep(REFRESH_S)
-            try:
-                rows, _ = await self._fetch_instruments()
-            except (RestError, InstrumentError) as error:
-                log.warning("%s: instruments not read again: %s", self.venue, error)
-                continue
-            now = {row.name: row for row in rows}
-            for row_id, market in self.market_of_row.items():
-                known = self.table.rows[row_id]
-                fresh = now.get(known.name)
-                if fresh is None or (fresh.px_scale, fresh.qty_scale, fresh.tick, fresh.lot, fresh.multiplier, fresh.status) != (
-                        known.px_scale, known.qty_scale, known.tick, known.lot, known.multiplier, known.status):
-                    log.error("%s changed its filters or status (%s); it stays INVALID until the feed is started again", known.name,
-                              "no longer listed" if fresh is None else fresh.status)
-                    self.retired.add(row_id)
-                    self._invalidate(row_id)
-                elif market == "linear":
-                    self.markets[market].set_funding_interval(row_id, self.funding_s.get(known.symbol, binance.FUNDING_INTERVAL_S))
+            await asyncio.sleep(self.config.feeds.instruments_refresh_s)
+            for market in self.markets:
+                try:
+                    await self._compare_instruments(market)
+                except (RestError, InstrumentError) as error:
+                    log.warning("%s: instruments not read again: %s", self.venue, error)
+
+    async def _compare_instruments(self, market: str) -> None:
+        client, facts = self.clients[market], binance.FACTS[market]
+        symbols = {self.table.rows[row].symbol: row for row, name in self.market_of_row.items() if name == market}
+        names = sorted(symbols)
+        requests: list[dict[str, str] | None] = [None]
+        if market == "spot":
+            requests = [{"symbols": orjson.dumps(names[start:start + REFRESH_SYMBOLS]).decode()} for start in range(0, len(names), REFRESH_SYMBOLS)]
+        fresh: dict[str, InstrumentRow] = {}
+        for params in requests:
+            data = await client.get_json(facts.exchange_info_path, params, weight=facts.exchange_info_weight, timeout_s=30.0)
+            fresh.update({row.symbol: row for row in binance.parse_exchange_info(market, data, self.venue_config.fees, set(names))[0]})
+        for symbol, row in symbols.items():
+            if row not in self.retired and not means_the_same(self.table.rows[row], fresh.get(symbol)):
+                log.error("%s changed its filters or status (now %s); it stays INVALID until the feed is started again", self.table.rows[row].name,
+                          fresh[symbol].status if symbol in fresh else "not listed")
+                self.retired.add(row)
+                self._invalidate(row)
+        if market == "linear":
+            intervals = binance.parse_funding_info(await client.get_json(binance.FUNDING_INFO_PATH))
+            for symbol, row in symbols.items():
+                self.markets[market].set_funding_interval(row, intervals.get(symbol, binance.FUNDING_INTERVAL_S))
 
     def _set_up(self, rows: list[InstrumentRow]) -> None:
         """Table, segment, decoders, routes: everything that does not need a socket."""
@@ -324,7 +334,7 @@ class FeedProcess:
         for row in self.publisher.take_wanted():
             if row not in self.retired:
                 self.desks[self.market_of_row[row]].want(row)
-        for row in self.publisher.crossed_rows(CROSSED_MAX_NS):
+        for row in set(self.publisher.crossed_rows(CROSSED_MAX_NS)) - self.retired:
             log.warning("%s: crossed for more than %d ms; INVALID, fetching it anew", self.table.rows[row].name, CROSSED_MAX_NS // 1_000_000)
             self._invalidate(row)
             self.publisher.want_snapshot(row)
@@ -387,6 +397,12 @@ class FeedProcess:
 def unscaled(value: int, scale: int) -> str:
     """value / 10**scale as plain decimal text."""
     return format(Decimal(value).scaleb(-scale), "f")
+
+
+def means_the_same(known: InstrumentRow, fresh: InstrumentRow | None) -> bool:
+    """Whether orders priced with `known` still mean what they meant."""
+    return fresh is not None and all(getattr(known, name) == getattr(fresh, name) for name in (
+        "px_scale", "qty_scale", "tick", "lot", "min_qty", "max_qty", "min_notional", "multiplier", "contract_size", "status"))
 
 
 def find_endpoints(config: FeedProcessConfig, run_dir: pathlib.Path) -> tuple[Endpoints, ssl.SSLContext | None]:

@@ -110,12 +110,15 @@ def subscribe_frames(streams: Iterable[str], first_id: int, method: str = "SUBSC
 # ---------------------------------------------------------------- instruments
 
 
-def parse_exchange_info(market: str, data: Any, fees: Fees) -> tuple[list[InstrumentRow], list[str]]:
-    """(rows with id 0, problems). Takes perpetuals only on USD-M. A symbol that cannot be used is a problem told, not the end."""
+def parse_exchange_info(market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+    """(rows with id 0, problems). Takes perpetuals only on USD-M. A symbol that cannot be used is a problem told, not the end.
+    `only` = symbols to look at, None = all."""
     if not isinstance(data, dict) or not isinstance(data.get("symbols"), list):
         raise InstrumentError(f"binance {market} exchangeInfo has no list of symbols")
     rows, problems = [], []
     for symbol in data["symbols"]:
+        if only is not None and (not isinstance(symbol, dict) or symbol.get("symbol") not in only):
+            continue
         try:
             row = _parse_symbol(market, symbol, fees)
             if row is not None:

@@ -90,6 +90,19 @@ def test_a4_a_frozen_stream_keeps_its_connection_alive_and_its_book_untouched(pa
     assert_books_equal_the_venues(venues, feed)
 
 
+def test_a5_late_data_shows_its_lag(pair):
+    venues, feed = pair
+    row = feed.row(PERP)
+    assert -1 <= feed.reader.read_board(row)["lag_ns"] < 100_000_000
+    venues.command("fault", channel="md", verb="delay", market="linear", ms=800, duration_ms=1500)
+    time.sleep(0.9)
+    feed.drain()
+    late = feed.drain_until(lambda r: r["instrument_id"] == row and r["lag_ns"] > 250_000_000, 3.0, "lag beyond 250 ms")[-1]
+    assert late["lag_ns"] < 1_500_000_000
+    time.sleep(1.5)
+    feed.wait_live()
+
+
 def test_a6_a_crossed_book_is_flagged_at_once_and_resynced(pair):
     venues, feed = pair
     row = feed.row(PERP)
@@ -136,6 +149,23 @@ def test_a10_announced_shutdown_costs_no_invalid_record(pair):
     assert all(time.monotonic_ns() - alive[connection] < 1_000_000_000 for connection in after)
     assert all(alive[connection] == 0 for connection in connections), "the old sockets are gone"
     assert_books_equal_the_venues(venues, feed)
+
+
+def test_a10_instruments_without_traffic_are_carried_over_too(pair):
+    venues, feed = pair
+    venues.command("quiet", traffic=False, dislocations=False)
+    try:
+        time.sleep(0.3)
+        feed.drain()
+        venues.command("shutdown_notice", in_ms=3000, market="spot")
+        records = feed.drain_for(4.0)
+        assert all(record["flags"] & VALID for record in records)
+        alive = feed.reader.connection_alive()
+        for row in feed.table.rows:
+            record = feed.reader.read_board(row.id)
+            assert record["flags"] & VALID and time.monotonic_ns() - alive[record["connection_id"]] < 1_000_000_000
+    finally:
+        venues.command("quiet", traffic=True, dislocations=False)
 
 
 def test_a11_a_mute_connection_is_given_up_and_replaced(pair):

@@ -142,24 +142,51 @@ def test_recording_from_the_start_closes_its_file_at_the_end(tmp_path):
         assert kinds.count(3) == kinds.count(4) == 6 and kinds.count(2) >= 6
 
 
+def test_encrypted_sockets_and_rest_are_verified_with_the_test_authority(tmp_path):
+    run_dir = make_run_dir(tmp_path, simex={"tls": True})
+    with Venues(run_dir) as venues, Feed(run_dir) as feed:
+        assert venues.facts["endpoints"]["binance"]["spot_ws"].startswith("wss://")
+        feed.wait_live()
+        assert_books_equal_the_venues(venues, feed)
+        assert feed.stop() == 0
+        facts = {**venues.facts, "ca": None}
+        (run_dir / "simex.json").write_bytes(orjson.dumps(facts))
+        with Feed(run_dir) as distrustful:
+            wait_until(lambda: distrustful.state() == "unreachable", 10, "an unknown authority is not trusted")
+            assert "certificate" in distrustful.text().lower()
+
+
+def test_a17_changed_filters_take_an_instrument_out_until_a_restart(tmp_path):
+    run_dir = make_run_dir(tmp_path, feeds={"instruments_refresh_s": 1})
+    with Venues(run_dir) as venues:
+        with Feed(run_dir) as feed:
+            feed.wait_live()
+            venues.command("filter", instrument="binance:ETH/USDT", status="BREAK")
+            row = feed.row("binance:ETH/USDT")
+            wait_until(lambda: not feed.is_valid(row), 5.0, "INVALID")
+            time.sleep(1.5)
+            assert not feed.is_valid(row) and feed.is_valid(feed.row("binance:BTC/USDT"))
+            assert "binance:ETH/USDT changed its filters or status (now BREAK)" in feed.log()
+
+
 class HostileSocketVenue:
     """Market sockets on loopback that acknowledge and then send what they are told to."""
 
     def __init__(self, frames):
         self.frames = frames
-        self.connections = 0
-        self.messages: list[tuple[float, bytes]] = []
+        self.messages: list[tuple[str, list[float]]] = []  # for each connection: its path, when messages came in
 
     async def serve(self):
         import picows
         outer = self
 
         class Listener(picows.WSListener):
-            def on_ws_connected(self, transport):
-                outer.connections += 1
+            def __init__(self, path):
+                self.times = []
+                outer.messages.append((path, self.times))
 
             def on_ws_frame(self, transport, frame):
-                outer.messages.append((time.monotonic(), bytes([frame.msg_type])))
+                self.times.append(time.monotonic())
                 if frame.msg_type == picows.WSMsgType.TEXT:
                     request = orjson.loads(frame.get_payload_as_bytes())
                     transport.send(picows.WSMsgType.TEXT, orjson.dumps({"result": None, "id": request["id"]}))
@@ -168,7 +195,8 @@ class HostileSocketVenue:
                 elif frame.msg_type == picows.WSMsgType.PING:
                     transport.send_pong(frame.get_payload_as_bytes())
 
-        return await picows.ws_create_server(lambda _: Listener(), "127.0.0.1", 0, max_frame_size=64 << 20)
+        return await picows.ws_create_server(lambda request: Listener(request.path.decode()), "127.0.0.1", 0, max_frame_size=64 << 20,
+                                             enable_auto_pong=False)
 
 
 async def run_against(hostile, venues, seconds, **feeds):
@@ -176,7 +204,7 @@ async def run_against(hostile, venues, seconds, **feeds):
     server = await hostile.serve()
     address = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     run_dir = make_run_dir(venues.run_dir, feeds=feeds, binance={"endpoints": {
-        "spot_ws": address, "linear_ws_public": address, "linear_ws_market": address}})
+        "spot_ws": address, "linear_ws_public": f"{address}/public", "linear_ws_market": f"{address}/market"}})
     (run_dir / "simex.json").write_bytes((venues.run_dir / "simex.json").read_bytes())
     with Feed(run_dir) as feed:
         await asyncio.sleep(seconds)
@@ -219,7 +247,8 @@ def test_binary_frames_close_the_socket(venues):
 def test_no_socket_ever_sends_more_messages_a_second_than_the_venue_allows(venues):
     hostile = HostileSocketVenue([])
     asyncio.run(run_against(hostile, venues, 5.0, ping_idle_ms=100, first_message_timeout_ms=500))
-    times = [at for at, _ in hostile.messages]
-    assert len(times) > 20
-    per_socket = 5 * hostile.connections  # spot's limit, the stricter one, over all sockets of both markets
-    assert all(sum(1 for at in times if start <= at < start + 1.0) <= 2 * per_socket for start in times)
+    assert len(hostile.messages) >= 6
+    for path, times in hostile.messages:
+        limit = 5 if path == "/ws" else 10
+        assert len(times) > 5, f"{path} was neither subscribed nor pinged"
+        assert all(sum(1 for at in times if start <= at < start + 1.0) <= limit for start in times), path
