@@ -105,7 +105,7 @@ static inline const char *scan_value(const char *p, const char *end)
     return scan_scalar(p, end);
 }
 
-/* A JSON integer without sign, below 2**63: update ids, times. Leading zeros, fractions and exponents are refused. */
+/* A JSON integer without sign, at most 2**63 - 9: update ids, times. Leading zeros, fractions and exponents are refused. */
 static inline const char *scan_u64(const char *p, const char *end, uint64_t *out)
 {
     const char *start = p;

@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from cext.scan cimport scan_decimal, scan_decimal_slow, scan_u64, scan_value
+from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_decimal, scan_decimal_slow, scan_level, scan_level_scales, scan_u64,
+                        scan_value)
 
 
 cdef char *exact_copy(bytes text) except NULL:
@@ -45,3 +46,19 @@ def value_bytes(bytes text) -> int:
     cdef Py_ssize_t size = -1 if behind == NULL else behind - block
     free(block)
     return size
+
+
+def level(bytes text, int px_scale, int qty_scale) -> tuple | None:
+    """(px, qty, bytes read) of the ["px","qty"] at the start of `text`, which has at least SCAN_LEVEL_REACH bytes; None = refused."""
+    cdef int64_t px = 0
+    cdef int64_t qty = 0
+    cdef level_scales_t scales = scan_level_scales(px_scale, qty_scale)
+    cdef char *block
+    cdef const char *behind
+    if len(text) < SCAN_LEVEL_REACH:
+        raise ValueError(f"{len(text)} bytes; at least {SCAN_LEVEL_REACH} are needed")
+    block = exact_copy(text)
+    behind = scan_level(block, &scales, &px, &qty)
+    result = None if behind == NULL else (px, qty, behind - block)
+    free(block)
+    return result

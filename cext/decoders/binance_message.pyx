@@ -317,7 +317,7 @@ cdef int finish_mark(decoder_t *d, message_t *m) noexcept nogil:  # hot
     return read_rate(f, c'r' - K_LETTERS, &m.rate_e8)
 
 
-cdef int finish_ack(decoder_t *d, message_t *m) noexcept nogil:
+cdef int finish_ack(decoder_t *d, message_t *m) noexcept nogil:  # hot
     """{"result":null,"id":1}, or {"code":2,"msg":..,"id":..}, or {"error":{"code":..,"msg":..},"id":..}."""
     cdef fields_t *f = &d.fields
     cdef uint64_t value = 0
