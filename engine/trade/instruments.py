@@ -33,23 +33,15 @@ class Instrument:
     min_notional: Decimal
     multiplier: Decimal  # units of the underlying in one unit of qty (1000 for 1000SHIB)
     taker_fee: Decimal   # fraction
-
-    @property
-    def is_spot(self) -> bool:
-        return self.market == "spot"
-
-    @property
-    def account(self) -> str:
-        return f"{self.venue}:{self.market}"
-
-    @property
-    def lot(self) -> Decimal:
-        """Size step in units of the underlying."""
-        return from_scaled(self.lot_qty, self.qty_scale) * self.multiplier
+    # derived
+    is_spot: bool
+    account: str         # "binance:linear"
+    unit: Decimal        # units of the underlying in one step of the qty scale
+    lot: Decimal         # size step in units of the underlying
 
     def units(self, qty: int) -> Decimal:
         """Quantity in units of the underlying."""
-        return from_scaled(qty, self.qty_scale) * self.multiplier
+        return qty * self.unit
 
     def price(self, px: int) -> Decimal:
         """Price of one unit of qty, in quote."""
@@ -81,12 +73,14 @@ def make_instrument(row: Any) -> Instrument:
     """From an InstrumentRow."""
     def scaled(value: Any, scale: int, default: int) -> int:
         return default if value is None else int(Decimal(value).scaleb(scale, EXACT))
+    unit = from_scaled(1, row.qty_scale) * Decimal(row.multiplier or 1)
     return Instrument(
         row=row.id, name=row.name, venue=row.venue, market=row.market, symbol=row.symbol, base=row.base, quote=row.quote,
         settle=row.settle or row.quote, px_scale=row.px_scale, qty_scale=row.qty_scale,
         tick_px=scaled(row.tick, row.px_scale, 1), lot_qty=scaled(row.lot, row.qty_scale, 1),
         min_qty=scaled(row.min_qty, row.qty_scale, 0), max_qty=scaled(row.max_qty, row.qty_scale, 0) or NO_LIMIT_QTY,
-        min_notional=Decimal(row.min_notional or ZERO), multiplier=Decimal(row.multiplier or 1), taker_fee=Decimal(row.taker_fee or ZERO))
+        min_notional=Decimal(row.min_notional or ZERO), multiplier=Decimal(row.multiplier or 1), taker_fee=Decimal(row.taker_fee or ZERO),
+        is_spot=row.market == "spot", account=f"{row.venue}:{row.market}", unit=unit, lot=scaled(row.lot, row.qty_scale, 1) * unit)
 
 
 def make_instruments(table: Any) -> list[Instrument]:

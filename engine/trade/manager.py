@@ -179,6 +179,7 @@ class TradeManager:
             return
         trade = self._trade_of[order.client_id]
         applied = order.apply(event, self._seen)
+        trade.forget()
         if event.venue_order_id:
             self._by_venue_id[order.row, event.venue_order_id] = order
         if trade.state == TradeState.VALIDATING:
@@ -593,8 +594,7 @@ class TradeManager:
                 trade.attempts = 0
             elif order.purpose in (Purpose.CHASE, Purpose.UNWIND):
                 trade.attempts += 1
-        if not order.is_settled:
-            self._arm(now + self.policy.settle_ns, self._on_settle_timer, order)
+        self._arm_settle(order, now + self.policy.settle_ns)
 
     def _after_refused_repair(self, trade: Trade, order: Order, now: int) -> None:
         """A venue refused a repair. Once may be chance; again means that something we believe is wrong: ask, wait, try again."""
@@ -617,7 +617,7 @@ class TradeManager:
         self._alert("late_fill", f"trade {trade.trade_id}: {order.client_id} on {order.instrument.name} executed after it was {order.end_cause}; "
                     f"now {order.cum_qty} of {order.qty}", trade, "critical")
         self._cool_down(trade, "orphan", now)
-        self._arm(now + self.policy.settle_ns, self._on_settle_timer, order)
+        self._arm_settle(order, now + self.policy.settle_ns)
 
     # ================================================================ unknown orders
 
@@ -807,6 +807,7 @@ class TradeManager:
 
     def _on_settle_timer(self, order: Order, now: int) -> None:
         """Fill details that did not come by themselves are asked for, more and more slowly."""
+        order.is_settle_armed = False
         trade = self._trade_of.get(order.client_id)
         if trade is None or order.is_settled or order.is_live:
             return
@@ -816,7 +817,12 @@ class TradeManager:
             trade.was_settle_given_up = True
             self._alert("fills_unexplained", f"trade {trade.trade_id}: {order.client_id} executed {order.cum_qty}, fills explain {order.fills_qty} "
                         f"({order.fills_missing_fee} without fee)", trade, "critical")
-        self._arm(now + min(max(waited_ns, self.policy.settle_ns), 30 * SECOND), self._on_settle_timer, order)
+        self._arm_settle(order, now + min(max(waited_ns, self.policy.settle_ns), 30 * SECOND))
+
+    def _arm_settle(self, order: Order, when_mono_ns: int) -> None:
+        if not order.is_settled and not order.is_settle_armed:
+            order.is_settle_armed = True
+            self._arm(when_mono_ns, self._on_settle_timer, order)
 
     def _arm_canary(self, order: Order, event: OrderEvent, now: int) -> None:
         if self.policy.canary_ns and event.source == Source.REPLY and not order.seen_on_stream and order.state != OrderState.REJECTED:
@@ -861,7 +867,8 @@ class TradeManager:
             del self._graves[order.client_id]
             trade.orders.append(order)
             # What it executed before was settled with the first life of the trade.
-            trade.carry[order.row] = trade.carry.get(order.row, ZERO) - order.net_units()
+            trade.carry[order.row] = trade.carry.get(order.row, ZERO) - order.net_units
+            trade.forget()
             self._orders[order.client_id] = order
         self._trade_of[order.client_id] = trade
         return order

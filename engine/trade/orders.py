@@ -84,7 +84,9 @@ class Order:
     end_cause: str = ""
     seen_on_stream: bool = False
     is_released: bool = False
+    is_settle_armed: bool = False  # one settle timer at a time
     watch: UnknownWatch | None = None
+    _net_units: Decimal | None = None  # counted when asked for, forgotten by apply()
 
     @property
     def sign(self) -> int:
@@ -108,8 +110,14 @@ class Order:
         """After this the venue no longer starts the order."""
         return (self.sent_mono_ns or self.decided_mono_ns) + self.ttl_ns
 
+    @property
     def net_units(self) -> Decimal:
         """Signed change of inventory in units of the underlying: executed less fees taken in base (fills without their detail: estimated)."""
+        if self._net_units is None:
+            self._net_units = self._count_net_units()
+        return self._net_units
+
+    def _count_net_units(self) -> Decimal:
         instrument = self.instrument
         units = instrument.units(self.cum_qty)
         if self.side == Side.SELL:
@@ -134,6 +142,7 @@ class Order:
 
     def apply(self, event: OrderEvent, seen: SeenFills) -> Applied:
         applied = Applied()
+        self._net_units = None
         was_terminal = is_terminal(self.state)
         before_qty = self.cum_qty
         if event.source == Source.STREAM:

@@ -85,6 +85,7 @@ class Trade:
     depth_cost: Decimal = ZERO
     expected_net: Decimal = ZERO
     batch_mono_ns: int = 0
+    _positions: dict[int, Decimal] | None = None
 
     def __post_init__(self) -> None:
         limit = self.instruments[0].lot
@@ -112,14 +113,24 @@ class Trade:
 
     def position(self, row: int) -> Decimal:
         """Net inventory of this trade on the row, as far as proven."""
+        return self.positions().get(row, ZERO)
+
+    def _count_position(self, row: int) -> Decimal:
         total = self.carry.get(row, ZERO)
         for order in self.orders:
-            if order.instrument.row == row:
-                total += order.net_units()
+            if order.cum_qty and order.instrument.row == row:
+                total += order.net_units
         return total
 
     def positions(self) -> dict[int, Decimal]:
-        return {instrument.row: self.position(instrument.row) for instrument in self.instruments}
+        """Position by row; counted once after each fact (`forget`)."""
+        if self._positions is None:
+            self._positions = {instrument.row: self._count_position(instrument.row) for instrument in self.instruments}
+        return self._positions
+
+    def forget(self) -> None:
+        """An order or a remainder of this trade changed."""
+        self._positions = None
 
     def residual(self) -> Decimal:
         """Net change of base inventory over all legs."""
@@ -184,6 +195,7 @@ class Trade:
     def take_remainder(self, row: int, units: Decimal, value: Decimal) -> None:
         """From the dust ledger, at its cost."""
         self.carry[row] = self.carry.get(row, ZERO) + units
+        self.forget()
         self.money.cash -= value
         if units:
             self._row(row).add(units, value / units)
@@ -193,6 +205,7 @@ class Trade:
         units = self.position(row)
         value = units * self.mark(row)
         self.carry[row] = self.carry.get(row, ZERO) - units
+        self.forget()
         self.money.cash += value
         return units, value
 

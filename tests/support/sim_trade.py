@@ -22,6 +22,7 @@ from engine.trade.unknown import QueryAnswer
 from tests.support.fake_core import FakeCore, pair_rows
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
+STEPS_MAX = 100_000  # of one world; the busiest seeds need a tenth
 REJECT_CLASSES = ("RETRY", "REJECT", "BALANCE", "FILTER", "RATE", "AUTH", "TIME", "FATAL")
 
 
@@ -141,6 +142,7 @@ class World:
         self.query_lost: Callable[[], bool] = lambda: False
         self.query_stale: Callable[[], bool] = lambda: False
         self.stream_restarts = 0
+        self.steps = 0
         self.intents: list[Intent] = []
 
     # ---------------------------------------------------------------- clock
@@ -158,6 +160,8 @@ class World:
             if moment > when:
                 break
             self.now = max(self.now, moment)
+            self.steps += 1
+            assert self.steps < STEPS_MAX, f"a storm: {STEPS_MAX} steps by {self.now / S:.1f} s"
             if event_at <= timer_at:
                 heapq.heappop(self.heap)[2]()
             else:

@@ -178,22 +178,22 @@ def test_state_never_goes_back_under_random_facts():
 def test_net_units_are_less_by_the_fee_in_base():
     order, seen = new_order()
     order.apply(fill(1, 1000, fee="0.00001", asset="BTC"), seen)
-    assert order.net_units() == Decimal("0.00999")
+    assert order.net_units == Decimal("0.00999")
     order, seen = new_order()
     order.apply(fill(1, 1000, fee="0.001", asset="BNB"), seen)
-    assert order.net_units() == Decimal("0.01")
+    assert order.net_units == Decimal("0.01")
     order, seen = new_order(side=Side.SELL)
     order.apply(fill(1, 1000, fee="1", asset="USDT"), seen)
-    assert order.net_units() == Decimal("-0.01")
+    assert order.net_units == Decimal("-0.01")
 
 
 def test_execution_without_details_is_taken_with_the_fee_that_is_due():
     order, seen = new_order()
     order.apply(status(OrderStatus.FILLED, 1000), seen)
-    assert order.net_units() == Decimal("0.00999")
+    assert order.net_units == Decimal("0.00999")
     order, seen = new_order(row=1, qty=10)
     order.apply(status(OrderStatus.FILLED, 10), seen)
-    assert order.net_units() == Decimal("0.01")
+    assert order.net_units == Decimal("0.01")
 
 
 def test_seen_fills_are_forgotten_by_age_only():

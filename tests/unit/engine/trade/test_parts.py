@@ -13,7 +13,7 @@ from engine.trade.locks import LockBook
 from engine.trade.money import from_scaled, lcm_decimal, text
 from engine.trade.naked import NakedClock, NakedStatistics
 from engine.trade.orders import Fill, make_order
-from engine.trade.policy import HOUR, MS, SECOND, TradePolicy, make_policy
+from engine.trade.policy import HOUR, MS, SECOND, make_policy
 from engine.trade.trade import RowMoney, Trade
 from tests.support.fake_core import FakeCore, instrument_row, pair_rows
 

@@ -35,6 +35,6 @@ def test_terminal_order_moves_only_by_a_late_fill_to_a_state_with_fills():
 
 
 def test_page_shows_the_table_as_it_is():
-    rows = re.findall(r"^\| (\w+) \| (\w+) \| (.+?) \|$", DOCS.read_text(), re.M)
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| (.+?) \|$", DOCS.read_text(), re.MULTILINE)
     shown = {(source, target): when for source, target, when in rows if source in TradeState.__members__}
     assert shown == {(str(source), str(target)): when for (source, target), when in TRANSITIONS.items()}
