@@ -28,6 +28,8 @@ ctypedef struct side_t:
     int64_t qty_bound
     int64_t fee_in_base_e8  # > 0: this part of every fill is not delivered
     int64_t delivered_q60   # what is left of it
+    int64_t taken           # walk: gross size of the levels opened so far, less the room for rounding up to a lot
+    int64_t given           # walk: what of it is delivered
 
 # State after each step of the walk: size so far and the level that each side has reached.
 ctypedef struct step_t:
@@ -83,37 +85,40 @@ cdef void fill_side(const core_t *core, const pair_cold_t *cold, int32_t row, in
     out.qty_mul = cold.qty_mul[leg]
     out.qty_bound = cold.qty_bound[leg]
     out.fee_in_base_e8 = 0
+    out.taken = 0
+    out.given = 0
     if side == SIDE_BUY and core.instruments[row].fee_in_base:
         out.fee_in_base_e8 = core.rows[row].fee_e8
         out.delivered_q60 = core.rows[row].delivered_q60
+        out.taken = -core.instruments[row].lot_qty * out.qty_mul
 
 
-cdef int64_t level_qty(const side_t *side, int32_t index, int64_t lot_slack) noexcept nogil:  # hot
-    """What level `index` delivers, common scale. lot_slack is kept back from level 0: room for rounding the gross size up to a lot."""
+cdef int64_t level_qty(const side_t *side, int32_t index) noexcept nogil:  # hot
+    """Size of a level, common scale, cut where more could leave 64 bits."""
     cdef int64_t qty = side.levels[index].qty
-    if qty > side.qty_bound:
-        qty = side.qty_bound
-    qty *= side.qty_mul
-    if index == 0:
-        qty -= lot_slack
-        if qty < 0:
-            return 0
-    if side.fee_in_base_e8 > 0:
-        return times_q60(qty, side.delivered_q60)
-    return qty
+    return (qty if qty < side.qty_bound else side.qty_bound) * side.qty_mul
 
 
-cdef void walk_both(const side_t *buy, const side_t *sell, int64_t keep_e8, int64_t cost_e8, int64_t qty_max, int64_t lot_slack,
+cdef int64_t open_level(side_t *side, int32_t index) noexcept nogil:  # hot
+    """What the level adds to the size that is delivered: of the sum of all levels so far, so that rounding down happens once."""
+    cdef int64_t before = side.given
+    side.taken += level_qty(side, index)
+    if side.fee_in_base_e8 == 0:
+        side.given = side.taken
+    elif side.taken > 0:
+        side.given = times_q60(side.taken, side.delivered_q60)
+    return side.given - before
+
+
+cdef void walk_both(side_t *buy, side_t *sell, int64_t keep_e8, int64_t cost_e8, int64_t qty_max,
                     walk_t *out) noexcept nogil:  # hot
     """Takes both sides level by level while the next unit pays, up to qty_max. At most 2 * BOOK_LEVELS steps."""
     cdef int32_t i = 0, j = 0
     cdef int64_t qty = 0, take
-    cdef int64_t buy_left, sell_left
+    cdef int64_t buy_left = open_level(buy, 0), sell_left = open_level(sell, 0)
     cdef int64_t keep = keep_e8 * sell.px_mul, cost = cost_e8 * buy.px_mul  # px_mul <= 1e9 (core.pyx): no overflow
     out.count = 0
     out.is_depth_end = False
-    buy_left = level_qty(buy, 0, lot_slack)
-    sell_left = level_qty(sell, 0, 0)
     while qty < qty_max:
         if not is_product_ge(sell.levels[j].px, keep, buy.levels[i].px, cost):
             return
@@ -135,13 +140,13 @@ cdef void walk_both(const side_t *buy, const side_t *sell, int64_t keep_e8, int6
             if i >= buy.count:
                 out.is_depth_end = not buy.is_complete
                 return
-            buy_left = level_qty(buy, i, 0)
+            buy_left = open_level(buy, i)
         if sell_left == 0:
             j += 1
             if j >= sell.count:
                 out.is_depth_end = not sell.is_complete
                 return
-            sell_left = level_qty(sell, j, 0)
+            sell_left = open_level(sell, j)
 
 
 cdef int128_t cost_of(const side_t *side, int64_t qty, int32_t last) noexcept nogil:  # hot
@@ -150,10 +155,7 @@ cdef int128_t cost_of(const side_t *side, int64_t qty, int32_t last) noexcept no
     cdef int64_t at_level
     cdef int32_t k
     for k in range(last + 1):
-        at_level = side.levels[k].qty
-        if at_level > side.qty_bound:
-            at_level = side.qty_bound
-        at_level *= side.qty_mul
+        at_level = level_qty(side, k)
         if at_level > qty:
             at_level = qty
         total += <int128_t>(side.levels[k].px * side.px_mul) * at_level
@@ -314,7 +316,7 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     cdef int64_t carry_worst = exit_cost - (funding if funding < 0 else 0)
     cdef int64_t keep, fee_quote, fee_gross, bound, other
     cdef int64_t qty, qty_max, gross, buy_limit, sell_limit, buy_limit_common, sell_limit_common, sell_best_common, cap_buy, cap_sell
-    cdef int64_t own_buy, own_sell, lot = cold.lot_common
+    cdef int64_t own_buy, own_sell, lot_slack, lot = cold.lot_common
     cdef uint32_t why_buy, why_sell, reason
     cdef int32_t n
     cdef int128_t cost, proceeds, cost_gross, net, worst
@@ -338,8 +340,7 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
         lower(&qty_max, base_cap(core, cold, rows[0]), &reason, SKIP_INVENTORY)
     if qty_max < lot:
         return reason
-    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] + carry + cold.entry_net_e8, qty_max,
-              buy_instrument.lot_qty * buy.qty_mul if buy.fee_in_base_e8 > 0 else 0, &walk)
+    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] + carry + cold.entry_net_e8, qty_max, &walk)
     if walk.is_depth_end:
         cold.depth_end += 1
         reason = SKIP_DEPTH_END
@@ -367,9 +368,11 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
             continue
         qty = walk.steps[n].qty
         # The gross size is larger than the delivered one by the fee and at most a lot: the cap is for the gross.
-        bound = at_price(cold, cap_buy, buy_limit_common, qty + qty // 16 + lot)
+        # The question is asked with so much room that an ample cap leaves qty as it is (fees are at most 5 %).
+        lot_slack = buy_instrument.lot_qty * buy.qty_mul if fee_gross > 0 else 0
+        bound = at_price(cold, cap_buy, buy_limit_common, qty + qty // 16 + 2 * lot_slack + 2)
         if fee_gross > 0:
-            bound = delivered(bound, fee_gross) - buy_instrument.lot_qty * buy.qty_mul
+            bound = delivered(bound, fee_gross) - lot_slack
         if bound < qty:
             qty = bound
             reason = why_buy
@@ -477,7 +480,7 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
     if full <= 0:
         return SKIP_BELOW_MIN
     keep = E8 - cold.sell_fee_e8[sell_leg]
-    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] - accepted, full, lot[buy_leg] * buy.qty_mul if buy.fee_in_base_e8 > 0 else 0, &walk)
+    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] - accepted, full, &walk)
     if walk.is_depth_end:
         cold.depth_end += 1
     if walk.count == 0:

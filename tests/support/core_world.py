@@ -137,4 +137,5 @@ def trading_pair(limits: dict[str, Any] | None = None, **params: Any) -> World:
     world.core.add_pair(0, 1, PairParams(**params))
     world.book(0, [("60000.00", "1")], [("60000.10", "1")])
     world.book(1, [("60000.0", "1")], [("60000.1", "1")])
+    assert world.evaluate() == []
     return world
