@@ -1,13 +1,16 @@
 """The capture file: what is written comes back; a cut or a damaged byte anywhere is named and never gives a wrong record."""
+import itertools
 import json
+import pathlib
 import random
+import re
 import struct
 import zlib
 
 import pytest
 
 from cext import capture
-from feeds.capture_format import BLOCK_HEADER, FILE_HEADER, CaptureError, CaptureReader, CaptureTorn, CaptureWriter
+from feeds.capture_format import BLOCK_HEADER, FILE_HEADER, RECORD_HEADER, CaptureError, CaptureReader, CaptureTorn, CaptureWriter
 
 TABLE = {"version": 1, "instruments": [], "hash": "0"}
 
@@ -196,3 +199,13 @@ def test_header_is_readable_json(tmp_path):
     data = write(tmp_path / "a.lscap", []).read_bytes()
     size = FILE_HEADER.unpack(data[:FILE_HEADER.size])[2]
     assert json.loads(data[FILE_HEADER.size:FILE_HEADER.size + size])["format"] == "lockstep-capture"
+
+
+def test_the_drawn_record_is_the_one_in_the_header():
+    root = pathlib.Path(__file__).resolve().parents[3]
+    struct_body = re.search(r"typedef struct \{(.*?)\} capture_record_t;", (root / "cext" / "capture.h").read_text(), re.DOTALL).group(1)
+    fields = re.findall(r"^\s*(\w+_t) (\w+);", struct_body, re.MULTILINE)
+    drawn = re.findall(r"^\| (\d+) \| (\w+_t) \| (\w+) \|", (root / "docs" / "capture-format.md").read_text(), re.MULTILINE)
+    offsets = itertools.accumulate([int(re.search(r"\d+", kind).group()) // 8 for kind, _ in fields], initial=0)
+    assert [(int(offset), kind, name) for offset, kind, name in drawn] == [(o, k, n) for o, (k, n) in zip(offsets, fields, strict=False)]
+    assert RECORD_HEADER.size == 32 and BLOCK_HEADER.size == 44
