@@ -27,7 +27,7 @@ class EngineConfig(StrictModel):
     poll_max_records: int = number(64, 1, 4096, "records drained before the touched instruments are evaluated")
     lock_memory: bool = Field(True, description="lock and prefault memory where permitted")
     instance: int = number(0, 0, 1023, "part of client order ids: engines of one account must differ")
-    journal_segment_mb: int = number(64, 1, 1024, "size of one journal segment")
+    journal_segment_mb: int = number(16, 1, 1024, "size of one journal segment; two of them lie in /dev/shm, which has 64 MiB in many containers")
     warm_up_ms: int = number(500, 0, 60_000, "code paths are exercised for so long before trading")
 
     def resolved_cpu(self, available: list[int]) -> int | None:

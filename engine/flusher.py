@@ -20,10 +20,11 @@ import click
 from cext import layout, shm
 from cext.journal import FILE_SUFFIX, JournalCorrupt, SegmentView, map_live
 from cext.state_page import StatePage
+from engine.logs import setup_logging
 
 log = logging.getLogger("flusher")
 SYNC_PERIOD_S = 0.005
-IDLE_PERIOD_S = 0.002           # between two looks when nothing is new
+IDLE_PERIOD_S = 0.004           # between two looks when nothing is new
 ALIVE_LOOK_PERIOD_S = 0.1
 STOP_WITH_ENGINE_ALIVE_S = 8.0  # the supervisor gives ten
 HEADER_BYTES = layout.STRUCT_BYTES["journal_header_t"]
@@ -177,7 +178,7 @@ class Flusher:
         for name in shm.list_run(self.run_id) if unlink else []:
             if NAME.search(name):  # a spare that the engine died making: nothing is in it
                 shm.unlink(name)
-        log.info("flushed", extra={"bytes": self.total_bytes, "unlinked": unlink})
+        log.info("journal is on disk", extra={"fields": {"bytes": self.total_bytes, "segments_removed": unlink}})
 
 
 def restrict_trading(run_id: str) -> None:
@@ -196,8 +197,8 @@ def restrict_trading(run_id: str) -> None:
 @click.option("--run-id", default="", help="defaults to the directory's name")
 def main(run_dir: pathlib.Path, run_id: str) -> None:
     """Copy a run's journal to disk as it grows."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     run_dir = run_dir.resolve()
+    logs = setup_logging(run_dir, "flusher")
     run_id = run_id or run_dir.name
     flusher = Flusher(run_dir, run_id)
 
@@ -212,6 +213,8 @@ def main(run_dir: pathlib.Path, run_id: str) -> None:
         restrict_trading(run_id)
         log.error("journal is not being written to disk any more: %s; trading is RESTRICTED to reducing orders", error)
         sys.exit(3)
+    finally:
+        logs.close()
 
 
 if __name__ == "__main__":

@@ -143,7 +143,8 @@ class Shell:
         self.epoch = raise_epoch(var_dir)
         self.state = StatePage.create(self.run_id, int(self.config_hash, 16))
         self.hist = HistPage.create(self.run_id, "engine", STAGES)
-        self.journal = JournalWriter(self.run_id, self.epoch, segment_bytes=self.config.engine.journal_segment_mb << 20)
+        self.journal = JournalWriter(self.run_id, self.epoch, segment_bytes=self.config.engine.journal_segment_mb << 20,
+                                     run_dir=self.run_dir)
         self.doorbell = Doorbell(self.run_dir, self.state)
         self._set_phase(PHASE_STARTING)
         self.control = ControlServer(self.run_dir / SOCKET_NAME, lambda record: self.journal_json(layout.JR_CONTROL, record))
