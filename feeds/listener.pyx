@@ -19,10 +19,11 @@ from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_BUFFERED, FRAME_
 from cext.doorbell cimport doorbell_ring_if_sleeping
 from cext.hist cimport hist_record
 from cext.instrument cimport MARKET_LINEAR, MARKET_SPOT
-from cext.layout cimport BOOK_CROSSED, BOOK_REPEAT, BOOK_VALID, STATUS_DOWN
+from cext.layout cimport BOOK_CROSSED, BOOK_REPEAT, BOOK_VALID, STATUS_DOWN, board_entry_t
 from cext.ring cimport ring_heartbeat, ring_publish_book, ring_publish_funding, ring_publish_trade, ring_set_alive
 
 STAGES = ["wire", "recv", "decode", "publish"]
+CROSSED_MESSAGES = 3
 CAPTURE_BUFFER_BYTES = 8 << 20  # about two seconds of a busy day of two markets; the loop empties it every 20 ms
 WATCHED_BITS = {"book": SEEN_BOOK, "trade": SEEN_TRADE, "funding": SEEN_FUNDING}
 
@@ -110,8 +111,10 @@ cdef class FeedPublisher:
         self.h.book_mono_ns = <int64_t *>calloc(self.h.count, sizeof(int64_t))
         self.h.row_frames = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
         self.h.row_records = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
+        self.h.crossed_before = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
+        self.h.applied_before = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
         if (self.h.wanted == NULL or self.h.crossed_mono_ns == NULL or self.h.book_mono_ns == NULL or self.h.row_frames == NULL
-                or self.h.row_records == NULL):
+                or self.h.row_records == NULL or self.h.crossed_before == NULL or self.h.applied_before == NULL):
             raise MemoryError
 
     def __dealloc__(self):
@@ -120,6 +123,8 @@ cdef class FeedPublisher:
         free(self.h.book_mono_ns)
         free(self.h.row_frames)
         free(self.h.row_records)
+        free(self.h.crossed_before)
+        free(self.h.applied_before)
 
     @property
     def frames(self) -> int:
@@ -182,21 +187,31 @@ cdef class FeedPublisher:
         self._check_row(row)
         return bool(self.h.writer.board[row].book.flags & BOOK_VALID)
 
-    def write_board_counters(self, BinanceMarket market):
-        """Counters of every row of a market; about once a second."""
+    def write_board_counters(self, BinanceMarket market) -> list:
+        """Counters of every row of a market; once a second. Returns the rows whose depth was crossed after every one of at least
+        CROSSED_MESSAGES depth messages since: a wrong level that the newer top of book hides."""
         cdef const stream_stats_t *stats
+        cdef board_entry_t *entry
         cdef int row
+        crossed = []
         for row in market.rows:
             stats = market.stats_of(row)
-            self.h.writer.board[row].frames = self.h.row_frames[row]
-            self.h.writer.board[row].records = self.h.row_records[row]
-            self.h.writer.board[row].gaps = stats.gaps
-            self.h.writer.board[row].invalid = stats.invalid
-            self.h.writer.board[row].crossed = stats.crossed
-            self.h.writer.board[row].duplicates = stats.duplicates
-            self.h.writer.board[row].resyncs = stats.resyncs
-            self.h.writer.board[row].lag_min_ns = stats.lag_min_ns
-            self.h.writer.board[row].lag_ns = stats.lag_raw_ns
+            entry = &self.h.writer.board[row]
+            entry.frames = self.h.row_frames[row]
+            entry.records = self.h.row_records[row]
+            entry.gaps = stats.gaps
+            entry.invalid = stats.invalid
+            entry.crossed = stats.crossed
+            entry.duplicates = stats.duplicates
+            entry.resyncs = stats.resyncs
+            entry.lag_min_ns = stats.lag_min_ns
+            entry.lag_ns = stats.lag_raw_ns
+            if (stats.applied - self.h.applied_before[row] >= CROSSED_MESSAGES
+                    and stats.crossed - self.h.crossed_before[row] >= stats.applied - self.h.applied_before[row]):
+                crossed.append(row)
+            self.h.applied_before[row] = stats.applied
+            self.h.crossed_before[row] = stats.crossed
+        return crossed
 
     def write_header_counters(self, uint64_t unknown_frames, uint64_t reconnects):
         """Counters of the feed, and its heartbeat; every 20 ms."""

@@ -280,6 +280,13 @@ class FeedProcess:
         socket = self.route_of_row[row].current
         return socket.connection_id if socket is not None else 0
 
+    def _on_crossed(self, row: int, how: str) -> None:
+        """A crossed book that does not heal is a wrong one."""
+        if row not in self.retired:
+            log.warning("%s: crossed %s; INVALID, fetching it anew", self.table.rows[row].name, how)
+            self._invalidate(row)
+            self.publisher.want_snapshot(row)
+
     def _on_snapshot(self, row: int, outcome: str, body: bytes) -> None:
         """A snapshot was applied: publish what became of the book."""
         market = self.market_of_row[row]
@@ -334,10 +341,8 @@ class FeedProcess:
         for row in self.publisher.take_wanted():
             if row not in self.retired:
                 self.desks[self.market_of_row[row]].want(row)
-        for row in set(self.publisher.crossed_rows(CROSSED_MAX_NS)) - self.retired:
-            log.warning("%s: crossed for more than %d ms; INVALID, fetching it anew", self.table.rows[row].name, CROSSED_MAX_NS // 1_000_000)
-            self._invalidate(row)
-            self.publisher.want_snapshot(row)
+        for row in self.publisher.crossed_rows(CROSSED_MAX_NS):
+            self._on_crossed(row, f"for more than {CROSSED_MAX_NS // 1_000_000} ms")
         for route in self.routes:
             for socket in list(route.sockets):
                 socket.tick(now_mono_ns)
@@ -347,7 +352,8 @@ class FeedProcess:
 
     def _second(self) -> None:
         self.doorbell.try_attach(self.run_id)
-        self._write_counters()
+        for row in self._write_counters():
+            self._on_crossed(row, "beneath its top for a second")
         for market, decoder in self.markets.items():
             for row in decoder.needs_snapshot():
                 socket = self.route_of_row[row].current
@@ -368,9 +374,9 @@ class FeedProcess:
         else:
             self._say_state("partly connected")
 
-    def _write_counters(self) -> None:
-        for decoder in self.markets.values():
-            self.publisher.write_board_counters(decoder)
+    def _write_counters(self) -> list[int]:
+        """Counters onto the board; returns rows with a crossed depth."""
+        return [row for decoder in self.markets.values() for row in self.publisher.write_board_counters(decoder)]
 
     def _totals(self) -> dict[str, int]:
         if not self.routes:

@@ -107,9 +107,9 @@ def test_a6_a_crossed_book_is_flagged_at_once_and_resynced(pair):
     venues, feed = pair
     row = feed.row(PERP)
     venues.command("fault", channel="md", verb="cross", market="linear", symbol="BTCUSDT", count=1)
-    records = feed.drain_until(lambda r: r["instrument_id"] == row and (r["flags"] & CROSSED or not r["flags"] & VALID), 3.0, "CROSSED or INVALID")
+    # 50 ms when the published book shows it; when a newer top of book hides it, the crossed depth beneath is seen within a second
+    feed.drain_until(lambda r: r["instrument_id"] == row and not r["flags"] & VALID, 4.0, "INVALID")
     wait_until(lambda: feed.is_valid(row) and not feed.reader.read_board(row)["flags"] & CROSSED, 3.0, "uncrossed and VALID")
-    assert records
     assert_books_equal_the_venues(venues, feed)
 
 
