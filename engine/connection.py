@@ -12,6 +12,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import picows
 
@@ -128,7 +129,8 @@ class Connection:
         """Until the socket ended, or is to be replaced."""
         replace = asyncio.get_running_loop().create_task(self._replace.wait())
         try:
-            await asyncio.wait({replace, socket.closed}, timeout=self._policy.rotate_after_s, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {replace, socket.closed}
+            await asyncio.wait(waited, timeout=self._policy.rotate_after_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             replace.cancel()
 

@@ -48,7 +48,7 @@ LITE = {"e": "TRADE_LITE", "E": 1721895408092, "T": 1721895408214, "s": "BTCUSDT
 
 
 def decoder(market: str = "spot") -> BinanceOrderDecoder:
-    return BinanceOrderDecoder(ARRAY, market)  # type: ignore[arg-type]
+    return BinanceOrderDecoder(ARRAY, market)
 
 
 def decode(frame: object, market: str = "spot", *, made: BinanceOrderDecoder | None = None) -> tuple[str, list[OrderEvent]]:
@@ -352,7 +352,7 @@ def test_more_fills_than_fit_still_give_the_status() -> None:
 # ---------------------------------------------------------------- REST answers
 
 def rest(status: int, body: bytes, answers: str) -> OrderEvent:
-    return unpack_order_event(decoder().decode_rest(status, body, OURS, answers)[-1])  # type: ignore[arg-type]
+    return unpack_order_event(decoder().decode_rest(status, body, OURS, answers)[-1])
 
 
 def test_rest_answers_are_read_like_replies() -> None:
