@@ -31,8 +31,8 @@ class ConnectionPolicy:
     rotate_after_s: float = 82_800.0
     handshake_timeout_s: float = 5.0
     prepare_timeout_s: float = 10.0
-    ping_idle_s: float = 5.0       # silence after which we ping
-    ping_reply_s: float = 3.0      # a pong that takes longer = dead
+    ping_idle_s: float = 2.0       # silence after which we ping
+    ping_reply_s: float = 2.0      # a pong that takes longer = dead
     frame_max_bytes: int = 1 << 20
 
 

@@ -2,7 +2,7 @@
 
 The shell makes one `BinanceGateway`, hands `gateway.sessions()` to the poll step, and gives the calm floor's commands to `query`, `cancel`
 and `restart_stream`. What happens comes back through `GatewayHooks`, plain callables on the engine's loop; one that raises is logged and
-counted by the session and stops nothing.
+stops nothing.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cext.instrument import InstrumentArray
@@ -37,6 +37,18 @@ def _ignore(*_: Any) -> None:
     """A hook that nobody wants."""
 
 
+def _guard(name: str, hook: Callable[..., Any], alert: Callable[[str, str], Any]) -> Callable[..., Any]:
+    """The hook, or a log entry and an alert instead of what it raised."""
+    def call(*arguments: Any) -> None:
+        try:
+            hook(*arguments)
+        except Exception as error:
+            log.exception("hook %s raised", name)
+            if name != "alert":
+                alert("hook_raised", f"hook {name}: {type(error).__name__}: {error}")
+    return call
+
+
 @dataclass(slots=True)
 class GatewayHooks:
     """Where the gateway says what happened."""
@@ -47,6 +59,11 @@ class GatewayHooks:
     alert: Callable[[str, str], Any] = _ignore                        # code, text
     fees: Callable[[str, str, FeeRates], Any] = _ignore               # market, symbol, rates: read after the start
     rate_stop: Callable[[str, str, float], Any] = _ignore             # venue, market, seconds
+
+    def guarded(self) -> GatewayHooks:
+        """The same hooks, each of which reports what it raises and goes on: a mistake in one must not end the gateway's own tasks."""
+        alert = _guard("alert", self.alert, _ignore)
+        return GatewayHooks(*(_guard(f.name, getattr(self, f.name), alert) for f in fields(self)))
 
 
 @dataclass(slots=True)
@@ -102,7 +119,7 @@ class BinanceGateway:
     def __init__(self, settings: GatewaySettings, table: InstrumentTable, instruments: InstrumentArray,
                  hooks: GatewayHooks | None = None) -> None:
         self.settings = settings
-        self.hooks = hooks if hooks is not None else GatewayHooks()
+        self.hooks = (hooks if hooks is not None else GatewayHooks()).guarded()
         self.instruments = instruments
         context = make_ssl_context(settings)
         self.markets: dict[str, MarketGateway] = {}

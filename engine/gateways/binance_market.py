@@ -9,6 +9,7 @@ import asyncio
 import logging
 import ssl
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -107,7 +108,7 @@ class MarketGateway:
         self.user = VenueSession(VENUE, market, "user", instruments)
         self._client_of_order: dict[int, str] = {}
         self._listen_key = ""
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._fees_wanted: list[str] = []
         self._wire(self.orders)
         self._wire(self.user)
@@ -126,17 +127,27 @@ class MarketGateway:
         await self.read_account()
         self.order_connection.start()
         await self._wait_ready(self.orders, self.order_connection, ready_timeout_s)
-        loop = asyncio.get_running_loop()
-        self._tasks.append(loop.create_task(self._keep_clock(), name=f"clock {VENUE} {self.market}"))
-        self._tasks.append(loop.create_task(self._keep_fees(), name=f"fees {VENUE} {self.market}"))
+        self._spawn("clock", self._keep_clock())
+        self._spawn("fees", self._keep_fees())
         if self.market == "linear":
-            self._tasks.append(loop.create_task(self._keep_listen_key(), name=f"listen key {VENUE}"))
+            self._spawn("listen key", self._keep_listen_key())
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """A task of this market. One that ends by an exception says so: nothing stops working in silence."""
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("%s %s ended", self.market, name, exc_info=error)
+                self.hooks.alert("task_ended", f"{VENUE} {self.market} {name}: {type(error).__name__}: {error}")
+        task = asyncio.get_running_loop().create_task(work, name=f"{VENUE} {self.market} {name}")
+        self._tasks.add(task)
+        task.add_done_callback(ended)
 
     async def stop(self) -> None:
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(self.order_connection.stop(), self.user_connection.stop())
         if self._listen_key:
             try:
@@ -251,7 +262,7 @@ class MarketGateway:
                 await asyncio.sleep(FEE_PACE_S)
                 try:
                     rates = await self._read_fee(symbol)
-                except RestError as error:
+                except (RestError, account.AccountRefused) as error:
                     log.info("%s %s: fees not read: %s", self.market, symbol, error)
                     continue
                 self.state.fees[symbol] = rates
@@ -424,8 +435,7 @@ class MarketGateway:
     def _on_event(self, event: OrderEvent) -> None:
         self._learn(event)
         if event.error_class == ERROR_TIME:
-            self._tasks = [task for task in self._tasks if not task.done()]
-            self._tasks.append(asyncio.get_running_loop().create_task(self._measure_quietly()))
+            self._spawn("clock after a time error", self._measure_quietly())
         self.hooks.event(event)
 
     def _learn(self, event: OrderEvent) -> None:

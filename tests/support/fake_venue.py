@@ -68,11 +68,11 @@ class FakeWs:
         self.url = ""
         self._server: asyncio.Server | None = None
 
-    async def open(self) -> None:
+    async def open(self, *, answers_pings: bool = True) -> None:
         def accept(request: Any) -> FakePeer:
             self.paths.append(request.path.decode())
             return FakePeer(self)
-        self._server = await picows.ws_create_server(accept, "127.0.0.1", 0)
+        self._server = await picows.ws_create_server(accept, "127.0.0.1", 0, enable_auto_pong=answers_pings)
         self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
@@ -123,9 +123,9 @@ class FakeRest:
 
 
 @contextlib.asynccontextmanager
-async def fake_ws() -> AsyncIterator[FakeWs]:
+async def fake_ws(*, answers_pings: bool = True) -> AsyncIterator[FakeWs]:
     venue = FakeWs()
-    await venue.open()
+    await venue.open(answers_pings=answers_pings)
     try:
         yield venue
     finally:

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -366,6 +367,21 @@ def test_replaced_socket_still_delivers_the_replies_it_owes() -> None:
             await until(lambda: r.events)
             assert r.events[0].client_id == client_id(1)
             assert r.session.late_replies == 0
+    run(work())
+
+
+def test_connection_that_no_longer_answers_pings_is_given_up() -> None:
+    async def work() -> None:
+        async with fake_ws(answers_pings=False) as venue:
+            r = Rig(venue)
+            r.connection._policy = replace(FAST, ping_idle_s=0.1, ping_reply_s=0.1)
+            r.connection.start()
+            await until(lambda: r.session.is_ready)
+            r.place(1)
+            await until(lambda: r.events)
+            assert r.events[0].status == OrderStatus.UNKNOWN
+            assert r.states[1][0] is False
+            await r.connection.stop()
     run(work())
 
 

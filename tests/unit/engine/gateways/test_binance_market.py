@@ -363,6 +363,36 @@ def test_ban_over_the_socket_stops_rest_as_well() -> None:
     run(work())
 
 
+def test_hook_that_raises_is_an_alert_and_ends_nothing() -> None:
+    async def work() -> None:
+        async with rig() as r:
+            def broken(*_: Any) -> None:
+                raise KeyError("desk")
+            market = r.gateway.markets["spot"]
+            hooks = GatewayHooks(event=broken, session=broken, alert=lambda code, text: r.alerts.append((code, text))).guarded()
+            market.hooks = hooks
+            r.ws.answers["order.place"] = lambda request: {"id": request["id"], "status": 400, "error": {"code": -1013, "msg": "Filter failure: LOT_SIZE"}}
+            market.orders.place(SPOT, OURS, 0, 0, 100, 5)
+            await until(lambda: r.alerts)
+            assert r.alerts == [("hook_raised", "hook event: KeyError: 'desk'")]
+            assert market.orders.is_ready
+            market.clock = type(market.clock)()
+            await market.measure_clock()  # its session hook raises as well
+            assert market.clock.is_good
+    run(work())
+
+
+def test_task_that_ends_by_an_exception_says_so() -> None:
+    async def work() -> None:
+        async with rig() as r:
+            async def broken() -> None:
+                raise LookupError("no more")
+            r.gateway.markets["spot"]._spawn("errand", broken())
+            await until(lambda: r.alerts)
+            assert r.alerts == [("task_ended", "binance spot errand: LookupError: no more")]
+    run(work())
+
+
 # ---------------------------------------------------------------- settings
 
 class VenueSection:
