@@ -124,8 +124,11 @@ class FeedProcess:
             self.stopping.set()
 
     async def _stop(self) -> None:
-        """In order: sockets, snapshots, capture, histograms, segment."""
+        """In order: capture, sockets, snapshots, histograms, segment. Capture first: that we close our sockets is no event of the venue, and a
+        replay of the recording ends with the books that we had."""
         self._say_state("stopping")
+        if self.tap is not None:
+            self.tap.stop()
         for route in self.routes:
             route.is_stopping = True
         for task in self.tasks:
@@ -139,8 +142,6 @@ class FeedProcess:
         for client in self.clients.values():
             await client.close()
         if self.routes:
-            if self.tap is not None:
-                self.tap.stop()
             self._write_counters()
             self.hist.save(self.run_dir)
             self.hist.close(unlink=True)

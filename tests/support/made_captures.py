@@ -70,12 +70,13 @@ class MadeMarket:
     def _add(self, at_ms: float, kind: str, market: str, payload: str) -> None:
         self.records.append((T0 + int(at_ms * MS), kind, market, payload))
 
-    def write(self, path: pathlib.Path, markets: tuple[str, ...] = ("spot", "linear"), **row_changes: object) -> pathlib.Path:
+    def write(self, path: pathlib.Path, markets: tuple[str, ...] = ("spot", "linear"), block_bytes: int = 4096,
+              **row_changes: object) -> pathlib.Path:
         """One capture with the records of these markets, in order of time."""
         table = InstrumentTable()
         table.merge([make_row(market, **row_changes) for market in markets])
         row_of = {row.market: row.id for row in table.rows}
-        with CaptureWriter(path, venues=["binance"], table=table, source="made", block_bytes=4096) as writer:
+        with CaptureWriter(path, venues=["binance"], table=table, source="made", block_bytes=block_bytes) as writer:
             for wall_ns, kind, market, payload in sorted(self.records, key=lambda record: record[0]):
                 if market not in markets:
                     continue

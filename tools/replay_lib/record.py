@@ -2,7 +2,7 @@
 
 A running feed is asked by a request file in its run directory (feeds/capture_tap.py) and records while the file is there; it writes the
 books it has first, so that the recording can be replayed from its start. Otherwise `python -m feeds` is started with capture on, in a
-run directory of its own, and stopped at the end."""
+run directory of its own (removed when all went well), and stopped at the end."""
 from __future__ import annotations
 
 import contextlib
@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,14 +80,21 @@ def record_running(run_dir: pathlib.Path, feed: str, out: pathlib.Path, seconds:
         raise RecordFailed(f"{out}: was not closed by feed {feed}; what is there can be read with --allow-truncated")
 
 
-@contextlib.contextmanager
-def own_feed(config_path: pathlib.Path, feed: str, out: pathlib.Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A feed process of our own that records; stopped in order at the end. Its run directory is removed when all went well."""
+def make_run_dir(config_path: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
+    """A run directory of our own, with the configuration and capture switched on."""
     config = load(config_path)
+    if config.mode == "sim":
+        raise RecordFailed(f"{config_path}: mode sim has no venue to connect to; start it with `make run` and record that (--run)")
     config = config.model_copy(update={"feeds": config.feeds.model_copy(update={"capture": str(out.absolute())})})
-    run_dir = pathlib.Path(config.run.var_dir) / "runs" / f"capture-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    run_dir = ROOT / config.run.var_dir / "runs" / f"capture-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     (run_dir / "logs").mkdir(parents=True)
     (run_dir / "config.json").write_bytes(dump_effective(config))
+    return run_dir
+
+
+@contextlib.contextmanager
+def own_feed(run_dir: pathlib.Path, feed: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A feed process of our own that records; stopped in order at the end."""
     process = subprocess.Popen([sys.executable, "-m", "feeds", feed, "--run-dir", str(run_dir)], cwd=ROOT, start_new_session=True)
     try:
         yield process
@@ -104,12 +112,14 @@ def record_alone(config_path: pathlib.Path, feed: str, out: pathlib.Path, second
     """Connect as a feed and record."""
     if out.exists():
         raise RecordFailed(f"{out}: exists already; a capture is never overwritten, name another file")
-    with own_feed(config_path, feed, out) as process:
+    run_dir = make_run_dir(config_path, out)
+    with own_feed(run_dir, feed) as process:
         rest_until(seconds, lambda: process.poll() is None)
         ended_early = process.poll()
     if ended_early:
-        raise RecordFailed(f"feed {feed} ended with code {ended_early}; what it said stands above")
+        raise RecordFailed(f"feed {feed} ended with code {ended_early}; what it said stands above and in {run_dir / 'logs'}")
     if not out.exists():
-        raise RecordFailed(f"feed {feed} reached no venue, nothing was recorded")
+        raise RecordFailed(f"feed {feed} reached no venue, nothing was recorded; its log says why: {run_dir / 'logs'}")
     if not is_closed(out):
-        raise RecordFailed(f"{out}: was not closed; what is there can be read with --allow-truncated")
+        raise RecordFailed(f"{out}: was not closed; what is there can be read with --allow-truncated; see {run_dir / 'logs'}")
+    shutil.rmtree(run_dir)
