@@ -108,7 +108,7 @@ typedef struct {
     X(46, DRAWDOWN, "losses", "E") \
     X(47, BALANCE_QUOTE, "balance", "R") \
     X(48, BALANCE_BASE, "balance", "R") \
-    X(49, MARGIN, "balance", "E") \
+    X(49, MARGIN, "balance", "R") \
     X(50, MARGIN_USE, "balance", "E") \
     X(51, IN_FLIGHT, "rate", "E") \
     X(52, ORDER_RATE, "rate", "R") \

@@ -348,8 +348,8 @@ cdef uint32_t check_balances(const core_t *core, const intent_t *intent, check_t
                     return GATE_BALANCE_BASE
                 check.base_e8[k] = need
             continue
-        if leg.flags & LEG_REDUCE_ONLY:
-            continue
+        if leg.flags & LEG_REDUCE_ONLY or lowers_position(core, leg):
+            continue  # frees margin
         fee = rate_ceil(check.notional_e8[k], row.fee_e8)
         need = check.notional_e8[k]
         if row.leverage_e2 != 100:
