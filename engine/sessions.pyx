@@ -236,7 +236,7 @@ cdef class VenueSession:
         elif kind == DECODED_ERROR:
             self.undecodable += 1
             self._report("decode", ValueError(f"{self.venue} {self.market} {self.kind}: a frame of {size} bytes was not understood: "
-                                              f"{data[:min(size, 120)]!r}"))
+                                              f"{data[:min(size, 32)]!r}..."))  # short: a logon reply repeats the API key
         if self.decoder.retry_after_ms != 0 or self.decoder.status == 418 or self.decoder.status == 429:
             self._guard("on_retry_after", self.on_retry_after, (self.decoder.status, self.decoder.retry_after_ms))
 

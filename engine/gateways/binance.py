@@ -180,13 +180,17 @@ class BinanceGateway:
     async def query(self, ask: str, row: int, client_id: str, *, venue_order_id: int = 0, since_mono_ns: int = 0) -> Answer:
         """ask: "order", "fills" or "position" (engine/trade/commands.py). RestError = no answer, which counts for nothing."""
         market = self.market_of(row)
-        if ask == "order":
-            return await market.query_order(row, client_id)
-        if ask == "fills":
-            return await market.query_fills(row, client_id, venue_order_id, since_mono_ns)
-        if ask == "position":
+        if ask not in ("order", "fills", "position"):
+            raise ValueError(f"{ask!r} is not a question: order, fills or position")
+        try:
+            if ask == "order":
+                return await market.query_order(row, client_id)
+            if ask == "fills":
+                return await market.query_fills(row, client_id, venue_order_id, since_mono_ns)
             return await market.query_position(row)
-        raise ValueError(f"{ask!r} is not a question: order, fills or position")
+        except (AccountRefused, LookupError, TypeError, ValueError, AttributeError) as error:
+            # JSON of another shape than the venue documents
+            raise RestError(f"{VENUE} {market.market} {ask} {client_id}", 200, 0, f"an answer that makes no sense: {error!r}") from None
 
     async def cancel(self, row: int, client_id: str) -> list[OrderEvent]:
         """Cancel by client id: over the order session when it can send (its answer comes as an event: empty list), else over REST."""

@@ -44,6 +44,7 @@ from feeds.instruments import InstrumentError, InstrumentRow, InstrumentTable, t
 
 log = logging.getLogger("lockstep.binance")
 
+TRADES_PAGE = 1000             # the most that one answer holds
 FOREIGN_LOOKUPS_MAX = 5        # unknown venue order ids looked up in one fills query
 UNATTRIBUTED_SHARE_S = 1.0     # fills are asked for from this long before the order was sent
 
@@ -314,7 +315,7 @@ class MarketGateway:
             return Answer(fills, bool(fills))
         age_ms = max(0, (time.monotonic_ns() - since_mono_ns) // 1_000_000)
         start_ms = (time.time_ns() + self.clock.offset_ns) // 1_000_000 - age_ms - int(UNATTRIBUTED_SHARE_S * 1000)
-        trades = await self._signed(self.paths["my_trades"], {"symbol": symbol, "startTime": start_ms, "limit": 1000}, is_critical=True)
+        trades = await self._trades(symbol, {"startTime": start_ms})
         order_ids = list(dict.fromkeys(int(trade["orderId"]) for trade in trades))
         strangers = [order_id for order_id in order_ids if order_id not in self._client_of_order]
         if len(strangers) > FOREIGN_LOOKUPS_MAX:
@@ -345,8 +346,15 @@ class MarketGateway:
         return self._rest_events(response, client_id, "cancel", row)
 
     async def _fills_of(self, symbol: str, row: int, client_id: str, venue_order_id: int) -> list[OrderEvent]:
-        trades = await self._signed(self.paths["my_trades"], {"symbol": symbol, "orderId": venue_order_id, "limit": 1000}, is_critical=True)
+        trades = await self._trades(symbol, {"orderId": venue_order_id})
         return [self._trade_event(trade, row, client_id) for trade in trades]
+
+    async def _trades(self, symbol: str, which: dict[str, Any]) -> list[dict[str, Any]]:
+        """The account's trades. A full page may not be all of them, so it is no answer."""
+        trades = await self._signed(self.paths["my_trades"], {"symbol": symbol, **which, "limit": TRADES_PAGE}, is_critical=True)
+        if not isinstance(trades, list) or len(trades) >= TRADES_PAGE:
+            raise RestError(f"{VENUE} {self.market} trades {symbol}", 200, 0, "not a list" if not isinstance(trades, list) else "more than one page")
+        return trades
 
     def _trade_event(self, trade: dict[str, Any], row: int, client_id: str) -> OrderEvent:
         """One row of myTrades or userTrades as a fill."""

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -271,6 +272,34 @@ def test_trades_that_make_no_sense_are_no_answer(change: dict[str, Any]) -> None
             r.rest.routes["GET /api/v3/myTrades"] = [{**TRADE, **change}]
             with pytest.raises(RestError, match="makes no sense"):
                 await r.gateway.query("fills", SPOT, OURS, venue_order_id=70)
+    run(work())
+
+
+@pytest.mark.parametrize("answer", [7, None, {}, [7], ["x"], [{}], [{"orderId": "x"}], {"code": 0}])
+def test_answers_of_another_shape_are_no_answer(answer: Any) -> None:
+    async def work() -> None:
+        async with rig() as r:
+            for route in ("GET /api/v3/myTrades", "GET /api/v3/account", "GET /api/v3/order"):
+                r.rest.routes[route] = lambda _: (200, {}, orjson.dumps(answer))
+            for ask in ("fills", "position", "order"):
+                with pytest.raises(RestError):
+                    await r.gateway.query(ask, SPOT, OURS)
+    run(work())
+
+
+def test_keys_are_in_no_log_line_and_no_message(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        async with rig(order_auth="hmac") as r:
+            r.rest.routes["GET /api/v3/order"] = (400, {}, b'{"code":-1022,"msg":"Signature for this request is not valid."}')
+            with pytest.raises(RestError) as caught:
+                await r.gateway.query("order", SPOT, OURS)
+            r.peer("/spot?").send(b'{"id":"x","result":{"apiKey":"' + b"H" * 64 + b'"}')
+            r.peer("/spot?").send(b'{"nonsense":"' + b"n" * 40 + b"H" * 64)
+            await until(lambda: r.gateway.sessions()["spot"].undecodable == 2)
+            told = str(caught.value) + repr(caught.value) + str(r.alerts) + str(r.gateway.stats()) + repr(r.gateway.settings)
+            for secret in ("H" * 64, "E" * 64, "secret", PEM.split("\n")[1]):
+                assert secret not in told + caplog.text, secret[:4]
+    caplog.set_level(0)
     run(work())
 
 
