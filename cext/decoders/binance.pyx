@@ -9,7 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset, strlen
 
-from cext.book cimport book_check, book_free, book_init, book_levels, book_walk
+from cext.book cimport book_best, book_check, book_free, book_init, book_levels, book_walk
 from cext.clock cimport mono_ns
 from cext.decoders.binance_message cimport (MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_MARK, MSG_NO_SYMBOL, MSG_SHUTDOWN, MSG_TOP, MSG_TRADE, SCRATCH_LEVELS,
                                             message_t, parse_frame, parse_snapshot, symbols_add, symbols_find, symbols_free, symbols_init)
@@ -216,6 +216,13 @@ cdef class BinanceMarket:
         result = [(levels[i].px, levels[i].qty) for i in range(count)]
         free(levels)
         return result
+
+    def best(self, int row) -> tuple:
+        """(bid px, bid qty, ask px, ask qty) of the depth book; 0 = that side is empty."""
+        cdef stream_t *s = stream_of(self, row)
+        cdef level_t bid = book_best(&s.book, 0)
+        cdef level_t ask = book_best(&s.book, 1)
+        return bid.px, bid.qty, ask.px, ask.qty
 
     def row_of_symbol(self, str symbol) -> int:
         """Row of a venue symbol, -1 = not ours."""
