@@ -311,6 +311,9 @@ cdef class Poller:
             session = <OrderSession>held[leg]
             bytes_of[leg] = <uint32_t>session.encode_leg(intent, leg, journaled + self._wall_minus_mono_ns)
         encoded = mono_ns()
+        for leg in range(legs):
+            if bytes_of[leg] == 0:
+                return self._abandon(intent, GATE_NOT_TRADABLE)  # the market cannot say this leg: then the other must not leave either
         word = state_trading_word(self.p.state)
         if word >= TRADING_RESTRICTED and not (intent.purpose == PURPOSE_CHASE or intent.purpose == PURPOSE_UNWIND or intent.purpose == PURPOSE_EXIT):
             return self._abandon(intent, GATE_KILLED)
