@@ -113,7 +113,8 @@ typedef struct {
     X(51, IN_FLIGHT, "rate", "E") \
     X(52, ORDER_RATE, "rate", "R") \
     X(53, TRADE_RATE, "rate", "E") \
-    X(54, POOL_FULL, "rate", "R")
+    X(54, POOL_FULL, "rate", "R") \
+    X(55, DRY_RUN, "mode", "R")
 
 /* Detector and sizing, "why not": X(code, name) */
 #define SKIP_CODES(X) \
@@ -425,6 +426,8 @@ typedef struct core_t {
     int64_t venue_lock_until_mono_ns[VENUES_MAX];
     uint32_t venue_lock_reason[VENUES_MAX];
     uint32_t session_ready[SESSIONS_MAX];
+    uint32_t is_dry_run;      /* nothing passes the gate: what would have passed is refused with DRY_RUN */
+    uint32_t pad_mode;
     int64_t session_due_ns[SESSIONS_MAX]; /* token bucket: theoretical arrival time */
     int64_t alive_mono_ns[CONNECTION_KEYS];           /* 0 = down or never heard of */
     int64_t usd_rate_e8[ASSETS_MAX];                  /* USD per unit; 0 = unknown */

@@ -653,6 +653,10 @@ cdef class Core:
             raise IndexError(f"venue {venue_id} market {market}")
         self.c.session_ready[venue_id * MARKETS_MAX + market] = is_ready
 
+    def set_dry_run(self):
+        """From now on, and for good, no intent passes: what every layer would let through is refused with DRY_RUN."""
+        self.c.is_dry_run = 1
+
     def _balance_slot(self, venue_id, market, asset):
         if isinstance(asset, str):
             if asset not in self.instruments.assets:

@@ -102,6 +102,7 @@ cdef extern from "core.h" nogil:
         GATE_ORDER_RATE
         GATE_TRADE_RATE
         GATE_POOL_FULL
+        GATE_DRY_RUN
         GATE_CODES_MAX
         SKIP_NONE
         SKIP_NO_BOOK
@@ -373,6 +374,7 @@ cdef extern from "core.h" nogil:
         int64_t venue_lock_until_mono_ns[VENUES_MAX]
         uint32_t venue_lock_reason[VENUES_MAX]
         uint32_t session_ready[SESSIONS_MAX]
+        uint32_t is_dry_run
         int64_t session_due_ns[SESSIONS_MAX]
         int64_t alive_mono_ns[CONNECTION_KEYS]
         int64_t usd_rate_e8[ASSETS_MAX]

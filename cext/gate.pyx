@@ -500,7 +500,10 @@ cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, in
     reason = check_balances(core, intent, check)
     if reason != GATE_OK:
         return reason
-    return check_rates(core, intent, reducing, now_mono_ns)
+    reason = check_rates(core, intent, reducing, now_mono_ns)
+    if reason != GATE_OK:
+        return reason
+    return GATE_DRY_RUN if core.is_dry_run else GATE_OK
 
 
 cdef uint32_t pass_gate(core_t *core, intent_slot_t *slot, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
