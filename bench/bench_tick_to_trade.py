@@ -43,7 +43,7 @@ class Bed:
         document["run"]["var_dir"] = str(folder / "var")
         document["engine"].update(wait="spin", cpu=self.engine_cpu)
         document["simex"].update(dislocations_per_s=dislocations_per_s, tls=tls, pairs=pairs)
-        document.setdefault("risk", {}).update(max_orders_per_s=200, max_trades_per_minute=6000)
+        document.setdefault("risk", {}).update(max_orders_per_s=200)
         document["strategies"]["spot_futures"].update(rearm_ms=0)
         (folder / "bench.yaml").write_text(yaml.safe_dump(document))
         self.config = load(folder / "bench.yaml")

@@ -46,8 +46,15 @@ class Commands:
         return {"counters": status.counters(shell), "ring": status.ring(shell), "gateways": {venue: gateway.stats() for venue, gateway in shell.gateways.items()}}
 
     def books(self, args: dict[str, Any]) -> list[dict[str, Any]]:
-        rows = status.books(self._ready())
-        return [row for row in rows if args.get("name") in (None, row["name"])]
+        """Every book in one line each; with `name` everything that the core holds of that instrument, and its pairs."""
+        shell = self._ready()
+        if args.get("name") is None:
+            return status.books(shell)
+        row = shell.table.by_name.get(args["name"])
+        if row is None:
+            raise ControlError(f"unknown instrument {args['name']!r}; names look like binance:BTC/USDT")
+        pairs = [index for index, pair in enumerate(shell.core.pairs()) if row.id in pair]
+        return [{**shell.core.market(row.id), "pairs": [shell.core.pair_view(index, time.monotonic_ns()) for index in pairs]}]
 
     def opportunities(self, args: dict[str, Any]) -> list[dict[str, Any]]:
         return list(self._ready().trades.recent)[-int(args.get("limit", 20)):]
