@@ -9,7 +9,6 @@
 typedef __int128 int128_t;
 #define MONEY_MAX 0x3fffffffffffffffll
 #define MONEY_E8 100000000ll
-#define MONEY_E12 1000000000000ll
 
 static inline int64_t money_clip(int128_t value)
 {

@@ -4,7 +4,6 @@ from libc.stdint cimport int64_t
 cdef extern from "money.h" nogil:
     ctypedef long long int128_t
     const int64_t MONEY_MAX
-    const int64_t MONEY_E12
     int64_t money_clip(int128_t value) noexcept
     int128_t floor_div(int128_t a, int64_t b) noexcept
     int128_t ceil_div(int128_t a, int64_t b) noexcept

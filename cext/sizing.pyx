@@ -13,7 +13,7 @@ The formulas of expected and worst-case net are in docs/gate.md."""
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from cext.instrument cimport MARKET_SPOT, instrument_t
-from cext.money cimport MONEY_E12, MONEY_MAX, ceil_div, floor_div, int128_t, is_product_ge, money_clip, rate_ceil, times_q60
+from cext.money cimport MONEY_MAX, ceil_div, floor_div, int128_t, is_product_ge, money_clip, rate_ceil, times_q60
 
 cdef enum:
     STEPS_MAX = 2 * BOOK_LEVELS
@@ -288,7 +288,8 @@ cdef void fill_money(const pair_cold_t *cold, intent_t *intent, int128_t net, in
     intent.worst_net_e8 = money_clip(floor_div(worst, cold.common_one))
     intent.notional_e8 = money_clip(cost * cold.e8_div if cold.e8_mul == 1 else floor_div(cost, cold.e8_mul))
     if intent.notional_e8 > 0:
-        intent.edge_e12 = money_clip(<int128_t>intent.expected_net_e8 * MONEY_E12 // intent.notional_e8)
+        # A statistic: a double's 15 digits are more than it has.
+        intent.edge_e12 = <int64_t>(<double>intent.expected_net_e8 / <double>intent.notional_e8 * 1e12)
 
 
 cdef int64_t average_px_e8(const pair_cold_t *cold, int leg, int128_t total, int64_t qty) noexcept nogil:  # hot
@@ -416,9 +417,9 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
         return SKIP_NET
     if intent.worst_net_e8 <= 0:
         return SKIP_WORST_NET
-    intent.confidence_e4 = <uint32_t>(<int128_t>intent.worst_net_e8 * 10000 // intent.expected_net_e8)
-    if intent.confidence_e4 > 10000:
-        intent.confidence_e4 = 10000
+    intent.confidence_e4 = 10000
+    if intent.worst_net_e8 < intent.expected_net_e8:
+        intent.confidence_e4 = <uint32_t>(<double>intent.worst_net_e8 / <double>intent.expected_net_e8 * 1e4)
     return SKIP_NONE
 
 
@@ -456,7 +457,7 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
     cdef int64_t held[2]
     cdef int64_t own[2]
     cdef int64_t lot[2]
-    cdef int64_t full, qty, left, left_min, keep, fee_quote, fee_gross, buy_limit, sell_limit, buy_common, sell_common
+    cdef int64_t full, most, other, qty, left_min, keep, fee_quote, fee_gross, buy_limit, sell_limit, buy_common, sell_common
     cdef int128_t cost, proceeds, net, worst
     cdef int k
     if is_forced and cold.forced_exit_cost_e8 > accepted:
@@ -479,8 +480,15 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
         full = held[1] * cold.qty_mul[1]
     if full <= 0:
         return SKIP_BELOW_MIN
+    # More than the venue takes in one order goes in slices in any case.
+    most = max_order_qty(core, cold, rows[buy_leg], buy_leg, SIDE_BUY)
+    other = max_order_qty(core, cold, rows[sell_leg], sell_leg, SIDE_SELL)
+    if other < most:
+        most = other
+    if most > full:
+        most = full
     keep = E8 - cold.sell_fee_e8[sell_leg]
-    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] - accepted, full, &walk)
+    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] - accepted, most, &walk)
     if walk.is_depth_end:
         cold.depth_end += 1
     if walk.count == 0:
@@ -489,7 +497,7 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
     own[0] = held[0]
     own[1] = held[1]
     if qty < full:
-        if not cold.exit_partial:
+        if not cold.exit_partial and (most == full or qty < most):
             return SKIP_DEPTH_END if walk.is_depth_end else SKIP_HOLD
         left_min = exit_remainder_min(core, cold, &buy, &sell, rows[buy_leg], rows[sell_leg])
         if full - qty < left_min:

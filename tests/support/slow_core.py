@@ -30,7 +30,7 @@ class Leg:
         self.tick = exact(raw["tick"]) / self.multiplier
         self.lot = exact(raw["lot"]) * self.multiplier
         self.fee = Fraction(market["fee_e8"], E8)
-        self.in_base = self.is_spot and side == BUY
+        self.in_base = self.is_spot and side == BUY and self.fee > 0
         levels = market["asks"] if side == BUY else market["bids"]
         self.levels = [(px * self.px_unit, qty * self.qty_unit) for px, qty in levels]
         self.is_complete = bool(market["flags"] & 4)
@@ -193,3 +193,50 @@ def check_entry(world: World, intent: dict[str, Any], state_before: "Entry | Non
     if largest is not None:
         assert qty <= largest, f"size {float(qty)} is above what is allowed, {float(largest)}"
         assert qty >= largest - SLACK_LOTS * twin.lot, f"size {float(qty)} is far below what is allowed, {float(largest)}"
+
+
+class Exit(Entry):
+    """Conditions of closing what a pair holds: forward sells spot and buys the perpetual back."""
+
+    def __init__(self, world: World, pair_index: int, is_forced: bool) -> None:
+        view = world.core.pair_view(pair_index)
+        super().__init__(world, pair_index, -view["direction"])
+        params = world.core.params[pair_index]
+        self.accepted = Fraction(view["exit_cost_e8"], E8)
+        if is_forced:
+            self.accepted = max(self.accepted, exact(params.forced_exit_cost_bps) / 10_000)
+        held = {view["spot_row"]: abs(view["held_spot_qty"]), view["perp_row"]: abs(view["held_perp_qty"])}
+        self.held = {}
+        for leg in (self.buy, self.sell):
+            qty = held[leg.row] * leg.qty_unit
+            self.held[leg] = qty if leg.in_base else floor(qty / leg.lot) * leg.lot
+        self.full = min(self.held.values())
+
+    def _pays(self, buy_px: Fraction, sell_px: Fraction) -> bool:
+        return sell_px * (1 - self.sell.fee) >= buy_px * (1 + self.buy_fee - self.accepted)
+
+    def fits_one_order(self) -> bool:
+        """Neither order is above its venue's largest."""
+        return all(self.held[leg] + 2 * leg.lot <= exact(leg.raw["max_qty"]) * leg.multiplier * (1 - leg.fee) for leg in (self.buy, self.sell))
+
+    def is_possible(self, qty: Fraction) -> bool:
+        buy_px, sell_px = self.buy.worst_px(self.buy.gross(qty)), self.sell.worst_px(qty)
+        return buy_px is not None and sell_px is not None and self._pays(buy_px, sell_px)
+
+
+def check_exit(twin: Exit, intent: dict[str, Any]) -> None:
+    """A whole exit: sizes, limits, and the money of both orders as they stand, to the last unit."""
+    legs = {leg["instrument_id"]: leg for leg in intent["legs"]}
+    buy, sell = legs[twin.buy.row], legs[twin.sell.row]
+    assert (buy["side"], sell["side"]) == (BUY, SELL)
+    assert buy["qty"] * twin.buy.qty_unit == twin.buy.gross(twin.held[twin.buy]) and sell["qty"] * twin.sell.qty_unit == twin.held[twin.sell]
+    assert [leg["flags"] for leg in intent["legs"]] == [0, 1], "the perpetual's order is reduce-only, the spot's cannot be"
+    needed = twin.limits(twin.full)
+    buy_limit, sell_limit = buy["limit_px"] * twin.buy.px_unit, sell["limit_px"] * twin.sell.px_unit
+    assert needed is not None and buy_limit >= needed[0] and sell_limit <= needed[1]
+    buy_qty, sell_qty = buy["qty"] * twin.buy.qty_unit, sell["qty"] * twin.sell.qty_unit
+    cost, proceeds = twin.buy.cost(buy_qty), twin.sell.cost(sell_qty)
+    assert cost is not None and proceeds is not None
+    fee = Fraction(0) if twin.buy.in_base else twin.buy.fee
+    assert intent["expected_net_e8"] == floor((proceeds * (1 - twin.sell.fee) - cost * (1 + fee)) * E8)
+    assert intent["worst_net_e8"] == floor((sell_limit * sell_qty * (1 - twin.sell.fee) - buy_limit * buy_qty * (1 + fee)) * E8)

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from bench import core_loops
+from bench.core_worlds import fill_books, make_world, ring
 from cext.core import (
     CMD_SEND,
     PAIR_EXITING,
@@ -14,6 +16,7 @@ from cext.core import (
     CoreLimits,
     PairParams,
 )
+from tests.support import alloc_count
 from tests.support.core_world import (
     ACTIVE,
     BUY,
@@ -46,7 +49,7 @@ from tests.support.core_world import (
     ([instrument(0, "spot"), instrument(1, "linear", "ETH")], "underlyings differ"),
     ([instrument(0, "spot"), instrument(1, "linear", px_scale=14, tick="0.1", max_px="0")], "more than 18 decimals|decimals apart"),
     ([instrument(0, "spot"), instrument(1, "linear", multiplier=250)], "multiplier 250 is not a power of ten"),
-    ([instrument(0, "spot", lot="77777.77777", max_qty="100000"), instrument(1, "linear", lot="9999999.999", max_qty="100000000")], "no common multiple"),
+    ([instrument(0, "spot", lot="77777.77773", max_qty="100000"), instrument(1, "linear", lot="9999999.999", max_qty="100000000")], "no common multiple"),
 ])
 def test_pair_that_cannot_be_computed_exactly_is_refused_with_its_names(rows: list[dict], message: str):
     world = World(rows, fund=False)
@@ -350,3 +353,12 @@ def test_slot_with_an_open_order_is_not_reused():
     world.core.check()
 
 
+
+
+def test_looking_gating_and_storing_allocate_nothing():
+    rng = random.Random(5)
+    world = make_world(4)
+    fill_books(world, rng)
+    records = ring(world, rng, 64)
+    _result, calls = alloc_count.count(core_loops.time_updates, world.core, records, world.now, 100_000, 1)
+    assert calls < 20

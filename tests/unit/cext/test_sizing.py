@@ -8,7 +8,7 @@ import pytest
 
 from cext.core import CMD_SEND, DIRECTION_FORWARD, DIRECTION_REVERSE, PAIR_OPEN, PairParams
 from tests.support.core_world import BUY, COMPLETE, MS, SELL, VALID, World, instrument, trading_pair
-from tests.support.slow_core import SLACK_LOTS, Entry, check_entry
+from tests.support.slow_core import SLACK_LOTS, Entry, Exit, check_entry, check_exit
 
 SEEDS = range(40)
 BOOKS_A_SEED = 80
@@ -102,6 +102,51 @@ def test_size_limits_and_money_of_random_books_equal_the_twins(seed: int):
             raise AssertionError(f"{error} in {what}") from error
         world.core.check()
     assert fired > 0, f"seed {seed}: nothing fired, the test tests nothing"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_exits_of_random_holdings_equal_the_twins(seed: int):
+    rng = random.Random(1000 + seed)
+    closed = 0
+    for number in range(60):
+        world = random_world(rng, True)
+        mid = rng.choice([4.2, 97.0, 1234.5, 65_432.1])
+        is_forced = rng.random() < 0.5
+        for row, center in ((0, mid), (1, mid * (1 + rng.choice([-0.01, -0.002, 0.0, 0.002, 0.01])))):
+            raw = world.rows[row]
+            tick = int(Decimal(raw["tick"]).scaleb(raw["px_scale"]))
+            bids = random_side(rng, world, row, center * 0.9999, -1)
+            asks = random_side(rng, world, row, center * 1.0001, 1)
+            if asks[0][0] <= bids[0][0]:
+                asks = [(px + bids[0][0] - asks[0][0] + tick, qty) for px, qty in asks]
+            world.core.on_book(row, world.record(row, bids, asks, VALID | COMPLETE), row, world.now, world.wall)
+        twin_units = Entry(world, 0, DIRECTION_FORWARD)
+        lots = rng.choice([1, 3, 10, 100])
+        value = lots * twin_units.lot
+        sign = rng.choice([1, -1])
+        spot = int(value / twin_units.buy.qty_unit) + rng.choice([0, 0, 1])
+        perp = int(value / twin_units.sell.qty_unit)
+        world.core.set_position(0, sign * spot, world.core.market(0)["bids"][0][0])
+        world.core.set_position(1, -sign * perp, world.core.market(1)["bids"][0][0])
+        world.core.set_pair_state(0, PAIR_OPEN, sign * spot, -sign * perp, 5, world.now, world.wall)
+        if is_forced:
+            world.core.request_exit(0)
+        twin = Exit(world, 0, is_forced)
+        commands = world.evaluate()
+        sent = [index for kind, _reason, index in commands if kind == CMD_SEND]
+        what = f"seed {seed} exit {number}: {world.core.pair_view(0)} {world.rows}"
+        if sent and twin.fits_one_order():
+            closed += 1
+            try:
+                assert twin.is_possible(twin.full)
+                check_exit(twin, world.core.intent(sent[0]))
+            except AssertionError as error:
+                raise AssertionError(f"{error} in {what}") from error
+        elif twin.full > 0 and twin.fits_one_order() and twin.is_possible(twin.full + 2 * twin.buy.lot):
+            view = world.core.pair_view(0)
+            assert view["why_not"] in ("BELOW_MIN", "STATE") or view["last_gate"] != "OK", what
+        world.core.check()
+    assert closed > 0, f"seed {seed}: nothing closed, the test tests nothing"
 
 
 def is_worth_an_order(twin: Entry, qty: Fraction) -> bool:
@@ -270,3 +315,16 @@ def test_exit_is_whole_unless_slices_are_allowed_and_what_stays_can_be_traded(de
         assert commands == []
     else:
         assert world.core.intent(commands[0][2])["legs"][1]["qty"] == sold
+
+
+def test_holding_above_the_venues_largest_order_is_closed_in_slices():
+    world, entry = open_pair()
+    world.core.set_pair_state(0, PAIR_OPEN, 15_000_000, -150_000, entry["trade_id"], world.now, world.wall)  # 150 BTC; 100 is the most
+    world.core.set_position(0, 15_000_000, 6_000_000)
+    world.core.set_position(1, -150_000, 600_000)
+    world.core.set_balance(0, 1, "BTC", 1_000 * 10**8)
+    world.now += MS
+    world.book(0, [("60200.00", "500")], [("60200.10", "1")])
+    world.book(1, [("60199.8", "1")], [("60199.9", "500")])
+    spot, perp = world.core.intent(world.evaluate()[0][2])["legs"]
+    assert (spot["qty"], perp["qty"]) == (10_000_000, 100_000)
