@@ -1,6 +1,7 @@
 """Makes the C rows of a run's instruments from plain dicts (feeds/instruments.py: `InstrumentRow.to_json`).
 
-Cold: called once when a process starts. Every number is converted exactly; what does not fit is refused with the instrument's name."""
+Cold: called once when a process starts. Every number is converted exactly; what does not fit is refused with the instrument's
+name."""
 from decimal import Decimal
 
 from libc.stdint cimport INT64_MAX, int64_t

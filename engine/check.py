@@ -1,4 +1,6 @@
-"""`python -m engine --check CONFIG`: say what a configuration means, or what is wrong with it. Starts nothing, opens no socket."""
+"""`python -m engine --check CONFIG`: say what a configuration means, or what is wrong with it. Starts nothing, opens no
+socket."""
+
 import os
 import sys
 from typing import TextIO

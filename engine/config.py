@@ -21,13 +21,19 @@ SPIN_CORES_MIN = 2  # with one core a spinning engine would starve the feed that
 class EngineConfig(StrictModel):
     """The engine process and its loop."""
 
-    wait: Literal["auto", "spin", "wake"] = Field("auto", description="spin on a core of its own, or sleep until the doorbell rings")
-    cpu: Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)] = Field("auto", description="auto = the last core, none, or a core's number")
+    wait: Literal["auto", "spin", "wake"] = Field(
+        "auto", description="spin on a core of its own, or sleep until the doorbell rings"
+    )
+    cpu: Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)] = Field(
+        "auto", description="auto = the last core, none, or a core's number"
+    )
     spin_us: int = number(50, 1, 10_000, "how long one turn of the loop polls the rings")
     poll_max_records: int = number(64, 1, 4096, "records drained before the touched instruments are evaluated")
     lock_memory: bool = Field(True, description="lock and prefault memory where permitted")
     instance: int = number(0, 0, 1023, "part of client order ids: engines of one account must differ")
-    journal_segment_mb: int = number(16, 1, 1024, "size of one journal segment; two of them lie in /dev/shm, which has 64 MiB in many containers")
+    journal_segment_mb: int = number(
+        16, 1, 1024, "size of one journal segment; two of them lie in /dev/shm, which has 64 MiB in many containers"
+    )
     warm_up_ms: int = number(500, 0, 60_000, "code paths are exercised for so long before trading")
 
     def resolved_cpu(self, available: list[int]) -> int | None:
@@ -49,11 +55,17 @@ class SpotFuturesConfig(StrictModel):
     """Spot against linear perpetual: enter when the basis pays, leave when it has converged. Ratios are bps of notional."""
 
     enabled: bool = Field(True, description="detect and trade")
-    pairs: Literal["auto"] | list[SymbolName] = Field("auto", description="auto = every base with both legs; else spot names such as [BTC/USDT]")
+    pairs: Literal["auto"] | list[SymbolName] = Field(
+        "auto", description="auto = every base with both legs; else spot names such as [BTC/USDT]"
+    )
     entry_net_bps: float = number(1.0, 0.0, 1000.0, "expected net of all costs, at least")
-    exit_cost_bps: float | None = Field(None, ge=-100.0, le=1000.0, description="what closing may cost; null = the taker fees of both legs")
+    exit_cost_bps: float | None = Field(
+        None, ge=-100.0, le=1000.0, description="what closing may cost; null = the taker fees of both legs"
+    )
     forced_exit_cost_bps: float = number(100.0, 0.0, 1000.0, "what closing may cost when it must be")
-    funding_exit_bps: float | None = Field(None, ge=0.0, le=1000.0, description="funding against us per interval that forces the exit; null = never")
+    funding_exit_bps: float | None = Field(
+        None, ge=0.0, le=1000.0, description="funding against us per interval that forces the exit; null = never"
+    )
     max_notional_usd: float = number(1000.0, 1.0, 1_000_000.0, "one entry at most")
     slippage_ticks: int = number(0, 0, 1000, "added to each leg's limit, in ticks")
     slippage_bps: float = number(0.0, 0.0, 100.0, "added to each leg's limit")
@@ -83,7 +95,9 @@ class RiskConfig(StrictModel):
     hourly_loss_usd: float = number(250.0, 1.0, 1_000_000.0, "realised loss of an hour that stops entries")
     consecutive_losses: int = number(10, 1, 1000, "losing trades in a row that stop entries")
     margin_use_pct: float = number(30.0, 1.0, 80.0, "margin used of margin available")
-    leverage: float = number(1.0, 1.0, 20.0, "assumed on linear instruments; the account's own is read back and must not be lower")
+    leverage: float = number(
+        1.0, 1.0, 20.0, "assumed on linear instruments; the account's own is read back and must not be lower"
+    )
     collar_bps: float = number(50.0, 1.0, 1_000.0, "an entry's limit price may lie so far from the best price")
     mark_collar_bps: float = number(200.0, 1.0, 2_000.0, "and so far from the mark price")
     reduce_collar_bps: float = number(500.0, 1.0, 2_000.0, "the same for reducing orders")
@@ -136,7 +150,9 @@ class SimexConfig(StrictModel):
     """The simulated venues of the modes sim and paper (tools/simex has the rest of its keys for its own tests)."""
 
     seed: int = number(1, 0, (1 << 53) - 1, "everything random follows from it")
-    market: Literal["synthetic", "capture", "external"] = Field("synthetic", description="external is set by the supervisor in mode paper")
+    market: Literal["synthetic", "capture", "external"] = Field(
+        "synthetic", description="external is set by the supervisor in mode paper"
+    )
     pairs: int = number(50, 1, 500, "bases, each with a spot and a linear instrument")
     background_msgs_per_s: float = number(1_500.0, 0.0, 100_000.0, "market-data messages of all instruments together")
     volatility_bps_per_s: float = number(0.8, 0.0, 100.0, "how far mids wander")
@@ -167,10 +183,16 @@ class Config(StrictModel):
         check_venues(self.mode, dict(self.venues))
         strategy = self.strategies.spot_futures
         if strategy.max_notional_usd > self.risk.max_order_usd:
-            raise Misplaced(("strategies", "spot_futures", "max_notional_usd"), f"{strategy.max_notional_usd} is above "
-                            f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second")
+            raise Misplaced(
+                ("strategies", "spot_futures", "max_notional_usd"),
+                f"{strategy.max_notional_usd} is above "
+                f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second",
+            )
         if self.recovery.ack_timeout_ms > self.recovery.ttl_ms:
-            raise Misplaced(("recovery", "ack_timeout_ms"), f"{self.recovery.ack_timeout_ms} is above ttl_ms {self.recovery.ttl_ms}; an intent would expire before it is missed")
+            raise Misplaced(
+                ("recovery", "ack_timeout_ms"),
+                f"{self.recovery.ack_timeout_ms} is above ttl_ms {self.recovery.ttl_ms}; an intent would expire unmissed",
+            )
         return self
 
 
@@ -190,6 +212,7 @@ def dump_effective(config: Config) -> bytes:
 
 
 def config_hash(config: Config) -> str:
-    """16 hex digits over the effective configuration: the same meaning, the same hash, whatever order or comments the file has."""
+    """16 hex digits over the effective configuration: the same meaning, the same hash, whatever order or comments the file
+    has."""
     text = orjson.dumps(effective(config), option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -1,6 +1,8 @@
 """`python -m feeds VENUE --run-dir D`: one feed process; see process.py.
 
-Exit codes: 0 after an orderly stop, 2 when the configuration or the command is wrong, 1 for everything else (the supervisor starts again)."""
+Exit codes: 0 after an orderly stop, 2 when the configuration or the command is wrong, 1 for everything else (the supervisor
+starts again)."""
+
 import os
 import pathlib
 import sys
@@ -15,7 +17,9 @@ from feeds.process import FeedFailed, FeedProcess
 
 @click.command()
 @click.argument("venue", type=click.Choice(["binance"]))
-@click.option("--run-dir", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False), required=True, help="directory of the run")
+@click.option(
+    "--run-dir", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False), required=True, help="directory of the run"
+)
 def main(venue: str, run_dir: pathlib.Path) -> None:
     """Read VENUE's markets and publish their books until SIGTERM."""
     run_dir = run_dir.resolve()

@@ -1,4 +1,5 @@
-"""Recording raw frames while the feed works: the listener copies each frame into a buffer, the loop hands full records to the writer.
+"""Recording raw frames while the feed works: the listener copies each frame into a buffer, the loop hands full records to the
+writer.
 
 On with `feeds.capture: FILE`, or at any time by a request file in the run directory, `capture-<feed>.json`: {"path": "..."};
 removing the file ends the recording. The copy is the only cost on the way of a frame; compression and disk are a thread's
@@ -51,8 +52,9 @@ class CaptureTap:
         target = pathlib.Path(path).absolute()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = CaptureWriter(target, venues=[self._feed], table=self._table, source=f"feed {self._feed}", threaded=True,
-                                         flush_s=FLUSH_S)
+            self._writer = CaptureWriter(
+                target, venues=[self._feed], table=self._table, source=f"feed {self._feed}", threaded=True, flush_s=FLUSH_S
+            )
         except (CaptureError, OSError) as error:
             log.error("capture: %s", error)
             return
@@ -93,8 +95,8 @@ class CaptureTap:
             self._dropped_said = dropped
 
     def _add_next_book(self) -> None:
-        """A recording that starts in mid-stream needs the books that its deltas change: one instrument a call, written like a REST snapshot
-        behind the frames that led to it. Those not in sync yet get their real one."""
+        """A recording that starts in mid-stream needs the books that its deltas change: one instrument a call, written like a
+        REST snapshot behind the frames that led to it. Those not in sync yet get their real one."""
         while self._books_due and self._writer is not None:
             row = self._books_due.pop()
             found = self._book_of(row)

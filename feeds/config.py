@@ -1,7 +1,7 @@
 """What the feed process is told: mode, run, feeds and venues. engine/config.py embeds these sections in the whole configuration.
 
-A feed reads `<run_dir>/config.json`, which the supervisor wrote from the checked configuration; `load_feed_config` checks it again.
-Bounds are hard: they stand in this code, no file can pass them."""
+A feed reads `<run_dir>/config.json`, which the supervisor wrote from the checked configuration; `load_feed_config` checks it
+again. Bounds are hard: they stand in this code, no file can pass them."""
 import os
 import pathlib
 import re
@@ -69,7 +69,9 @@ class RunConfig(StrictModel):
 class FeedsConfig(StrictModel):
     """Every feed process."""
 
-    cpu: Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)] = Field("auto", description="auto, none or a core's number")
+    cpu: Literal["auto", "none"] | Annotated[int, Field(ge=0, le=1023)] = Field(
+        "auto", description="auto, none or a core's number"
+    )
     ring_capacity: int = number(4096, 256, 1 << 18, "book records, a power of two")
     trade_ring_capacity: int = number(8192, 256, 1 << 18, "trade records, a power of two")
     ws_stale_ms: int = number(500, 50, 5000, "no proof of life for so long = not traded on")
@@ -78,7 +80,9 @@ class FeedsConfig(StrictModel):
     connections_per_market: int = number(2, 1, 8, "sockets over which the book streams of one market are spread")
     ping_idle_ms: int = number(250, 100, 5000, "silence on a socket after which we ping")
     dead_after_ms: int = number(4000, 500, 5000, "silence after which a socket is given up and connected anew")
-    first_message_timeout_ms: int = number(10_000, 500, 60_000, "a stream without a first message after so long is subscribed again")
+    first_message_timeout_ms: int = number(
+        10_000, 500, 60_000, "a stream without a first message after so long is subscribed again"
+    )
     reconnect_first_ms: int = number(100, 100, 10_000, "first back-off of a connection")
     reconnect_last_ms: int = number(30_000, 100, 60_000, "longest back-off of a connection")
     rotate_after_s: int = number(82_800, 60, 86_000, "a socket is replaced before the venue's 24 h cut")
@@ -96,9 +100,13 @@ class FeedsConfig(StrictModel):
             if value & (value - 1):
                 raise Misplaced((name,), f"{value} is not a power of two; {1 << value.bit_length()} is")
         if self.reconnect_last_ms < self.reconnect_first_ms:
-            raise Misplaced(("reconnect_last_ms",), f"{self.reconnect_last_ms} is below reconnect_first_ms {self.reconnect_first_ms}")
+            raise Misplaced(
+                ("reconnect_last_ms",), f"{self.reconnect_last_ms} is below reconnect_first_ms {self.reconnect_first_ms}"
+            )
         if self.dead_after_ms < 2 * self.ping_idle_ms:
-            raise Misplaced(("dead_after_ms",), f"{self.dead_after_ms} must be at least twice ping_idle_ms, else no pong can arrive in time")
+            raise Misplaced(
+                ("dead_after_ms",), f"{self.dead_after_ms} must be at least twice ping_idle_ms, else no pong can arrive in time"
+            )
         return self
 
 
@@ -144,9 +152,13 @@ class Fees(StrictModel):
 class VenueConfig(StrictModel):
     """One venue: what is read there and how orders are signed."""
 
-    markets: list[Literal["spot", "linear"]] = Field(["spot", "linear"], min_length=1, max_length=2, description="spot, linear or both")
+    markets: list[Literal["spot", "linear"]] = Field(
+        ["spot", "linear"], min_length=1, max_length=2, description="spot, linear or both"
+    )
     symbols: Literal["auto"] | list[SymbolName] = Field(
-        "auto", description="auto = every base with spot and perpetual in the quote asset; else a list such as [BTC/USDT, 'BTC/USDT:USDT']")
+        "auto",
+        description="auto = every base with spot and perpetual in the quote asset; else such as [BTC/USDT, 'BTC/USDT:USDT']",
+    )
     quote: str = Field("USDT", pattern=r"^[A-Z0-9]{2,10}$", description="quote asset of the automatic choice")
     symbols_max: int = number(200, 1, 2000, "instruments read at most")
     endpoints: Endpoints = Endpoints()
@@ -161,9 +173,13 @@ class VenueConfig(StrictModel):
             raise Misplaced(("markets",), "a market is named twice")
         if isinstance(self.symbols, list):
             if not self.symbols or len(set(self.symbols)) != len(self.symbols):
-                raise Misplaced(("symbols",), "is empty or names an instrument twice; right is auto or a list of different instruments")
+                raise Misplaced(
+                    ("symbols",), "is empty or names an instrument twice; right is auto or a list of different instruments"
+                )
             if len(self.symbols) > self.symbols_max:
-                raise Misplaced(("symbols_max",), f"symbols names {len(self.symbols)} instruments, symbols_max allows {self.symbols_max}")
+                raise Misplaced(
+                    ("symbols_max",), f"symbols names {len(self.symbols)} instruments, symbols_max allows {self.symbols_max}"
+                )
         return self
 
 
@@ -171,11 +187,15 @@ VenueName = Literal["binance"]
 
 
 def check_venues(mode: str, venues: dict[str, VenueConfig]) -> None:
-    """What depends on the mode: simulated runs reach loopback only, nothing but sim and paper stays without credentials where orders are sent."""
+    """What depends on the mode: simulated runs reach loopback only, nothing but sim and paper stays without credentials where
+    orders are sent."""
     for name, venue in venues.items():
         for field, url in venue.endpoints.model_dump().items():
             if url is not None and mode == "sim" and urlsplit(url).hostname not in LOOPBACK:
-                raise Misplaced(("venues", name, "endpoints", field), "mode sim reaches loopback addresses only; remove it or choose another mode")
+                raise Misplaced(
+                    ("venues", name, "endpoints", field),
+                    "mode sim reaches loopback addresses only; remove it or choose another mode",
+                )
         if mode == "testnet":
             pair = ("ed25519_key", "ed25519_private") if venue.order_auth == "ed25519" else ("hmac_key", "hmac_secret")
             missing = [field for field in pair if getattr(venue.credentials, field) is None]

@@ -3,7 +3,9 @@
     Route    one planned socket (feeds/venues/<venue>.py): keeps one Socket open for ever, replaces it without a hole
     Socket   one WebSocket from handshake to end
 
-Runs on the feed's loop. The frames themselves never pass through here (listener.pyx); what does are acknowledgements, ends, timers."""
+Runs on the feed's loop. The frames themselves never pass through here (listener.pyx); what does are acknowledgements, ends,
+timers."""
+
 import asyncio
 import contextlib
 import logging
@@ -57,7 +59,9 @@ class VenueSockets:
     ssl_context: ssl.SSLContext | None
     on_capture: Callable[[str, str, int, bytes], None]
     hosts: dict[str, "Host"] = field(default_factory=dict)
-    attempts: RateWindow = field(default_factory=lambda: RateWindow(int(binance.CONNECTION_ATTEMPTS_PER_5_MIN * SHARE_OF_ATTEMPTS), 300.0))
+    attempts: RateWindow = field(
+        default_factory=lambda: RateWindow(int(binance.CONNECTION_ATTEMPTS_PER_5_MIN * SHARE_OF_ATTEMPTS), 300.0)
+    )
     used_ids: set[int] = field(default_factory=set)
     reconnects: int = 0
 
@@ -142,7 +146,14 @@ class Socket:
                 async with asyncio.timeout(ACK_TIMEOUT_S):
                     code = await answer
             except TimeoutError:
-                log.warning("%s: no answer to request %d within %.0f s (try %d of %d)", self.name, request_id, ACK_TIMEOUT_S, attempt + 1, ACK_TRIES)
+                log.warning(
+                    "%s: no answer to request %d within %.0f s (try %d of %d)",
+                    self.name,
+                    request_id,
+                    ACK_TIMEOUT_S,
+                    attempt + 1,
+                    ACK_TRIES,
+                )
                 continue
             finally:
                 self.acks.pop(request_id, None)
@@ -154,8 +165,11 @@ class Socket:
         return False
 
     def carries(self, row: int) -> bool:
-        """Leaving another socket for this one makes no hole in the row: its sequence was seen here, or there was nothing to see."""
-        return self.listener.is_in_sequence(row) or (self.is_subscribed and time.monotonic() - self._subscribed_s > COVERED_AFTER_S)
+        """Leaving another socket for this one makes no hole in the row: its sequence was seen here, or there was nothing to
+        see."""
+        return self.listener.is_in_sequence(row) or (
+            self.is_subscribed and time.monotonic() - self._subscribed_s > COVERED_AFTER_S
+        )
 
     # ---------------------------------------------------------------- called by the listener
 
@@ -190,7 +204,11 @@ class Socket:
     def on_disconnected(self, transport: picows.WSTransport) -> None:
         """Gone, for whatever reason."""
         handshake = transport.close_handshake
-        if handshake is not None and handshake.sent is not None and int(handshake.sent.code) == int(picows.WSCloseCode.MESSAGE_TOO_BIG):
+        if (
+            handshake is not None
+            and handshake.sent is not None
+            and int(handshake.sent.code) == int(picows.WSCloseCode.MESSAGE_TOO_BIG)
+        ):
             self.venue.publisher.oversized += 1
             self.why = f"a frame larger than {self.venue.config.frame_max_bytes} bytes"
         self.why = self.why or "connection lost"
@@ -216,7 +234,11 @@ class Socket:
     def watch_streams(self) -> None:
         """Once a second: a stream without a first message, or silent far beyond its habit, is subscribed again."""
         config = self.venue.config
-        if not self.is_subscribed or self._tasks or time.monotonic() - self._subscribed_s < config.first_message_timeout_ms / 1000:
+        if (
+            not self.is_subscribed
+            or self._tasks
+            or time.monotonic() - self._subscribed_s < config.first_message_timeout_ms / 1000
+        ):
             return
         publisher = self.venue.publisher
         silent = {row for row, _ in self.listener.missing(list(self.route.plan.watched))}
@@ -228,7 +250,9 @@ class Socket:
         if silent:
             names = {self.route.symbols[row] for row in silent}
             streams = tuple(stream for stream in self.route.plan.streams if stream.split("@")[0] in names)
-            log.info("%s: %d streams are silent; subscribing them again: %s", self.name, len(streams), ", ".join(sorted(names)[:10]))
+            log.info(
+                "%s: %d streams are silent; subscribing them again: %s", self.name, len(streams), ", ".join(sorted(names)[:10])
+            )
             self._start(self._subscribe_again(streams))
 
     async def _subscribe_again(self, streams: tuple[str, ...]) -> None:

@@ -1,10 +1,10 @@
 """The instrument table: what every price and quantity of a run means.
 
 An instrument's id is a small integer that never changes its meaning: the file only grows, ids are dense from 0, so that a row's
-position is its id. Feeds merge what the venue says today (scales, filters, fees, status) before they publish anything; the engine,
-captures and journals carry the whole table. `var/instruments.json` is the lasting table (simulated venues have one of their own, so
-that an invented tick size never meets real data); each run directory holds the copy that its processes use (`run_table_path`), in
-which instruments that this run does not read have the status IDLE.
+position is its id. Feeds merge what the venue says today (scales, filters, fees, status) before they publish anything; the
+engine, captures and journals carry the whole table. `var/instruments.json` is the lasting table (simulated venues have one of
+their own, so that an invented tick size never meets real data); each run directory holds the copy that its processes use
+(`run_table_path`), in which instruments that this run does not read have the status IDLE.
 
 Called when a process starts and by tools; never while records flow."""
 import fcntl
@@ -104,8 +104,11 @@ class InstrumentRow:
         if self.max_px > 0 and self.max_qty > 0:
             product = to_scaled(self.max_px, self.px_scale) * to_scaled(self.max_qty, self.qty_scale) * BOOK_LEVELS
             if product >= NOTIONAL_LIMIT:
-                refuse(f"max_px {self.max_px} * max_qty {self.max_qty} * {BOOK_LEVELS} levels is {product} at scales "
-                       f"{self.px_scale} and {self.qty_scale}: sums could reach 2**62; a max_qty up to {largest_max_qty(self)} would do")
+                refuse(
+                    f"max_px {self.max_px} * max_qty {self.max_qty} * {BOOK_LEVELS} levels is {product} at scales "
+                    f"{self.px_scale} and {self.qty_scale}: sums could reach 2**62; "
+                    f"a max_qty up to {largest_max_qty(self)} would do"
+                )
         for field_name in ("maker_fee", "taker_fee"):
             if not Decimal("-0.01") <= getattr(self, field_name) <= Decimal("0.05"):
                 refuse(f"{field_name} {getattr(self, field_name)} is not a fraction from -0.01 to 0.05")
@@ -210,9 +213,13 @@ class InstrumentTable:
         except FileNotFoundError:
             if missing_ok:
                 return cls()
-            raise InstrumentError(f"{path}: no instrument table; the feed process writes it when it has reached the venue") from None
+            raise InstrumentError(
+                f"{path}: no instrument table; the feed process writes it when it has reached the venue"
+            ) from None
         except orjson.JSONDecodeError as error:
-            raise InstrumentError(f"{path}: not JSON ({error}); restore it from a journal or capture, ids must not change") from None
+            raise InstrumentError(
+                f"{path}: not JSON ({error}); restore it from a journal or capture, ids must not change"
+            ) from None
         try:
             return cls.from_json(data)
         except InstrumentError as error:
@@ -245,7 +252,9 @@ class InstrumentTable:
             raise InstrumentError("not an instrument table of version 1")
         table = cls(InstrumentRow.from_json(row) for row in data["instruments"])
         if data.get("hash") != f"{table.version_hash():016x}":
-            raise InstrumentError(f"hash {data.get('hash')} does not fit the rows ({table.version_hash():016x}): changed by hand or damaged")
+            raise InstrumentError(
+                f"hash {data.get('hash')} does not fit the rows ({table.version_hash():016x}): changed by hand or damaged"
+            )
         return table
 
     def version_hash(self) -> int:

@@ -4,8 +4,8 @@
     FeedListener    one a socket: takes stamps, decodes with its market's decoder, publishes through the publisher
     CaptureBuffer   one a process while recording: raw frames wait here until the loop hands them to the writer
 
-Everything runs on the feed's one thread. What needs Python (a snapshot, a reconnect, an acknowledgement) is left as a flag or a short
-list; process.py looks at those every few milliseconds."""
+Everything runs on the feed's one thread. What needs Python (a snapshot, a reconnect, an acknowledgement) is left as a flag or a
+short list; process.py looks at those every few milliseconds."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from picows.picows cimport WSFrame, WSListener, WSTransport
 
@@ -29,7 +29,7 @@ cdef class CaptureBuffer:
     cdef uint64_t used
     cdef uint64_t capacity
     cdef readonly uint64_t dropped
-    cdef void append(self, uint32_t kind, uint32_t market, int row, const stamps_t *at, const char *payload, uint64_t size) noexcept nogil
+    cdef void append(self, int kind, int market, int row, const stamps_t *at, const char *data, uint64_t size) noexcept nogil
 
 
 # What a frame on its way touches, as one plain struct: usable without Python. Owned by FeedPublisher.

@@ -1,8 +1,9 @@
 """Frames in, records out: see listener.pxd for who owns what.
 
-`on_ws_frame` is entered from picows with a view of the read buffer; the payload is decoded where it lies and is gone when the call
-returns. Stamps: the batch stamp (and the wall clock beside it) is taken at the first frame of a socket read, the frame stamp at every
-frame. No exception leaves the hot functions; what the cold branches raise is logged, counted, and closes the socket."""
+`on_ws_frame` is entered from picows with a view of the read buffer; the payload is decoded where it lies and is gone when the
+call returns. Stamps: the batch stamp (and the wall clock beside it) is taken at the first frame of a socket read, the frame
+stamp at every frame. No exception leaves the hot functions; what the cold branches raise is logged, counted, and closes the
+socket."""
 import logging
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -40,7 +41,7 @@ cdef class CaptureBuffer:
     def __dealloc__(self):
         free(self.data)
 
-    cdef void append(self, uint32_t kind, uint32_t market, int row, const stamps_t *at, const char *payload, uint64_t size) noexcept nogil:  # hot
+    cdef void append(self, int kind, int market, int row, const stamps_t *at, const char *data, uint64_t size) noexcept nogil:  # hot
         """One record; a full buffer drops it and counts."""
         cdef uint64_t whole = sizeof(capture_record_t) + ((size + 7) & ~<uint64_t>7)
         cdef capture_record_t *header = <capture_record_t *>(self.data + self.used)
@@ -56,13 +57,14 @@ cdef class CaptureBuffer:
         header.row = row
         header.recv_wall_ns = at.recv_wall_ns
         header.recv_mono_ns = at.frame_mono_ns
-        memcpy(self.data + self.used + sizeof(capture_record_t), payload, size)
+        memcpy(self.data + self.used + sizeof(capture_record_t), data, size)
         memset(self.data + self.used + sizeof(capture_record_t) + size, 0, whole - sizeof(capture_record_t) - size)
         self.used += whole
 
     def add(self, str kind, uint32_t market, uint32_t connection_id, int32_t row, bytes payload):
         """What is no frame: snapshot, connect, disconnect, note; stamped now."""
-        cdef uint32_t code = {"snapshot": CAPTURE_SNAPSHOT, "connect": CAPTURE_CONNECT, "disconnect": CAPTURE_DISCONNECT, "note": CAPTURE_NOTE}[kind]
+        cdef int code = {"snapshot": CAPTURE_SNAPSHOT, "connect": CAPTURE_CONNECT, "disconnect": CAPTURE_DISCONNECT,
+                         "note": CAPTURE_NOTE}[kind]
         cdef stamps_t now
         now.batch_mono_ns = now.frame_mono_ns = mono_ns()
         now.recv_wall_ns = wall_ns()
@@ -171,7 +173,8 @@ cdef class FeedPublisher:
     def crossed_rows(self, int64_t longer_than_ns) -> list:
         """Rows whose published book has been crossed for longer than that."""
         cdef int64_t now = mono_ns()
-        return [row for row in range(self.h.count) if self.h.crossed_mono_ns[row] and now - self.h.crossed_mono_ns[row] > longer_than_ns]
+        return [row for row in range(self.h.count)
+                if self.h.crossed_mono_ns[row] and now - self.h.crossed_mono_ns[row] > longer_than_ns]
 
     def silent_ns(self, int row) -> int:
         """Time since the row's last book message; INT64_MAX when there was none."""
@@ -280,7 +283,8 @@ cdef class FeedListener(WSListener):
             self.on_rare(kind, frame)
 
     cdef int on_bytes(self, const char *data, Py_ssize_t size) noexcept nogil:  # hot
-        """One text frame: decode, publish what it changed, note what it asks for. Returns FRAME_*. Stamps are set by the caller."""
+        """One text frame: decode, publish what it changed, note what it asks for. Returns FRAME_*. Stamps are set by the
+        caller."""
         cdef hot_feed_t *p = self.p
         cdef frame_result_t *result = &self.result
         cdef int kind

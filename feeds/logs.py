@@ -1,8 +1,9 @@
-"""Logs of all processes: one JSON object a line, microseconds, component, correlation id; rotated; secrets and control bytes never reach it.
+"""Logs of all processes: one JSON object a line, microseconds, component, correlation id; rotated; secrets and control bytes
+never reach it.
 
-`setup_logging(run_dir, component)` once per process. Writing happens on a thread of its own: the caller only puts a record on a queue.
-Warnings also go to standard error as plain text, for the person who started the process by hand. The same warning again within ten
-seconds is counted, not written; the count follows with the next one."""
+`setup_logging(run_dir, component)` once per process. Writing happens on a thread of its own: the caller only puts a record on a
+queue. Warnings also go to standard error as plain text, for the person who started the process by hand. The same warning again
+within ten seconds is counted, not written; the count follows with the next one."""
 import logging
 import logging.handlers
 import os
@@ -24,7 +25,9 @@ HIDDEN = "***"
 _secrets: set[str] = set()
 # Values beside names that carry secrets on the wire, whatever the notation: k=v, "k":"v", header: value.
 _SECRET_NAMES = re.compile(
-    r"""(?i)(["']?(?:signature|api[-_]?key|x-mbx-apikey|secret|listenkey|token|password|private[-_]?key)["']?\s*[=:]\s*["']?)([^\s"'&,;}]{4,})""")
+    r"""(?i)(["']?(?:signature|api[-_]?key|x-mbx-apikey|secret|listenkey|token|password|private[-_]?key)["']?\s*[=:]\s*["']?)"""
+    r"""([^\s"'&,;}]{4,})"""
+)
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -48,7 +51,9 @@ def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {clean(str(key)): HIDDEN if _SECRET_NAMES.match(f"{key}=xxxx") else _clean_value(item) for key, item in value.items()}
+        return {
+            clean(str(key)): HIDDEN if _SECRET_NAMES.match(f"{key}=xxxx") else _clean_value(item) for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_clean_value(item) for item in value]
     return value if isinstance(value, (int, float, bool, type(None))) else clean(str(value))

@@ -2,12 +2,12 @@
 
     python -m feeds binance --run-dir D
 
-Reads D/config.json (written by the supervisor) and, in mode sim, D/simex.json for the addresses. Writes the lasting instrument table,
-D/instruments.json (the run's copy), the segment "feed.binance", the histogram page "feed.binance", D/feed-binance.json (a line of state
-for people), D/logs/feed-binance.log. Never decides, trades, or waits for a reader.
+Reads D/config.json (written by the supervisor) and, in mode sim, D/simex.json for the addresses. Writes the lasting instrument
+table, D/instruments.json (the run's copy), the segment "feed.binance", the histogram page "feed.binance", D/feed-binance.json
+(a line of state for people), D/logs/feed-binance.log. Never decides, trades, or waits for a reader.
 
-One thread: sockets, timers and REST share the loop; a frame is handled entirely in listener.pyx. Every 20 ms a tick looks after the
-rest: snapshots wanted, crossed books, pings, heartbeat; once a second the slower watches."""
+One thread: sockets, timers and REST share the loop; a frame is handled entirely in listener.pyx. Every 20 ms a tick looks after
+the rest: snapshots wanted, crossed books, pings, heartbeat; once a second the slower watches."""
 import asyncio
 import gc
 import logging
@@ -62,8 +62,12 @@ class FeedProcess:
         self.rng = random.Random(config.feeds.seed)
         self.stopping = asyncio.Event()
         self.endpoints, self.ssl_context = find_endpoints(config, run_dir)
-        self.clients = {market: RestClient(getattr(self.endpoints, f"{market}_rest"), binance.FACTS[market].weight_per_minute, self.ssl_context)
-                        for market in self.venue_config.markets}
+        self.clients = {
+            market: RestClient(
+                getattr(self.endpoints, f"{market}_rest"), binance.FACTS[market].weight_per_minute, self.ssl_context
+            )
+            for market in self.venue_config.markets
+        }
         self.routes: list[Route] = []
         self.markets: dict[str, BinanceMarket] = {}
         self.desks: dict[str, SnapshotDesk] = {}
@@ -124,8 +128,8 @@ class FeedProcess:
             self.stopping.set()
 
     async def _stop(self) -> None:
-        """In order: capture, sockets, snapshots, histograms, segment. Capture first: that we close our sockets is no event of the venue, and a
-        replay of the recording ends with the books that we had."""
+        """In order: capture, sockets, snapshots, histograms, segment. Capture first: that we close our sockets is no event of
+        the venue, and a replay of the recording ends with the books that we had."""
         self._say_state("stopping")
         if self.tap is not None:
             self.tap.stop()
@@ -220,15 +224,23 @@ class FeedProcess:
         names = sorted(symbols)
         requests: list[dict[str, str] | None] = [None]
         if market == "spot":
-            requests = [{"symbols": orjson.dumps(names[start:start + REFRESH_SYMBOLS]).decode()} for start in range(0, len(names), REFRESH_SYMBOLS)]
+            requests = [
+                {"symbols": orjson.dumps(names[start : start + REFRESH_SYMBOLS]).decode()}
+                for start in range(0, len(names), REFRESH_SYMBOLS)
+            ]
         fresh: dict[str, InstrumentRow] = {}
         for params in requests:
             data = await client.get_json(facts.exchange_info_path, params, weight=facts.exchange_info_weight, timeout_s=30.0)
-            fresh.update({row.symbol: row for row in binance.parse_exchange_info(market, data, self.venue_config.fees, set(names))[0]})
+            fresh.update(
+                {row.symbol: row for row in binance.parse_exchange_info(market, data, self.venue_config.fees, set(names))[0]}
+            )
         for symbol, row in symbols.items():
             if row not in self.retired and not means_the_same(self.table.rows[row], fresh.get(symbol)):
-                log.error("%s changed its filters or status (now %s); it stays INVALID until the feed is started again", self.table.rows[row].name,
-                          fresh[symbol].status if symbol in fresh else "not listed")
+                log.error(
+                    "%s changed its filters or status (now %s); it stays INVALID until the feed is started again",
+                    self.table.rows[row].name,
+                    fresh[symbol].status if symbol in fresh else "not listed",
+                )
                 self.retired.add(row)
                 self._invalidate(row)
         if market == "linear":
@@ -245,8 +257,14 @@ class FeedProcess:
         instruments = self.table.to_array()
         self.retired: set[int] = set()
         try:
-            self.writer = FeedWriter(self.run_id, self.venue, len(self.table), ring_capacity=self.config.feeds.ring_capacity,
-                                     trade_ring_capacity=self.config.feeds.trade_ring_capacity, instruments_hash=self.table.version_hash())
+            self.writer = FeedWriter(
+                self.run_id,
+                self.venue,
+                len(self.table),
+                ring_capacity=self.config.feeds.ring_capacity,
+                trade_ring_capacity=self.config.feeds.trade_ring_capacity,
+                instruments_hash=self.table.version_hash(),
+            )
             self.hist = HistPage.create(self.run_id, f"feed.{self.venue}", STAGES)
         except ShmError as error:
             raise FeedFailed(f"{self.venue}: {error}") from None
@@ -347,7 +365,9 @@ class FeedProcess:
         for route in self.routes:
             for socket in list(route.sockets):
                 socket.tick(now_mono_ns)
-        self.publisher.write_header_counters(sum(market.counters()["unknown_frames"] for market in self.markets.values()), self.sockets.reconnects)
+        self.publisher.write_header_counters(
+            sum(market.counters()["unknown_frames"] for market in self.markets.values()), self.sockets.reconnects
+        )
         if self.tap is not None:
             self.tap.drain()
 
@@ -383,10 +403,17 @@ class FeedProcess:
         if not self.routes:
             return {}
         stats = [decoder.stats(row) for decoder in self.markets.values() for row in decoder.rows]
-        return {"frames": self.publisher.frames, "errors": self.publisher.errors, "oversized": self.publisher.oversized,
-                "reconnects": self.sockets.reconnects, "gaps": sum(s["gaps"] for s in stats), "invalid": sum(s["invalid"] for s in stats),
-                "resyncs": sum(s["resyncs"] for s in stats), "duplicates": sum(s["duplicates"] for s in stats),
-                "snapshots": sum(desk.fetched for desk in self.desks.values())}
+        return {
+            "frames": self.publisher.frames,
+            "errors": self.publisher.errors,
+            "oversized": self.publisher.oversized,
+            "reconnects": self.sockets.reconnects,
+            "gaps": sum(s["gaps"] for s in stats),
+            "invalid": sum(s["invalid"] for s in stats),
+            "resyncs": sum(s["resyncs"] for s in stats),
+            "duplicates": sum(s["duplicates"] for s in stats),
+            "snapshots": sum(desk.fetched for desk in self.desks.values()),
+        }
 
     def _say_state(self, state: str, **fields: Any) -> None:
         """State for people (status screen, tests) in D/feed-<venue>.json, written when it changes."""
@@ -397,7 +424,9 @@ class FeedProcess:
         self._state = state
         path = self.run_dir / f"feed-{self.venue}.json"
         temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(orjson.dumps({"venue": self.venue, "state": state, "pid": os.getpid(), "wall_ns": time.time_ns(), **fields}))
+        temporary.write_bytes(
+            orjson.dumps({"venue": self.venue, "state": state, "pid": os.getpid(), "wall_ns": time.time_ns(), **fields})
+        )
         os.replace(temporary, path)
 
 
@@ -428,7 +457,9 @@ def read_simex(path: pathlib.Path) -> tuple[Endpoints, str | None]:
     """Addresses of the simulated venues: loopback only, whatever the file says."""
     try:
         data = orjson.loads(path.read_bytes())
-        endpoints = Endpoints.model_validate({key: value for key, value in data["endpoints"]["binance"].items() if key in Endpoints.model_fields})
+        endpoints = Endpoints.model_validate(
+            {key: value for key, value in data["endpoints"]["binance"].items() if key in Endpoints.model_fields}
+        )
     except FileNotFoundError:
         raise FeedFailed(f"{path}: not there; the simulated venues write it when they are ready") from None
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,5 @@
-"""REST for feeds: instruments and depth snapshots. One pooled keep-alive client a market, explicit time-outs, the venue's weight budget.
+"""REST for feeds: instruments and depth snapshots. One pooled keep-alive client a market, explicit time-outs, the venue's
+weight budget.
 
 Runs on the feed's loop, but only its reading of a socket does: callers await small turns. Never called for orders."""
 import asyncio
@@ -15,7 +16,8 @@ BUDGET_SHARE = 0.8  # of the venue's limit: the rest is for the engine's queries
 
 
 class RestError(Exception):
-    """A request that gave no usable answer; the text names host, path and cause. `retry_after_s` = what the venue asked for, or 0."""
+    """A request that gave no usable answer; the text names host, path and cause. `retry_after_s` = what the venue asked for, or
+    0."""
 
     def __init__(self, text: str, status: int = 0, retry_after_s: float = 0.0) -> None:
         super().__init__(text)
@@ -62,7 +64,9 @@ class RestClient:
         self._ssl = ssl_context
         self._session: aiohttp.ClientSession | None = None
 
-    async def get_bytes(self, path: str, params: dict[str, str] | None = None, *, weight: int = 1, timeout_s: float = 10.0) -> bytes:
+    async def get_bytes(
+        self, path: str, params: dict[str, str] | None = None, *, weight: int = 1, timeout_s: float = 10.0
+    ) -> bytes:
         """The body of a 200 answer; RestError for everything else. Waits for the weight budget first."""
         while (wait_s := self.budget.wait_s(weight)) > 0:
             await asyncio.sleep(min(wait_s, 5.0))

@@ -1,7 +1,7 @@
 """Depth snapshots over REST for rows that lost sync: bounded in number, within the weight budget, with back-off and jitter.
 
-A snapshot is joined with the buffered deltas by the venue's decoder (`BinanceMarket.apply_snapshot`), which alone decides whether the
-book is in sync. One SnapshotDesk a market."""
+A snapshot is joined with the buffered deltas by the venue's decoder (`BinanceMarket.apply_snapshot`), which alone decides
+whether the book is in sync. One SnapshotDesk a market."""
 import asyncio
 import logging
 import random
@@ -61,8 +61,11 @@ class SnapshotDesk:
         while row in self._market.needs_snapshot():
             try:
                 async with self._slots:
-                    body = await self._client.get_bytes(self._facts.depth_path, {"symbol": symbol, "limit": str(self._facts.depth_limit)},
-                                                        weight=self._facts.depth_weight)
+                    body = await self._client.get_bytes(
+                        self._facts.depth_path,
+                        {"symbol": symbol, "limit": str(self._facts.depth_limit)},
+                        weight=self._facts.depth_weight,
+                    )
             except RestError as error:
                 self.failed += 1
                 log.warning("snapshot of %s %s: %s", self._market.market, symbol, error)

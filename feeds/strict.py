@@ -1,7 +1,9 @@
 """Strict configuration: YAML (or JSON) in, checked models out, every refusal with file, line, field and what would be right.
 
-Used by feeds/config.py and engine/config.py. Unknown keys are errors with the nearest known name; numbers carry their unit in the
-name, so a wrong unit is an unknown key; strings are never taken for numbers, nor the reverse. All problems of a file are told at once."""
+Used by feeds/config.py and engine/config.py. Unknown keys are errors with the nearest known name; numbers carry their unit in
+the name, so a wrong unit is an unknown key; strings are never taken for numbers, nor the reverse. All problems of a file are
+told at once."""
+
 import difflib
 import os
 import pathlib
@@ -72,7 +74,9 @@ class SecretRef:
         if info.st_uid != os.geteuid():
             raise ValueError(f"secret file {self.path} belongs to another user; it must be yours")
         if info.st_mode & 0o077:
-            raise ValueError(f"secret file {self.path} has mode {info.st_mode & 0o777:04o}; others must not read it: chmod 600 {self.path}")
+            raise ValueError(
+                f"secret file {self.path} has mode {info.st_mode & 0o777:04o}; others must not read it: chmod 600 {self.path}"
+            )
         if not 0 < info.st_size <= 16384:
             raise ValueError(f"secret file {self.path} has {info.st_size} bytes; a key has 1 to 16384")
 
@@ -121,7 +125,9 @@ class _Document:
             node = yaml.compose(text, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise ConfigError([f"{path}:{line}: not YAML: {error.problem or error.context}; check indentation and quotes there"]) from None
+            raise ConfigError(
+                [f"{path}:{line}: not YAML: {error.problem or error.context}; check indentation and quotes there"]
+            ) from None
         except yaml.YAMLError as error:
             raise ConfigError([f"{path}:1: not YAML: {error}".replace("\n", " ")]) from None
         self.data = self._value(node, ()) if node is not None else {}
@@ -140,7 +146,9 @@ class _Document:
                     raise ConfigError([f"{self.path}:{line}: a key must be a plain word"])
                 key = key_node.value
                 if key in result:
-                    raise ConfigError([f"{self.path}:{line}: {'.'.join(map(str, (*place, key)))}: given twice; remove one of them"])
+                    raise ConfigError(
+                        [f"{self.path}:{line}: {'.'.join(map(str, (*place, key)))}: given twice; remove one of them"]
+                    )
                 self.lines[(*place, key)] = line
                 result[key] = self._value(value_node, (*place, key))
             return result
@@ -149,7 +157,9 @@ class _Document:
         try:
             value = yaml.SafeLoader.construct_object(yaml.SafeLoader(""), node)  # scalars only: containers are above
         except (yaml.YAMLError, ValueError):
-            raise ConfigError([f"{self.path}:{node.start_mark.line + 1}: {'.'.join(map(str, place))}: not a plain YAML value"]) from None
+            raise ConfigError(
+                [f"{self.path}:{node.start_mark.line + 1}: {'.'.join(map(str, place))}: not a plain YAML value"]
+            ) from None
         return value
 
     def line(self, place: tuple[str | int, ...]) -> int:
@@ -199,7 +209,8 @@ def _dotted(place: tuple[str | int, ...]) -> str:
 
 
 def _explain(model: type[BaseModel], item: Any) -> tuple[tuple[str | int, ...], str]:
-    """(place in the file, text) of one pydantic error. Follows its location through the models until it leaves the file's keys."""
+    """(place in the file, text) of one pydantic error. Follows its location through the models until it leaves the file's
+    keys."""
     place: list[str | int] = []
     field: FieldInfo | None = None
     section: type[BaseModel] | None = model

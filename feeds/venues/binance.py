@@ -1,7 +1,9 @@
 """How Binance spot and USD-M are read: hosts, streams, limits, REST paths, and what exchangeInfo means.
 
-Facts only, no socket: connection.py and process.py do what this page says. Sources: Binance's own documentation of spot streams and
-REST (web-socket-streams.md, rest-api.md, read 2026-07) and of USD-M futures (derivatives, read 2026-05, changes until 2026-10)."""
+Facts only, no socket: connection.py and process.py do what this page says. Sources: Binance's own documentation of spot streams
+and REST (web-socket-streams.md, rest-api.md, read 2026-07) and of USD-M futures (derivatives, read 2026-05, changes until
+2026-10)."""
+
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,7 +18,8 @@ from feeds.instruments import InstrumentError, InstrumentRow, largest_max_qty, s
 VENUE = "binance"
 MARKETS = ("spot", "linear")
 
-# USD-M splits its streams over routes: books on /public, the rest on /market (a stream on the wrong route is acknowledged and silent).
+# USD-M splits its streams over routes: books on /public, the rest on /market.
+# A stream on the wrong route is acknowledged and stays silent.
 _REAL = Endpoints(
     spot_rest="https://api.binance.com", spot_ws="wss://stream.binance.com:9443",
     linear_rest="https://fapi.binance.com", linear_ws_public="wss://fstream.binance.com/public",
@@ -68,8 +71,8 @@ class RoutePlan:
 
 
 def plan_routes(rows: Iterable[InstrumentRow], sockets_per_market: int, with_trades: bool) -> list[RoutePlan]:
-    """Books of a market spread evenly over its sockets; trades (spot), and trades and mark prices (USD-M) on one socket of their own,
-    so that they never stand before a book update in a read."""
+    """Books of a market spread evenly over its sockets; trades (spot), and trades and mark prices (USD-M) on one socket of
+    their own, so that they never stand before a book update in a read."""
     plans = []
     by_market: dict[str, list[InstrumentRow]] = {}
     for row in rows:
@@ -93,9 +96,16 @@ def plan_routes(rows: Iterable[InstrumentRow], sockets_per_market: int, with_tra
         if with_trades:  # a trade may be rare: not watched
             streams_aside += [f"{row.symbol.lower()}@{facts.trade_stream}" for row in members]
         for start in range(0, len(streams_aside), facts.streams_per_socket):
-            plans.append(RoutePlan(f"{market}-aside-{start // facts.streams_per_socket}", market,
-                                   "spot_ws" if market == "spot" else "linear_ws_market", (),
-                                   tuple(streams_aside[start:start + facts.streams_per_socket]), tuple(watched) if start == 0 else ()))
+            plans.append(
+                RoutePlan(
+                    f"{market}-aside-{start // facts.streams_per_socket}",
+                    market,
+                    "spot_ws" if market == "spot" else "linear_ws_market",
+                    (),
+                    tuple(streams_aside[start : start + facts.streams_per_socket]),
+                    tuple(watched) if start == 0 else (),
+                )
+            )
     return plans
 
 
@@ -110,7 +120,9 @@ def subscribe_frames(streams: Iterable[str], first_id: int, method: str = "SUBSC
 # ---------------------------------------------------------------- instruments
 
 
-def parse_exchange_info(market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+def parse_exchange_info(
+    market: str, data: Any, fees: Fees, only: set[str] | None = None
+) -> tuple[list[InstrumentRow], list[str]]:
     """(rows with id 0, problems). Takes perpetuals only on USD-M. A symbol that cannot be used is a problem told, not the end.
     `only` = symbols to look at, None = all."""
     if not isinstance(data, dict) or not isinstance(data.get("symbols"), list):
@@ -143,17 +155,36 @@ def _parse_symbol(market: str, symbol: dict[str, Any], fees: Fees) -> Instrument
     base, quote = symbol["baseAsset"], symbol["quoteAsset"]
     underlying, multiplier = split_multiplier(base)
     bps = Decimal(10_000)
-    maker, taker = (fees.spot_maker_bps, fees.spot_taker_bps) if market == "spot" else (fees.linear_maker_bps, fees.linear_taker_bps)
+    maker, taker = (
+        (fees.spot_maker_bps, fees.spot_taker_bps) if market == "spot" else (fees.linear_maker_bps, fees.linear_taker_bps)
+    )
     px_scale = scale_of(tick)
     qty_scale = scale_of(step)
     row = InstrumentRow(
-        id=0, name=unified_name(VENUE, market, base, quote, settle), venue=VENUE, market=market, symbol=symbol["symbol"],
-        base=base, quote=quote, settle=settle, underlying=underlying, multiplier=multiplier, contract_size=Decimal(1),
-        px_scale=px_scale, qty_scale=qty_scale, tick=tick.normalize(), lot=step.normalize(),
-        min_qty=_on_grid(Decimal(lot["minQty"]), step, up=True), max_qty=_on_grid(Decimal(lot["maxQty"]), step, up=False),
+        id=0,
+        name=unified_name(VENUE, market, base, quote, settle),
+        venue=VENUE,
+        market=market,
+        symbol=symbol["symbol"],
+        base=base,
+        quote=quote,
+        settle=settle,
+        underlying=underlying,
+        multiplier=multiplier,
+        contract_size=Decimal(1),
+        px_scale=px_scale,
+        qty_scale=qty_scale,
+        tick=tick.normalize(),
+        lot=step.normalize(),
+        min_qty=_on_grid(Decimal(lot["minQty"]), step, up=True),
+        max_qty=_on_grid(Decimal(lot["maxQty"]), step, up=False),
         min_notional=Decimal(notional.get("minNotional") or notional.get("notional") or 0).normalize(),
-        min_px=_on_grid(Decimal(price.get("minPrice", 0)), tick, up=True), max_px=_on_grid(Decimal(price.get("maxPrice", 0)), tick, up=False),
-        maker_fee=Decimal(str(maker)) / bps, taker_fee=Decimal(str(taker)) / bps, status=symbol["status"])
+        min_px=_on_grid(Decimal(price.get("minPrice", 0)), tick, up=True),
+        max_px=_on_grid(Decimal(price.get("maxPrice", 0)), tick, up=False),
+        maker_fee=Decimal(str(maker)) / bps,
+        taker_fee=Decimal(str(taker)) / bps,
+        status=symbol["status"],
+    )
     if row.max_px > 0 and row.max_qty > 0 and row.max_qty > (limit := largest_max_qty(row)):
         # Cheap coins allow orders whose notional does not fit 62 bits: ours are far smaller, so the cap costs nothing.
         row = replace(row, max_qty=limit.normalize())

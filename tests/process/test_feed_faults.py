@@ -1,4 +1,6 @@
-"""A real feed process against simulated venues that misbehave: the faults of market data, their bounds, and books that stay right."""
+"""A real feed process against simulated venues that misbehave: the faults of market data, their bounds, and books that stay
+right."""
+
 import time
 
 import pytest
@@ -119,7 +121,9 @@ def test_a9_disconnect_makes_every_book_of_the_market_invalid_and_leaves_no_ghos
     others = {row.id for row in feed.table.rows if row.market == "linear"}
     venues.command("disconnect", channel="md", market="spot")
     seen = set()
-    records = feed.drain_until(lambda r: (seen.add(r["instrument_id"]) if not r["flags"] & VALID else None) or rows <= seen, 2.0, "all INVALID")
+    records = feed.drain_until(
+        lambda r: (seen.add(r["instrument_id"]) if not r["flags"] & VALID else None) or rows <= seen, 2.0, "all INVALID"
+    )
     assert not {r["instrument_id"] for r in records if not r["flags"] & VALID} & others
     invalid = [r for r in records if not r["flags"] & VALID]
     assert all(r["bid_count"] == r["ask_count"] == 0 or not r["flags"] & VALID for r in invalid)

@@ -1,4 +1,6 @@
-"""A feed process from start to end: instruments, segment, killing, restarting, stopping, no network, hostile venues, recording."""
+"""A feed process from start to end: instruments, segment, killing, restarting, stopping, no network, hostile venues,
+recording."""
+
 import asyncio
 import signal
 import time
@@ -76,7 +78,11 @@ def test_unreachable_venue_is_one_clear_line_and_no_end(tmp_path):
         time.sleep(2.0)
         assert feed.process.poll() is None
         lines = [line for line in feed.text().splitlines() if line]
-        assert len(lines) == 1 and "binance: no market data: http://127.0.0.1:9" in lines[0] and "trying again with back-off" in lines[0]
+        assert (
+            len(lines) == 1
+            and "binance: no market data: http://127.0.0.1:9" in lines[0]
+            and "trying again with back-off" in lines[0]
+        )
         assert feed.stop() == 0
 
 
@@ -195,8 +201,9 @@ class HostileSocketVenue:
                 elif frame.msg_type == picows.WSMsgType.PING:
                     transport.send_pong(frame.get_payload_as_bytes())
 
-        return await picows.ws_create_server(lambda request: Listener(request.path.decode()), "127.0.0.1", 0, max_frame_size=64 << 20,
-                                             enable_auto_pong=False)
+        return await picows.ws_create_server(
+            lambda request: Listener(request.path.decode()), "127.0.0.1", 0, max_frame_size=64 << 20, enable_auto_pong=False
+        )
 
 
 async def run_against(hostile, venues, seconds, **feeds):
@@ -220,10 +227,25 @@ async def run_against(hostile, venues, seconds, **feeds):
 def test_a8_hostile_frames_are_counted_and_never_end_the_process(venues):
     import picows
     text = picows.WSMsgType.TEXT
-    hostile = HostileSocketVenue([(text, payload) for payload in (
-        b"", b"{", b"null", b"[[[[", b'{"e":"depthUpdate"}', b"\xff\xfe\x00\x01", b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["1e5","1"]],"a":[]}',
-        b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["NaN","1"]],"a":[]}', b'{"e":"trade","s":"NOPE"}', b'{"id":99999999999999999999}',
-        b'{"e":"nobodyAsked","x":1}', b"{" * 10000)])
+    hostile = HostileSocketVenue(
+        [
+            (text, payload)
+            for payload in (
+                b"",
+                b"{",
+                b"null",
+                b"[[[[",
+                b'{"e":"depthUpdate"}',
+                b"\xff\xfe\x00\x01",
+                b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["1e5","1"]],"a":[]}',
+                b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["NaN","1"]],"a":[]}',
+                b'{"e":"trade","s":"NOPE"}',
+                b'{"id":99999999999999999999}',
+                b'{"e":"nobodyAsked","x":1}',
+                b"{" * 10000,
+            )
+        ]
+    )
     header, log = asyncio.run(run_against(hostile, venues, 3.0))
     assert header["frames"] > 0
     assert "Traceback" not in log

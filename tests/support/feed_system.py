@@ -38,7 +38,9 @@ def wait_until(is_true: Callable[[], Any], timeout_s: float, what: str) -> Any:
         time.sleep(0.005)
 
 
-def make_run_dir(parent: pathlib.Path, *, mode: str = "sim", simex: dict[str, Any] | None = None, **sections: Any) -> pathlib.Path:
+def make_run_dir(
+    parent: pathlib.Path, *, mode: str = "sim", simex: dict[str, Any] | None = None, **sections: Any
+) -> pathlib.Path:
     """A run directory with config.json; its name (the run id) is unique on this machine."""
     run_dir = parent / f"t{os.getpid()}-{time.monotonic_ns() % 10**10}"
     run_dir.mkdir(parents=True)
@@ -59,8 +61,14 @@ class _Process:
     def __init__(self, argv: list[str], output: pathlib.Path) -> None:
         self.output = output
         with output.open("ab") as file:
-            self.process = subprocess.Popen([sys.executable, "-m", *argv], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-                                            start_new_session=True)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *argv],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10.0) -> int:
         """Signal and wait; returns the exit code. A process that does not end fails the test."""
@@ -79,8 +87,14 @@ class Venues(_Process):
 
     def __init__(self, run_dir: pathlib.Path) -> None:
         self.run_dir = run_dir
-        super().__init__(["tools.simex", "--config", str(run_dir / "simex-config.json"), "--run-dir", str(run_dir)], run_dir / "simex.out")
-        wait_until(lambda: (run_dir / "simex.json").exists() or self.process.poll() is not None, START_TIMEOUT_S, "simulated venues ready")
+        super().__init__(
+            ["tools.simex", "--config", str(run_dir / "simex-config.json"), "--run-dir", str(run_dir)], run_dir / "simex.out"
+        )
+        wait_until(
+            lambda: (run_dir / "simex.json").exists() or self.process.poll() is not None,
+            START_TIMEOUT_S,
+            "simulated venues ready",
+        )
         assert self.process.poll() is None, self.output.read_text()
         self.facts = json.loads((run_dir / "simex.json").read_text())
         self._socket = socket.socket(socket.AF_UNIX)
@@ -211,7 +225,11 @@ def assert_books_equal_the_venues(venues: Venues, feed: Feed) -> None:
             if row.status != "TRADING":
                 continue
             book = venues.command("book", instrument=row.name)
-            wait_until(lambda row=row, book=book: _same(feed.reader.read_board(row.id), book, row), 3.0, f"{row.name} equal to the venue's book")
+            wait_until(
+                lambda row=row, book=book: _same(feed.reader.read_board(row.id), book, row),
+                3.0,
+                f"{row.name} equal to the venue's book",
+            )
     finally:
         venues.command("quiet", traffic=True, dislocations=False)
 

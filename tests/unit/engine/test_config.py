@@ -1,4 +1,6 @@
-"""The configuration refuses what is wrong and says where, why, and what would be right; what it accepts lies inside its ceilings."""
+"""The configuration refuses what is wrong and says where, why, and what would be right; what it accepts lies inside its
+ceilings."""
+
 import copy
 import io
 import os
@@ -81,7 +83,13 @@ def test_every_key_deleted_renamed_scaled_negated_or_made_a_string_is_refused_or
     def as_string(section, key):
         section[key] = str(section[key]) if not isinstance(section[key], str) else 5.5
 
-    for change, must_refuse in ((lambda s, k: s.pop(k), False), (rename, True), (scale, False), (negate, False), (as_string, True)):
+    for change, must_refuse in (
+        (lambda s, k: s.pop(k), False),
+        (rename, True),
+        (scale, False),
+        (negate, False),
+        (as_string, True),
+    ):
         data = changed(place, change)
         path = write(tmp_path, data)
         try:
@@ -120,7 +128,9 @@ def test_unknown_key_names_line_and_nearest_key(tmp_path):
 
 
 def test_all_problems_are_told_at_once_each_with_its_line(tmp_path):
-    problems = problems_of(tmp_path, "mode: sim\nfeeds:\n  ring_capacity: '1'\nrisk:\n  max_order_usd: .inf\n  bogus: 1\nextra: 2\n")
+    problems = problems_of(
+        tmp_path, "mode: sim\nfeeds:\n  ring_capacity: '1'\nrisk:\n  max_order_usd: .inf\n  bogus: 1\nextra: 2\n"
+    )
     assert [problem.split(": ")[0].rsplit(":", 1)[1] for problem in sorted(problems)] == ["3", "5", "6", "7"]
 
 
@@ -130,23 +140,31 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
     assert "default 250" in problem
 
 
-@pytest.mark.parametrize("text, part", [
-    ("mode: sim\nmode: paper\n", ":2: mode: given twice"),
-    ("mode: [sim\n", "not YAML"),
-    ("- sim\n", "not a table of sections"),
-    ("mode: sim\nfeeds: 3\n", "feeds: 3 is not right; right is a section"),
-    ("mode: sim\nvenues: {binanse: {}}\n", "venues.binanse: unknown; right is 'binance'"),
-    ("mode: sim\nvenues: {binance: {symbols: [btcusdt]}}\n", "'btcusdt' is no instrument; right is BTC/USDT"),
-    ("mode: sim\nvenues: {binance: {symbols: [BTC/USDT, BTC/USDT]}}\n", "names an instrument twice"),
-    ("mode: sim\nfeeds: {ring_capacity: 5000}\n", "feeds.ring_capacity: 5000 is not a power of two; 8192 is"),
-    ("mode: sim\nfeeds: {dead_after_ms: 600, ping_idle_ms: 400}\n", ":2: feeds.dead_after_ms: 600 must be at least twice"),
-    ("mode: sim\nrecovery: {unwind_bands_bps: [10, 5]}\n", ":2: recovery.unwind_bands_bps: bands must widen"),
-    ("mode: sim\nrisk:\n  max_order_usd: 10\n", "strategies.spot_futures.max_notional_usd: 1000.0 is above risk.max_order_usd 10"),
-    ("mode: sim\nvenues:\n  binance:\n    endpoints:\n      spot_rest: https://api.binance.com\n",
-     ":5: venues.binance.endpoints.spot_rest: mode sim reaches loopback addresses only"),
-    ("mode: testnet\n", "needs ed25519_key and ed25519_private as file:/path references"),
-    ("mode: simulation\n", "'simulation' is not right; right is sim or dry_run or paper or testnet"),
-])
+@pytest.mark.parametrize(
+    "text, part",
+    [
+        ("mode: sim\nmode: paper\n", ":2: mode: given twice"),
+        ("mode: [sim\n", "not YAML"),
+        ("- sim\n", "not a table of sections"),
+        ("mode: sim\nfeeds: 3\n", "feeds: 3 is not right; right is a section"),
+        ("mode: sim\nvenues: {binanse: {}}\n", "venues.binanse: unknown; right is 'binance'"),
+        ("mode: sim\nvenues: {binance: {symbols: [btcusdt]}}\n", "'btcusdt' is no instrument; right is BTC/USDT"),
+        ("mode: sim\nvenues: {binance: {symbols: [BTC/USDT, BTC/USDT]}}\n", "names an instrument twice"),
+        ("mode: sim\nfeeds: {ring_capacity: 5000}\n", "feeds.ring_capacity: 5000 is not a power of two; 8192 is"),
+        ("mode: sim\nfeeds: {dead_after_ms: 600, ping_idle_ms: 400}\n", ":2: feeds.dead_after_ms: 600 must be at least twice"),
+        ("mode: sim\nrecovery: {unwind_bands_bps: [10, 5]}\n", ":2: recovery.unwind_bands_bps: bands must widen"),
+        (
+            "mode: sim\nrisk:\n  max_order_usd: 10\n",
+            "strategies.spot_futures.max_notional_usd: 1000.0 is above risk.max_order_usd 10",
+        ),
+        (
+            "mode: sim\nvenues:\n  binance:\n    endpoints:\n      spot_rest: https://api.binance.com\n",
+            ":5: venues.binance.endpoints.spot_rest: mode sim reaches loopback addresses only",
+        ),
+        ("mode: testnet\n", "needs ed25519_key and ed25519_private as file:/path references"),
+        ("mode: simulation\n", "'simulation' is not right; right is sim or dry_run or paper or testnet"),
+    ],
+)
 def test_refusals_say_what_would_be_right(tmp_path, text, part):
     assert any(part in problem for problem in problems_of(tmp_path, text))
 
@@ -231,8 +249,17 @@ def test_check_prints_configuration_and_hash(tmp_path):
     assert "live trading is refused" in err.getvalue()
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"mode: !!python/object/apply:os.system ['true']\n", b"a: &a [*a]\n", b"{" * 5000, b"\x00",
-                                     b"mode: sim\n? [1, 2]\n: 3\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00",
+        b"mode: !!python/object/apply:os.system ['true']\n",
+        b"a: &a [*a]\n",
+        b"{" * 5000,
+        b"\x00",
+        b"mode: sim\n? [1, 2]\n: 3\n",
+    ],
+)
 def test_hostile_files_end_in_one_clear_error(tmp_path, content):
     path = tmp_path / "x.yaml"
     path.write_bytes(content)

@@ -33,8 +33,20 @@ def test_scales_come_from_tick_and_step_not_from_precision():
     (spot,), problems = parse("spot", SPOT)
     (perp,), _ = parse("linear", PERP)
     assert problems == []
-    assert (spot.name, spot.px_scale, spot.qty_scale, spot.min_notional, spot.taker_fee) == ("binance:BTC/USDT", 2, 5, 5, Decimal("0.001"))
-    assert (perp.name, perp.px_scale, perp.qty_scale, perp.min_notional, perp.taker_fee) == ("binance:BTC/USDT:USDT", 1, 3, 50, Decimal("0.0005"))
+    assert (spot.name, spot.px_scale, spot.qty_scale, spot.min_notional, spot.taker_fee) == (
+        "binance:BTC/USDT",
+        2,
+        5,
+        5,
+        Decimal("0.001"),
+    )
+    assert (perp.name, perp.px_scale, perp.qty_scale, perp.min_notional, perp.taker_fee) == (
+        "binance:BTC/USDT:USDT",
+        1,
+        3,
+        50,
+        Decimal("0.0005"),
+    )
     assert (perp.min_px, perp.max_px) == (Decimal("556.8"), Decimal(4529764))
 
 
@@ -49,21 +61,43 @@ def test_an_unusable_symbol_is_told_and_the_others_stay():
 
 
 def test_an_order_cap_beyond_62_bits_is_lowered_not_refused():
-    (row,), problems = parse("spot", other(SPOT, "SHIB", minPrice="0.00000001", maxPrice="1.00000000", tickSize="0.00000001", minQty="1.00",
-                                           maxQty="46116860414.00", stepSize="1.00"))
+    (row,), problems = parse(
+        "spot",
+        other(
+            SPOT,
+            "SHIB",
+            minPrice="0.00000001",
+            maxPrice="1.00000000",
+            tickSize="0.00000001",
+            minQty="1.00",
+            maxQty="46116860414.00",
+            stepSize="1.00",
+        ),
+    )
     assert problems == []
     assert 10**8 < row.max_qty < 46116860414
     row.check()
 
 
 def test_auto_takes_bases_that_have_every_configured_market():
-    rows = parse("spot", SPOT, other(SPOT, "ETH"), other(SPOT, "DOGE"))[0] + parse("linear", PERP, other(PERP, "ETH"), other(PERP, "1000SHIB"))[0]
+    rows = (
+        parse("spot", SPOT, other(SPOT, "ETH"), other(SPOT, "DOGE"))[0]
+        + parse("linear", PERP, other(PERP, "ETH"), other(PERP, "1000SHIB"))[0]
+    )
     chosen, problems = binance.choose_rows(rows, VenueConfig())
-    assert [row.name for row in chosen] == ["binance:BTC/USDT", "binance:BTC/USDT:USDT", "binance:ETH/USDT", "binance:ETH/USDT:USDT"]
+    assert [row.name for row in chosen] == [
+        "binance:BTC/USDT",
+        "binance:BTC/USDT:USDT",
+        "binance:ETH/USDT",
+        "binance:ETH/USDT:USDT",
+    ]
     assert problems == []
     chosen, problems = binance.choose_rows(rows, VenueConfig(symbols_max=2))
     assert len(chosen) == 2 and "symbols_max 2" in problems[0]
-    halted = [row if row.base != "ETH" else type(row)(**{f: getattr(row, f) if f != "status" else "BREAK" for f in row.__slots__}) for row in rows]
+    halted = [
+        row if row.base != "ETH" else type(row)(**{f: getattr(row, f) if f != "status" else "BREAK" for f in row.__slots__})
+        for row in rows
+    ]
     assert len(binance.choose_rows(halted, VenueConfig())[0]) == 2
 
 
@@ -86,12 +120,27 @@ def rows_with_ids(count):
 def test_every_book_is_on_one_route_and_nothing_but_books_beside_it():
     rows = rows_with_ids(50)
     plans = binance.plan_routes(rows, 2, True)
-    assert [plan.name for plan in plans] == ["spot-book-0", "spot-book-1", "spot-aside-0", "linear-book-0", "linear-book-1", "linear-aside-0"]
+    assert [plan.name for plan in plans] == [
+        "spot-book-0",
+        "spot-book-1",
+        "spot-aside-0",
+        "linear-book-0",
+        "linear-book-1",
+        "linear-aside-0",
+    ]
     assert sorted(row for plan in plans for row in plan.rows) == list(range(100))
     for plan in plans:
         kinds = {stream.split("@", 1)[1] for stream in plan.streams}
-        assert kinds == ({"depth@100ms", "bookTicker"} if "book" in plan.name else {"trade"} if plan.market == "spot" else {"aggTrade", "markPrice@1s"})
-        assert plan.endpoint == ("spot_ws" if plan.market == "spot" else "linear_ws_public" if "book" in plan.name else "linear_ws_market")
+        assert kinds == (
+            {"depth@100ms", "bookTicker"}
+            if "book" in plan.name
+            else {"trade"}
+            if plan.market == "spot"
+            else {"aggTrade", "markPrice@1s"}
+        )
+        assert plan.endpoint == (
+            "spot_ws" if plan.market == "spot" else "linear_ws_public" if "book" in plan.name else "linear_ws_market"
+        )
 
 
 def test_no_socket_carries_more_streams_than_the_venue_allows():
@@ -107,4 +156,6 @@ def test_subscriptions_are_split_into_small_frames_with_growing_ids():
 
 
 def test_funding_intervals():
-    assert binance.parse_funding_info([{"symbol": "BLZUSDT", "fundingIntervalHours": 4}, {"symbol": "X", "fundingIntervalHours": 0}]) == {"BLZUSDT": 14400}
+    assert binance.parse_funding_info(
+        [{"symbol": "BLZUSDT", "fundingIntervalHours": 4}, {"symbol": "X", "fundingIntervalHours": 0}]
+    ) == {"BLZUSDT": 14400}

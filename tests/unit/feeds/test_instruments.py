@@ -25,7 +25,10 @@ from tests.unit.feeds.rows import make_perp, make_row
 def test_ids_are_dense_permanent_and_given_in_order():
     table = InstrumentTable()
     assert table.merge([make_row(), make_perp()]) == [0, 1]
-    assert table.merge([make_row(name="binance:ETH/USDT", base="ETH", symbol="ETHUSDT"), make_perp(tick=Decimal("0.2"))]) == [2, 1]
+    assert table.merge([make_row(name="binance:ETH/USDT", base="ETH", symbol="ETHUSDT"), make_perp(tick=Decimal("0.2"))]) == [
+        2,
+        1,
+    ]
     assert [row.id for row in table.rows] == [0, 1, 2]
     assert table.by_name["binance:BTC/USDT:USDT"].tick == Decimal("0.2")
 
@@ -46,8 +49,17 @@ def test_json_round_trip_keeps_every_field_and_the_hash():
 
 
 def test_hash_sees_every_field():
-    hashes = {InstrumentTable([make_row(**change)]).version_hash() for change in (
-        {}, {"status": "HALT"}, {"taker_fee": Decimal("0.0009")}, {"min_notional": Decimal(6)}, {"max_qty": Decimal(8999)}, {"symbol": "BTCUSDX"})}
+    hashes = {
+        InstrumentTable([make_row(**change)]).version_hash()
+        for change in (
+            {},
+            {"status": "HALT"},
+            {"taker_fee": Decimal("0.0009")},
+            {"min_notional": Decimal(6)},
+            {"max_qty": Decimal(8999)},
+            {"symbol": "BTCUSDX"},
+        )
+    }
     assert len(hashes) == 6
 
 
@@ -59,7 +71,9 @@ def test_a_file_changed_by_hand_is_refused(tmp_path):
         InstrumentTable.load(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version":2}', b'{"version":1,"instruments":[{}]}', b'{"version":1,"instruments":[5]}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"version":2}', b'{"version":1,"instruments":[{}]}', b'{"version":1,"instruments":[5]}']
+)
 def test_damaged_files_are_named(tmp_path, content):
     path = tmp_path / "instruments.json"
     path.write_bytes(content)
@@ -147,8 +161,10 @@ def test_simulated_and_real_tables_lie_apart():
 
 def test_two_processes_merging_at_once_never_share_an_id(tmp_path):
     path = tmp_path / "instruments.json"
-    code = ("import sys\nfrom feeds.instruments import merge_into_file\nfrom tests.unit.feeds.rows import make_row\n"
-            "for i in range(20):\n    b = f'{sys.argv[2]}{i}'\n    merge_into_file(sys.argv[1], [make_row(name=f'binance:{b}/USDT', base=b)])\n")
+    code = (
+        "import sys\nfrom feeds.instruments import merge_into_file\nfrom tests.unit.feeds.rows import make_row\n"
+        "for i in range(20):\n    b = f'{sys.argv[2]}{i}'\n    merge_into_file(sys.argv[1], [make_row(name=f'binance:{b}/USDT', base=b)])\n"
+    )
     children = [subprocess.Popen([sys.executable, "-c", code, str(path), prefix], env={**os.environ, "PYTHONPATH": os.getcwd()})
                 for prefix in ("A", "B")]
     assert [child.wait(60) for child in children] == [0, 0]

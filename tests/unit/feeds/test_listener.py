@@ -23,7 +23,17 @@ _numbers = itertools.count()
 
 
 def delta(first, last, bids=(), asks=()):
-    return orjson.dumps({"e": "depthUpdate", "E": time.time_ns() // 1_000_000 - 2, "s": "BTCUSDT", "U": first, "u": last, "b": list(bids), "a": list(asks)})
+    return orjson.dumps(
+        {
+            "e": "depthUpdate",
+            "E": time.time_ns() // 1_000_000 - 2,
+            "s": "BTCUSDT",
+            "U": first,
+            "u": last,
+            "b": list(bids),
+            "a": list(asks),
+        }
+    )
 
 
 SNAPSHOT = orjson.dumps({"lastUpdateId": 10, "bids": [["100.00", "1"], ["99.00", "2"]], "asks": [["101.00", "3"]]})
@@ -165,7 +175,11 @@ def test_capture_buffer_drops_and_counts_what_does_not_fit():
     for number in range(5):
         buffer.add("note", 1, 2, -1, b"x" * number)
     records = list(BlockCursor(buffer.take()))
-    assert [len(record[-1]) for record in records] == [0, 1, 2, 3, 4][:len(records)] and len(records) + buffer.dropped == 5 and buffer.dropped
+    assert (
+        [len(record[-1]) for record in records] == [0, 1, 2, 3, 4][: len(records)]
+        and len(records) + buffer.dropped == 5
+        and buffer.dropped
+    )
     buffer.add("snapshot", 2, 7, 9, b"body")
     ((kind, market, _, connection, row, wall_ns, mono_ns, payload),) = BlockCursor(buffer.take())
     assert (kind, market, connection, row, payload) == (2, 2, 7, 9, b"body") and wall_ns > mono_ns > 0

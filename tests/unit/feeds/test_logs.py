@@ -18,7 +18,12 @@ def logs(tmp_path):
 def test_line_has_time_component_correlation_and_fields(logs, tmp_path):
     logging.getLogger("lockstep.x").info("went %d", 5, extra={"correlation_id": "L1", "fields": {"px": "1.5"}})
     (line,) = logs()
-    assert line["message"] == "went 5" and line["component"] == "test" and line["correlation_id"] == "L1" and line["fields"] == {"px": "1.5"}
+    assert (
+        line["message"] == "went 5"
+        and line["component"] == "test"
+        and line["correlation_id"] == "L1"
+        and line["fields"] == {"px": "1.5"}
+    )
     assert len(line["time"]) == len("2026-11-20T14:15:03.123456Z")
     assert stat.S_IMODE((tmp_path / "logs" / "test.log").stat().st_mode) == 0o600
 
@@ -27,20 +32,34 @@ def test_secrets_never_reach_the_file(logs, tmp_path):
     register_secret("TopS3cretValue")
     log = logging.getLogger("lockstep.x")
     log.warning("key is TopS3cretValue here")
-    log.info("GET /x?timestamp=1&signature=abcdef0123456789&apiKey=qwertyuiop %s", '{"listenKey":"zxcvbnm123","secret": "hhhhhhhh"}',
-             extra={"fields": {"api_key": "plainplain", "ok": 1, "nested": ["TopS3cretValue"]}})
+    log.info(
+        "GET /x?timestamp=1&signature=abcdef0123456789&apiKey=qwertyuiop %s",
+        '{"listenKey":"zxcvbnm123","secret": "hhhhhhhh"}',
+        extra={"fields": {"api_key": "plainplain", "ok": 1, "nested": ["TopS3cretValue"]}},
+    )
     log.info("X-MBX-APIKEY: headerheader\n-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIE\n-----END PRIVATE KEY-----")
     try:
         raise ValueError("signature=abcdef0123456789")
     except ValueError:
         log.exception("failed")
     text = orjson.dumps(logs()).decode()
-    for secret in ("TopS3cretValue", "abcdef0123456789", "qwertyuiop", "zxcvbnm123", "hhhhhhhh", "plainplain", "headerheader", "MC4CAQ"):
+    for secret in (
+        "TopS3cretValue",
+        "abcdef0123456789",
+        "qwertyuiop",
+        "zxcvbnm123",
+        "hhhhhhhh",
+        "plainplain",
+        "headerheader",
+        "MC4CAQ",
+    ):
         assert secret not in text, secret
     assert HIDDEN in text and "timestamp=1" in text
 
 
-@pytest.mark.parametrize("hostile", ["\x1b[2Jgone", "two\nlines", "bell\x07", "rtl\u202eoverride", "nul\x00", "c1\x9b31m", "sep\u2028line", "\x7f"])
+@pytest.mark.parametrize(
+    "hostile", ["\x1b[2Jgone", "two\nlines", "bell\x07", "rtl\u202eoverride", "nul\x00", "c1\x9b31m", "sep\u2028line", "\x7f"]
+)
 def test_control_bytes_are_spelled_out(hostile):
     cleaned = clean(hostile)
     assert cleaned.isprintable() and "\\" in cleaned
