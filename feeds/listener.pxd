@@ -29,7 +29,7 @@ cdef class CaptureBuffer:
     cdef uint64_t used
     cdef uint64_t capacity
     cdef readonly uint64_t dropped
-    cdef void append(self, int kind, int market, int row, const stamps_t *at, const char *data, uint64_t size) noexcept nogil
+    cdef void put(self, int kind, int market, int row, const stamps_t *at, const char *data, int size) noexcept nogil
 
 
 # What a frame on its way touches, as one plain struct: usable without Python. Owned by FeedPublisher.

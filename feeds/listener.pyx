@@ -41,9 +41,9 @@ cdef class CaptureBuffer:
     def __dealloc__(self):
         free(self.data)
 
-    cdef void append(self, int kind, int market, int row, const stamps_t *at, const char *data, uint64_t size) noexcept nogil:  # hot
+    cdef void put(self, int kind, int market, int row, const stamps_t *at, const char *data, int size) noexcept nogil:  # hot
         """One record; a full buffer drops it and counts."""
-        cdef uint64_t whole = sizeof(capture_record_t) + ((size + 7) & ~<uint64_t>7)
+        cdef uint64_t whole = sizeof(capture_record_t) + ((<uint64_t>size + 7) & ~<uint64_t>7)
         cdef capture_record_t *header = <capture_record_t *>(self.data + self.used)
         if whole > self.capacity - self.used:
             self.dropped += 1
@@ -69,7 +69,7 @@ cdef class CaptureBuffer:
         now.batch_mono_ns = now.frame_mono_ns = mono_ns()
         now.recv_wall_ns = wall_ns()
         now.connection_id = connection_id
-        self.append(code, market, row, &now, payload, len(payload))
+        self.put(code, market, row, &now, payload, len(payload))
 
     def take(self) -> bytes:
         """All records so far, in order."""
@@ -277,8 +277,8 @@ cdef class FeedListener(WSListener):
             return
         kind = self.on_bytes(frame.payload_ptr, frame.payload_size)
         if publisher.is_capturing:
-            publisher.capture.append(CAPTURE_FRAME, self.market_code, self.result.row, &self.stamps, frame.payload_ptr,
-                                     <uint64_t>frame.payload_size)
+            publisher.capture.put(CAPTURE_FRAME, self.market_code, self.result.row, &self.stamps, frame.payload_ptr,
+                                     <int>frame.payload_size)
         if kind == FRAME_ACK or kind == FRAME_SHUTDOWN or kind == FRAME_ERROR:
             self.on_rare(kind, frame)
 

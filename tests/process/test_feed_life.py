@@ -164,15 +164,14 @@ def test_encrypted_sockets_and_rest_are_verified_with_the_test_authority(tmp_pat
 
 def test_a17_changed_filters_take_an_instrument_out_until_a_restart(tmp_path):
     run_dir = make_run_dir(tmp_path, feeds={"instruments_refresh_s": 1})
-    with Venues(run_dir) as venues:
-        with Feed(run_dir) as feed:
-            feed.wait_live()
-            venues.command("filter", instrument="binance:ETH/USDT", status="BREAK")
-            row = feed.row("binance:ETH/USDT")
-            wait_until(lambda: not feed.is_valid(row), 5.0, "INVALID")
-            time.sleep(1.5)
-            assert not feed.is_valid(row) and feed.is_valid(feed.row("binance:BTC/USDT"))
-            assert "binance:ETH/USDT changed its filters or status (now BREAK)" in feed.log()
+    with Venues(run_dir) as venues, Feed(run_dir) as feed:
+        feed.wait_live()
+        venues.command("filter", instrument="binance:ETH/USDT", status="BREAK")
+        row = feed.row("binance:ETH/USDT")
+        wait_until(lambda: not feed.is_valid(row), 5.0, "INVALID")
+        time.sleep(1.5)
+        assert not feed.is_valid(row) and feed.is_valid(feed.row("binance:BTC/USDT"))
+        assert "binance:ETH/USDT changed its filters or status (now BREAK)" in feed.log()
 
 
 class HostileSocketVenue:
