@@ -5,7 +5,7 @@ import contextlib
 import os
 import pathlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from feeds.capture_format import CaptureWriter
 from feeds.instruments import InstrumentError, InstrumentRow, InstrumentTable
@@ -46,16 +46,22 @@ class ImportReport:
     problems: Problems = field(default_factory=Problems)
 
 
+def widened(row: InstrumentRow, digits: SeenSymbol) -> InstrumentRow:
+    """The row with scales that hold every digit seen."""
+    return replace(row, px_scale=max(row.px_scale, digits.px_scale), qty_scale=max(row.qty_scale, digits.qty_scale))
+
+
 def build_table(venue: str, market: str, seen: SeenSymbols, given: InstrumentTable | None, problems: Problems,
                 make_row: Callable[[str, SeenSymbol], InstrumentRow | None]) -> tuple[InstrumentTable, dict[str, int]]:
-    """The table that the capture embeds and its rows by symbol. Symbols that the given table knows are taken from it."""
+    """The table that the capture embeds and its rows by symbol. Symbols that the given table knows are taken from it, at a wider scale where
+    the recording has more digits: venues do send sizes finer than the lot."""
     table = InstrumentTable()
     rows = []
     known = {(row.venue, row.market, row.symbol): row for row in given.rows} if given else {}
     for symbol, digits in seen.by_symbol.items():
         row = known.get((venue, market, symbol))
         try:
-            row = row or make_row(symbol, digits)
+            row = widened(row, digits) if row is not None else make_row(symbol, digits)
         except InstrumentError as error:
             raise ImportRefused(f"{symbol}: {error}") from None
         if row is None:

@@ -83,12 +83,16 @@ def test_scales_are_the_digits_seen_anywhere_in_the_source(tmp_path):
     assert (row.name, row.base, row.quote, row.symbol) == ("binance:BTC/USDT", "BTC", "USDT", "BTCUSDT")
 
 
-def test_a_given_table_has_the_last_word_on_scales(tmp_path):
+def test_a_given_table_gives_ticks_and_scales_and_digits_beyond_it_widen_the_scale(tmp_path):
     run(source(tmp_path / "a", [ticker("BTCUSDT", "1.123456", "2")]), tmp_path / "first")
     table = records(tmp_path / "first")[0]
     table.save(tmp_path / "table.json")
     result = run("--instruments", tmp_path / "table.json", source(tmp_path / "b", [ticker("BTCUSDT", "1", "2")]), tmp_path / "o")
     assert result.exit_code == 0 and records(tmp_path / "o")[0].rows[0].px_scale == 6
+    fine = source(tmp_path / "c", [ticker("BTCUSDT", "1.12345678", "2")])
+    assert run("--instruments", tmp_path / "table.json", fine, tmp_path / "o2").exit_code == 0
+    row = records(tmp_path / "o2")[0].rows[0]
+    assert (row.px_scale, str(row.tick)) == (8, "0.000001"), "tick and lot are the table's, the scale holds what was sent"
 
 
 @pytest.mark.parametrize(("symbol", "parts"), [
