@@ -1,11 +1,11 @@
 """Venue accounts: opening balances, comparison with what venues say, and the core's copy of what is free.
 
-The ledger is exact; the core holds 1e-8 units and rounds against us between trades. Whenever nothing of ours moves on an account, the core is
-set from the ledger, so that roundings never add up. A difference seen twice, a while apart, with nothing in flight, is real: it locks.
+The ledger is exact; the core holds 1e-8 units and whole quantity steps. After each execution it is set from the exact figures, so that roundings
+never add up. A difference seen twice, a while apart, with nothing in flight, is real: it locks.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import ROUND_FLOOR, Decimal
 
 from engine.trade.core_surface import MARKET_CODES, CoreSurface
@@ -30,28 +30,25 @@ class Accounts:
     def open(self, balances: Mapping[str, Mapping[str, Decimal]]) -> None:
         """Opening balances as the venues state them: {"binance:spot": {"USDT": ...}, "binance:linear": ...}; the core gets them too."""
         for account, assets in balances.items():
+            venue, market = account.split(":")
             for asset, amount in assets.items():
                 self._ledger.open(account, asset, Decimal(amount))
-                self._tell_core(account, asset)
+                self._set_balance(venue, market, asset, Decimal(amount))
 
-    def _tell_core(self, account: str, asset: str) -> None:
-        venue, market = account.split(":")
-        amount = self._ledger.amount(account, asset)
+    def tell_core(self, instrument: Instrument, position_units: Decimal, unexplained: Callable[[str, str], Decimal]) -> None:
+        """After each execution: the core's position of the row (whole steps, toward zero) and its copy of the balances that moved (rounded down).
+
+        Set from exact figures each time, because the core's own sums of rounded fees would soon refuse to sell what is there."""
+        qty = int((position_units / instrument.multiplier).scaleb(instrument.qty_scale))
+        self._core.set_position(instrument.row, qty, self.last_px.get(instrument.row, 0))
+        for asset in (instrument.base, instrument.quote) if instrument.is_spot else (instrument.settle,):
+            if self._ledger.is_open(instrument.account, asset) or instrument.is_spot and asset == instrument.base:
+                amount = self._ledger.amount(instrument.account, asset) + unexplained(instrument.account, asset)
+                self._set_balance(instrument.venue, instrument.market, asset, amount)
+
+    def _set_balance(self, venue: str, market: str, asset: str, amount: Decimal) -> None:
         free_e8 = int(amount.scaleb(8).to_integral_value(rounding=ROUND_FLOOR))
         self._core.set_balance(self.venue_id(venue), MARKET_CODES[market], asset, max(0, free_e8))
-
-    def sync_core(self, touched: Iterable[Instrument], busy_rows: set[int], position_units: Callable[[int], Decimal]) -> None:
-        """After a trade: balances and positions of accounts on which nothing of ours is moving."""
-        busy_accounts = {self._instruments[row].account for row in busy_rows}
-        for instrument in touched:
-            if instrument.row not in busy_rows and instrument.row in self.last_px:
-                units = position_units(instrument.row) / instrument.multiplier
-                self._core.set_position(instrument.row, int(units.scaleb(instrument.qty_scale)), self.last_px.get(instrument.row, 0))
-            if instrument.account in busy_accounts:
-                continue
-            for asset in {instrument.base, instrument.quote} if instrument.is_spot else {instrument.settle}:
-                if self._ledger.is_open(instrument.account, asset):
-                    self._tell_core(instrument.account, asset)
 
     @exact
     def compare(self, balances: Mapping[str, Mapping[str, Decimal]], busy_rows: set[int], now_mono_ns: int,

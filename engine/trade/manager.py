@@ -12,7 +12,7 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
 from engine.events import ErrorClass, Intent, OrderEvent, Purpose, Sent, SentOutcome, Source
@@ -461,7 +461,17 @@ class TradeManager:
             del self._orders[order.client_id], self._trade_of[order.client_id]
             self._by_leg.pop((order.intent_id, order.leg_index), None)
             self._graves[order.client_id] = Grave(order, trade.pair_index, trade.strategy, trade.instruments, now)
-        self.accounts.sync_core(trade.instruments, self.busy_rows(), self.position_units)
+        self._pass_on_dust(trade, now)
+
+    def _pass_on_dust(self, trade: Trade, now: int) -> None:
+        """Remainders left behind go on at once with a trade that is open on the same rows, rather than wait for the next."""
+        rows = {instrument.row for instrument in trade.instruments}
+        heir = next((other for other in self.trades.values() if other.state == TradeState.OPEN and other.is_hedged and not other.has_live_order
+                     and other.pending is None and {instrument.row for instrument in other.instruments} == rows), None)
+        if heir is not None and any(self.dust.units(row) for row in rows):
+            heir.has_taken_dust = False
+            self._take_dust(heir)
+            self._proceed(heir, now)
 
     def _sweep(self, trade: Trade) -> bool:
         """Remainders that together with this trade's own make a common lot, with no other trade there to take them: this one does, and hedges."""
@@ -509,11 +519,8 @@ class TradeManager:
         if applied.grew_qty:
             trade.is_undersized = False
             self._take_dust(trade)
-            fill = applied.fill
             px = event.last_px or order.limit_px
-            base_fee, quote_fee = self._core_fees(order.instrument, fill)
-            # A fill whose quantity was known before brings its fee alone: what the core cannot take here comes with the sync at the end.
-            self.core.apply_fill(order.row, order.side, applied.grew_qty, px, min(base_fee, applied.grew_qty), quote_fee)
+            self.core.apply_fill(order.row, order.side, applied.grew_qty, px, adjust_balance=False)
             self.accounts.last_px[order.row] = px
             if order.is_live:
                 self.core.set_leg_remaining(order.intent_id, order.leg_index, max(0, order.qty - order.cum_qty))
@@ -526,19 +533,27 @@ class TradeManager:
         if known_fee is not None and known_fee.fee:
             trade.post_fee(order.instrument, known_fee, self._third_asset_price(order.instrument, known_fee))
             postings += self.ledger.post_fee(order.instrument, known_fee)
+        if applied.grew_qty or postings:
+            self.accounts.tell_core(order.instrument, self.position_units(order.row), self._unexplained)
         if postings:
             self._journal(JournalType.LEDGER, trade, {"kind": "fill", "client_id": order.client_id, "venue_trade_id": event.trade_id,
                                                       "postings": [posting.to_json() for posting in postings]})
 
-    def _core_fees(self, instrument: Instrument, fill: Fill | None) -> tuple[int, int]:
-        """(fee in base at qty scale, rounded up; fee in quote * 1e8, rounded up) of one fill."""
-        if fill is None or not fill.fee:
-            return 0, 0
-        if fill.fee_asset == instrument.base and instrument.is_spot:
-            return int(fill.fee.scaleb(instrument.qty_scale).to_integral_value(rounding=ROUND_CEILING)), 0
-        if fill.fee_asset in ("", instrument.settle):
-            return 0, int(fill.fee.scaleb(8).to_integral_value(rounding=ROUND_CEILING))
-        return 0, 0
+    def _unexplained(self, account: str, asset: str) -> Decimal:
+        """What executions whose fills are not known yet will move on an account: quantities sure, prices and fees at their worst."""
+        total = ZERO
+        for order in self._orders.values():
+            missing = order.cum_qty - order.fills_qty
+            instrument = order.instrument
+            if missing <= 0 or instrument.account != account or not instrument.is_spot:
+                continue
+            if asset == instrument.base:
+                bought = instrument.units(missing) / instrument.multiplier
+                total += bought * (1 - instrument.taker_fee) if order.sign > 0 else -bought
+            elif asset == instrument.quote:
+                amount = instrument.amount(order.limit_px, missing)
+                total += amount * (1 - instrument.taker_fee) if order.sign < 0 else -amount
+        return total
 
     def _third_asset_price(self, instrument: Instrument, fill: Fill) -> Decimal:
         """Quote per unit of a fee asset that is neither base nor quote; 0 and an alert when nothing prices it."""

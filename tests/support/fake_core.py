@@ -83,7 +83,8 @@ class FakeCore:
 
     # ---- what the calm floor tells
 
-    def apply_fill(self, row: int, side: int, qty: int, px: int, fee_base_qty: int = 0, fee_quote_e8: int = 0) -> None:
+    def apply_fill(self, row: int, side: int, qty: int, px: int, fee_base_qty: int = 0, fee_quote_e8: int = 0,
+                   adjust_balance: bool = True) -> None:
         assert qty > 0 and fee_base_qty >= 0
         self.fills[row] = self.fills.get(row, 0) + (qty if side == Side.BUY else -qty)
 

@@ -390,6 +390,13 @@ class World:
                 assert manager.position_units(row) == change, f"{instrument.name}: belief {manager.position_units(row)}, truth {change}"
             else:
                 assert manager.position_units(row) == venue.base_position(row)
+            if row in manager.accounts.last_px:
+                told = Decimal(self.core.positions[row]).scaleb(-instrument.qty_scale)
+                assert abs(told - manager.position_units(row)) < Decimal(1).scaleb(-instrument.qty_scale), f"{instrument.name}: core holds {told}"
+        for (_, market, asset), free_e8 in self.core.balances.items():
+            exact = venue.balances["binance:spot" if market == 1 else "binance:linear"][asset]
+            if market == 1:
+                assert Decimal(free_e8).scaleb(-8) == exact.quantize(Decimal("1e-8"), rounding="ROUND_FLOOR"), f"core's copy of spot {asset}"
         manager.ledger.check_identity()
 
     def _executed(self, row: int) -> int:
