@@ -289,7 +289,7 @@ cdef class ReplayLoop:
     def set_clock(self, int64_t first_wall_ns):
         """Start virtual time here; the monotonic clock reads MONO_START_NS then."""
         self.r.wall_ns = first_wall_ns
-        self.r.wall_base_ns = first_wall_ns - 1_000_000_000
+        self.r.wall_base_ns = first_wall_ns - <int64_t>MONO_START_NS
 
     def run(self, int64_t limit_wall_ns) -> int:
         """Go on until there is something for Python: END, BLOCK, TIMER, COMMANDS or DAMAGED; `at` names the source."""

@@ -127,7 +127,9 @@ class CaptureWriter:
         self._block_bytes = block_bytes
         self._flush_ns = int(flush_s * 1e9)
         self._blocks: list[BlockInfo] = []
-        self._start_block()
+        self._block = bytearray()
+        self._records = self._frames = 0
+        self._first_wall_ns = self._last_wall_ns = 0  # of the block
         header = CaptureHeader(FORMAT_VERSION, list(venues), as_json_value(table), time.time_ns(), source, extra or {}).to_bytes()
         try:
             self._file = open(self.path, "xb")  # noqa: SIM115 (close() closes it)
