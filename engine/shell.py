@@ -50,6 +50,7 @@ STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", 
 TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journal segments
 FUNDING_PERIOD_TICKS = 100
 STOP_PATIENCE_S = 20.0
+DRY_RUN_BALANCE_FACTOR = 100   # of risk.max_total_usd: balances assumed where there is no account
 MARKETS_MAX = 4              # cext/core.h: a session key is venue * MARKETS_MAX + market
 PHASE_STARTING, PHASE_WARMING, PHASE_TRADING, PHASE_STOPPING, PHASE_STOPPED = range(5)
 PHASES = ("starting", "warming", "trading", "stopping", "stopped")
@@ -170,13 +171,27 @@ class Shell:
                                          lambda feed=feed: self.poller.feed_down(feed))
         while not all([link.check(time.monotonic_ns()) for link in self._links.values()]):
             await asyncio.sleep(0.05)
-        if self.config.mode != "dry_run":
+        if self.config.mode == "dry_run":
+            self._assume_accounts()
+        else:
             for venue in self.config.venues:
                 await self._start_gateway(venue)
         self._set_phase(PHASE_WARMING)
         self._tick_later()
         self.strategy.refresh(time.monotonic_ns(), time.time_ns())
         await self._warm()
+
+    def _assume_accounts(self) -> None:
+        """dry_run: no gateway, no order session, no key is made or read. The core is told of sessions and balances that never are the limit,
+        so that every layer of the gate speaks; the last one, DRY_RUN, refuses whatever the others let through."""
+        self.core.set_dry_run()
+        amount_e8 = int(self.config.risk.max_total_usd * DRY_RUN_BALANCE_FACTOR) * 10**8
+        venues = list(self.instruments.venues)
+        for row in self.table.rows:
+            venue_id, market = venues.index(row.venue), MARKET_CODES[row.market]
+            self.core.set_session(venue_id, market, True)
+            self.core.set_balance(venue_id, market, row.quote if row.market == "spot" else row.settle, amount_e8)
+        log.info("dry_run: no order transport exists; decisions are journaled and counted as refused with DRY_RUN")
 
     async def _start_gateway(self, venue: str) -> None:
         """Accounts read and understood, order sessions and user streams up."""

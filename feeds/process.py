@@ -75,6 +75,7 @@ class FeedProcess:
         self.connection_of_row: dict[int, int] = {}
         self.tasks: list[asyncio.Task[Any]] = []
         self.tap: CaptureTap | None = None
+        self.listings: dict[str, Any] = {}  # the venue's newest exchangeInfo by market
         self.failure: str | None = None
         self._state = ""
 
@@ -165,11 +166,13 @@ class FeedProcess:
                 rows, problems = await self._fetch_instruments()
             except (RestError, InstrumentError) as error:
                 text = f"{self.venue}: no market data: {error}; trying again with back-off"
-                self._say_state("unreachable", message=text)
+                retry_in_s = backoff.next_s()
+                self._say_state("unreachable", again=True, message=text, reason=str(error), attempts=backoff.failures,
+                                retry_wall_ns=time.time_ns() + int(retry_in_s * 1e9))
                 if time.monotonic() - said_s > UNREACHABLE_SAY_S or not said_s:
                     log.warning("%s", text)
                     said_s = time.monotonic()
-                await asyncio.sleep(backoff.next_s())
+                await asyncio.sleep(retry_in_s)
                 continue
             for problem in problems[:20]:
                 log.warning("%s", problem)
@@ -193,6 +196,7 @@ class FeedProcess:
                 if params is None or error.status != 400:
                     raise
                 data = await client.get_json(facts.exchange_info_path, weight=facts.exchange_info_weight, timeout_s=30.0)
+            self.listings[market] = data
             rows, found = binance.parse_exchange_info(market, data, self.venue_config.fees)
             listed += rows
             problems += found
@@ -252,6 +256,8 @@ class FeedProcess:
         """Table, segment, decoders, routes: everything that does not need a socket."""
         lasting, ids = merge_into_file(table_path(self.config.run.var_dir, self.config.mode), rows)
         self.table: InstrumentTable = lasting.for_run(ids)
+        if self.config.mode == "paper":
+            self._save_listings({self.table.rows[row_id].name for row_id in ids})
         self.table.save(run_table_path(self.run_dir))
         chosen = [self.table.rows[row_id] for row_id in ids]
         instruments = self.table.to_array()
@@ -292,6 +298,17 @@ class FeedProcess:
         self.route_of_row = {row: route for route in self.routes for row in route.plan.rows}
         self._say_state("connecting", instruments=len(chosen))
         log.info("%s: %d instruments, %d sockets, segment %s", self.venue, len(chosen), len(self.routes), self.writer.name)
+
+    def _save_listings(self, names: set[str]) -> None:
+        """Mode paper: what the venue says of the chosen symbols, as it said it, for the venue that is simulated from it. Written before the
+        run's table: whoever sees the table finds these too."""
+        for market, listing in self.listings.items():
+            symbols = {self.table.by_name[name].symbol for name in names if self.table.by_name[name].market == market}
+            kept = {**listing, "symbols": [one for one in listing["symbols"] if one["symbol"] in symbols]}
+            path = self.run_dir / f"exchange_info.{market}.json"
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(orjson.dumps(kept))
+            os.replace(temporary, path)
 
     # ---------------------------------------------------------------- books
 
@@ -415,11 +432,11 @@ class FeedProcess:
             "snapshots": sum(desk.fetched for desk in self.desks.values()),
         }
 
-    def _say_state(self, state: str, **fields: Any) -> None:
-        """State for people (status screen, tests) in D/feed-<venue>.json, written when it changes."""
-        if state == self._state:
+    def _say_state(self, state: str, *, again: bool = False, **fields: Any) -> None:
+        """State for people (supervisor, tests) in D/feed-<venue>.json, written when it changes, or `again` with fresh fields."""
+        if state == self._state and not again:
             return
-        if self._state and state in ("live", "partly connected", "syncing", "unreachable"):
+        if self._state and state != self._state and state in ("live", "partly connected", "syncing", "unreachable"):
             log.info("%s: %s", self.venue, state)
         self._state = state
         path = self.run_dir / f"feed-{self.venue}.json"

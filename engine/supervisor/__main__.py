@@ -24,7 +24,7 @@ def main(config_path: pathlib.Path, duration_s: float | None, plain: bool) -> No
         sys.exit(f"lockstep: {error}")
     try:
         sys.exit(Run(config, config_path, duration_s, plain).main())
-    except RunFailed as error:
+    except (RunFailed, ConfigError) as error:
         sys.exit(f"lockstep: {error}")
 
 

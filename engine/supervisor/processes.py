@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 PR_SET_PDEATHSIG = 1
 BACKOFF_FIRST_S = 0.2
 BACKOFF_LAST_S = 10.0
+EXIT_WRONG_CONFIG = 2   # a child that says so will say it again
 STARTS_MAX = 5          # within STARTS_WINDOW_S, then the child stays down and everything stops
 STARTS_WINDOW_S = 60.0
 
@@ -93,7 +94,7 @@ class Watch:
             code = child.returncode()
             if code is None or child.is_stopping or child.process is None:
                 continue
-            if not child.restart:
+            if not child.restart or code == EXIT_WRONG_CONFIG:
                 return f"{child.name} ended with code {code}:\n{child.last_words()}"
             if child.name not in self._restart_at:
                 recent = len(child.starts)

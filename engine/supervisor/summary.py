@@ -28,6 +28,12 @@ def summary_lines(report: dict[str, Any], run_dir: pathlib.Path) -> list[str]:
     if check is not None:
         word = "equal to the last unit" if check.get("equal") else f"DIFFERENT: {check.get('error') or check.get('differences')}"
         lines.append(f"ledger against the venues' own: {word}")
+    for venue, fact in report.get("venues", {}).items():
+        if "reason" in fact:
+            attempts = f" ({fact['attempts']} attempts)" if fact.get("attempts") else ""
+            lines.append(f"{venue} was out of reach: {fact['reason']}{attempts}")
+    if "engine" in report:
+        lines.append(f"the engine {report['engine']}")
     lines.append(f"report {run_dir / 'report.json'}   latency: tools/latency_report {run_dir.name}")
     return lines
 

@@ -89,6 +89,11 @@ class ExternalBooks:
         self.venue.matcher.mark_px_e8[symbol] = to_scaled(message["mark"], 8)
         self.venue.index_px_e8[symbol] = to_scaled(message.get("index", message["mark"]), 8)
         funding = self.venue.funding[symbol]
+        now_ms = self.venue.clock.wall_ms()
+        if funding.next_ms <= now_ms and int(message.get("next_ms", 0)) > funding.next_ms:
+            # The venue went over to its next interval: the one that ended is paid, at the rate pushed last.
+            for account in self.venue.accounts.values():
+                self.venue.matcher.pay_funding(account, instrument, funding.rate_e8, now_ms)
         if "rate" in message:
             funding.rate_e8 = to_scaled(message["rate"], 8)
         if "next_ms" in message:

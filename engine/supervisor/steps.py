@@ -1,0 +1,81 @@
+"""The order of starting, as data: which processes, what has to be true before the next ones, how long that may take.
+
+Pure waiting is a step's own: the watch loop calls `advance` a few times a second, so that Ctrl-C, the duration, restarts and the screen work while
+a venue is out of reach. A step that waits for the outside world has no time limit; one that waits for a process of ours has."""
+import pathlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine import client
+from engine.config import Config
+from feeds.instruments import run_table_path
+
+READY_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """`start` starts its processes; `is_ready` says when the next step may follow."""
+
+    what: str
+    start: Callable[[], None]
+    is_ready: Callable[[], bool]
+    patience_s: float | None = READY_TIMEOUT_S
+
+
+class StepFailed(Exception):
+    """A step took longer than it may; the text says which."""
+
+
+class Steps:
+    """Walks through the steps. `current` = the one that is waited for, None when all are done."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self._left = list(steps)
+        self._started_s = 0.0
+        self.current: Step | None = None
+        self.is_done = False
+
+    @property
+    def waits_outside(self) -> bool:
+        """Whether what is waited for is not in our hands."""
+        return self.current is not None and self.current.patience_s is None
+
+    def advance(self) -> None:
+        """Start what can be started now. Raises StepFailed."""
+        while not self.is_done:
+            if self.current is None:
+                if not self._left:
+                    self.is_done = True
+                    return
+                self.current, self._started_s = self._left.pop(0), time.monotonic()
+                self.current.start()
+            if not self.current.is_ready():
+                patience_s = self.current.patience_s
+                if patience_s is not None and time.monotonic() - self._started_s > patience_s:
+                    raise StepFailed(f"{self.current.what} not ready after {patience_s:.0f} s")
+                return
+            self.current = None
+
+
+def make_steps(config: Config, run_dir: pathlib.Path, start: Callable[[str], None]) -> list[Step]:
+    """`start(name)` starts the process of that name: simex, feeds, bridge, engine, flusher.
+
+    sim: the simulated venues are what the feeds read, so they come first. Elsewhere the feeds read the real venue, and everything else
+    waits until it has answered: without instruments there is nothing to simulate or to trade."""
+    def start_engine() -> None:
+        start("engine")
+        start("flusher")
+
+    has_table = run_table_path(run_dir).exists
+    listings = [run_dir / f"exchange_info.{market}.json" for venue in config.venues.values() for market in venue.markets]
+    simex = Step("simulated venues", lambda: start("simex"), (run_dir / "simex.json").exists)
+    engine = Step("engine", start_engine, (run_dir / client.SOCKET_NAME).exists)
+    feeds = Step("market data", lambda: start("feeds"), has_table, None)
+    if config.mode == "sim":
+        return [simex, Step("feeds", lambda: start("feeds"), lambda: True), engine]
+    if config.mode == "paper":
+        feeds = Step("market data", lambda: start("feeds"), lambda: has_table() and all(path.exists() for path in listings), None)
+        return [feeds, simex, Step("paper bridge", lambda: start("bridge"), lambda: True), engine]
+    return [feeds, engine]
