@@ -48,7 +48,6 @@ ctypedef struct hot_feed_t:
     uint64_t *row_frames
     uint64_t *row_records
     uint64_t *crossed_before # counters of the row a second ago: depth messages that left the depth itself crossed
-    uint64_t *applied_before
     # for the calm side
     bint any_wanted
     uint64_t frames

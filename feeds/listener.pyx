@@ -114,9 +114,8 @@ cdef class FeedPublisher:
         self.h.row_frames = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
         self.h.row_records = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
         self.h.crossed_before = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
-        self.h.applied_before = <uint64_t *>calloc(self.h.count, sizeof(uint64_t))
         if (self.h.wanted == NULL or self.h.crossed_mono_ns == NULL or self.h.book_mono_ns == NULL or self.h.row_frames == NULL
-                or self.h.row_records == NULL or self.h.crossed_before == NULL or self.h.applied_before == NULL):
+                or self.h.row_records == NULL or self.h.crossed_before == NULL):
             raise MemoryError
 
     def __dealloc__(self):
@@ -126,7 +125,6 @@ cdef class FeedPublisher:
         free(self.h.row_frames)
         free(self.h.row_records)
         free(self.h.crossed_before)
-        free(self.h.applied_before)
 
     @property
     def frames(self) -> int:
@@ -191,8 +189,8 @@ cdef class FeedPublisher:
         return bool(self.h.writer.board[row].book.flags & BOOK_VALID)
 
     def write_board_counters(self, BinanceMarket market) -> list:
-        """Counters of every row of a market; once a second. Returns the rows whose depth was crossed after every one of at least
-        CROSSED_MESSAGES depth messages since: a wrong level that the newer top of book hides."""
+        """Counters of every row of a market; once a second. Returns the rows whose depth was crossed after at least CROSSED_MESSAGES
+        depth messages since then: a wrong level that the newer top of book hides."""
         cdef const stream_stats_t *stats
         cdef board_entry_t *entry
         cdef int row
@@ -209,10 +207,8 @@ cdef class FeedPublisher:
             entry.resyncs = stats.resyncs
             entry.lag_min_ns = stats.lag_min_ns
             entry.lag_ns = stats.lag_raw_ns
-            if (stats.applied - self.h.applied_before[row] >= CROSSED_MESSAGES
-                    and stats.crossed - self.h.crossed_before[row] >= stats.applied - self.h.applied_before[row]):
+            if stats.crossed - self.h.crossed_before[row] >= CROSSED_MESSAGES:
                 crossed.append(row)
-            self.h.applied_before[row] = stats.applied
             self.h.crossed_before[row] = stats.crossed
         return crossed
 
