@@ -42,7 +42,7 @@ class Accounts:
         qty = int((position_units / instrument.multiplier).scaleb(instrument.qty_scale))
         self._core.set_position(instrument.row, qty, self.last_px.get(instrument.row, 0))
         for asset in (instrument.base, instrument.quote) if instrument.is_spot else (instrument.settle,):
-            if self._ledger.is_open(instrument.account, asset) or instrument.is_spot and asset == instrument.base:
+            if self._ledger.is_open(instrument.account):
                 amount = self._ledger.amount(instrument.account, asset) + unexplained(instrument.account, asset)
                 self._set_balance(instrument.venue, instrument.market, asset, amount)
 

@@ -58,7 +58,7 @@ class Ledger:
     def __init__(self) -> None:
         self._amounts: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
         self._turnover: dict[tuple[str, str, str], Decimal] = defaultdict(lambda: ZERO)  # (account, asset, nominal account)
-        self._opened: set[tuple[str, str]] = set()
+        self._opened: set[str] = set()
         self.positions: dict[str, Position] = defaultdict(Position)
         self._position_account: dict[str, str] = {}
         self.posted_fills = 0
@@ -68,7 +68,7 @@ class Ledger:
     @exact
     def open(self, account: str, asset: str, amount: Decimal) -> list[Posting]:
         """The balance that the venue states at the start."""
-        self._opened.add((account, asset))
+        self._opened.add(account)
         return self._move(account, asset, amount - self.amount(account, asset), OPENING)
 
     @exact
@@ -153,9 +153,9 @@ class Ledger:
     def amount(self, account: str, asset: str) -> Decimal:
         return self._amounts.get((account, asset), ZERO)
 
-    def is_open(self, account: str, asset: str) -> bool:
-        """Whether the venue's opening balance of the asset is known here."""
-        return (account, asset) in self._opened
+    def is_open(self, account: str) -> bool:
+        """Whether the venue stated its opening balances: an asset that it did not list was zero."""
+        return account in self._opened
 
     def flow(self, account: str, asset: str, nominal: str) -> Decimal:
         """Sum of what came into `account` out of `nominal`."""

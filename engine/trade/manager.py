@@ -684,7 +684,7 @@ class TradeManager:
                     and not other.is_settled and not self._leaves_proof_alone(order, other):
                 return False
         if instrument.is_spot:
-            if not self.ledger.is_open(instrument.account, instrument.base):
+            if not self.ledger.is_open(instrument.account):
                 return False
             ours = self.ledger.amount(instrument.account, instrument.base)
         else:

@@ -100,7 +100,7 @@ def run(seed: int, policy: TradePolicy) -> tuple[World, Chaos]:
         if not has_books:
             pass
         elif state == PairState.FLAT and not is_locked and pair not in world.manager._pair_owner:
-            world.enter(pair, qty=rng.randrange(1, 60), direction=rng.choice([1, 1, 1, -1]))
+            world.enter(pair, qty=rng.randrange(1, 60), direction=rng.choice([1, 1, 1, -1]) if pair < 2 else 1)
         elif state == PairState.OPEN and rng.random() < 0.5:
             world.leave(pair)
         _shake(world, chaos, rng, good_books)
