@@ -87,7 +87,7 @@ class JournalRecord:
 
 @dataclass(slots=True)
 class NakedTime:
-    """An exposure began and ended: for the `naked` histogram. `unknown_ns` of it an order's fate was unknown."""
+    """An exposure began and ended: for the `naked` histogram. `unknown_ns`, not counted in it: an order's fate was unknown."""
     trade_id: int
     naked_ns: int
     unknown_ns: int

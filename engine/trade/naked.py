@@ -19,7 +19,7 @@ class NakedClock:
     unknown_ns: int = 0
 
     def update(self, is_naked: bool, is_unknown: bool, at_mono_ns: int) -> tuple[int, int] | None:
-        """(naked_ns, unknown_ns) when an exposure has just ended."""
+        """When an exposure has just ended: (how long it stood, how long it stood while a fate was unknown), the second not in the first."""
         if self.unknown_since_mono_ns and not (is_naked and is_unknown):
             self.unknown_ns += max(0, at_mono_ns - self.unknown_since_mono_ns)
             self.unknown_since_mono_ns = 0
@@ -30,7 +30,7 @@ class NakedClock:
             return None
         if not self.since_mono_ns:
             return None
-        ended = (max(0, at_mono_ns - self.since_mono_ns), self.unknown_ns)
+        ended = (max(0, at_mono_ns - self.since_mono_ns - self.unknown_ns), self.unknown_ns)
         self.since_mono_ns = self.unknown_ns = 0
         return ended
 

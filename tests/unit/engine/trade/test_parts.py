@@ -87,7 +87,7 @@ def test_naked_time_counts_from_proof_to_proof_with_the_unknown_part_apart():
     assert clock.update(True, False, 100) is None
     assert clock.update(True, True, 150) is None
     assert clock.update(True, False, 250) is None
-    assert clock.update(False, False, 400) == (300, 100)
+    assert clock.update(False, False, 400) == (200, 100)
     assert clock.update(False, False, 500) is None
 
 
