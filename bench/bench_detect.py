@@ -1,9 +1,10 @@
 """How long does the engine look at an instrument with four adjacent pairs?
 
-Measured: one EV_EVALUATE with one touched instrument, in place: eight other records of random instruments (of 100) pass before it, then its
-own; `miss`: no pair has an edge; `hit`: one pair has, is walked through both depths, sized and made into an intent. The hit's time in the
-gate is measured apart (bench_gate, same run) and taken off. Left out: copying the record (EV_BOOK is in bench_scale).
-A good number is below 300 ns for both. The intent is compared with the Decimal twin's before a time is reported."""
+Measured: one EV_EVALUATE with one touched instrument, in place: eight other records of random instruments (of 100) pass before
+it, then its own; `miss`: no pair has an edge; `hit`: one pair has, is walked through both depths, sized and made into an
+intent. The hit's time in the gate is measured apart (bench_gate, same run) and taken off. Left out: copying the record (EV_BOOK
+is in bench_scale). A good number is below 300 ns for both. The intent is compared with the Decimal twin's before a time is
+reported."""
 import random
 from typing import Any
 
@@ -21,7 +22,7 @@ COINS = 20
 
 def samples_of(world: Any, records: np.ndarray, rows: list[int], count: int) -> tuple[np.ndarray, int]:
     out = np.zeros(count, np.int64)
-    hits = core_loops.time_evaluate(world.core, records, np.array(rows, np.int64), world.now, out, True)
+    hits = core_loops.time_evaluate(world.core, records, np.array(rows, np.int64), world.now, out)
     return np.maximum(out - core_loops.clock_cost(), 0), hits
 
 

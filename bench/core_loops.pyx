@@ -1,7 +1,8 @@
 """Timed loops over the hot floor, in C: what bench_detect, bench_gate and bench_scale call.
 
-Each sample is one call between two clock reads, whose own cost (median of empty pairs) is taken off; between samples the loop does what
-the engine does there: takes a record out of a ring of 4,096 into the book of a random instrument. Nothing is timed in an empty loop."""
+Each sample is one call between two clock reads, whose own cost (median of empty pairs) is taken off; between samples the loop
+does what the engine does there: takes a record out of a ring of 4,096 into the book of a random instrument. Nothing is timed in
+an empty loop."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -56,7 +57,7 @@ cdef void undo(core_t *core, intent_t *intent) noexcept nogil:
     core.open_pairs -= 1
 
 
-def time_updates(Core owner, const unsigned char[::1] records, long long now, long long count, long long seed) -> tuple:
+def time_updates(Core owner, const unsigned char[::1] records, long long now, long long count) -> tuple:
     """EV_BOOK and EV_EVALUATE for `count` records of the ring, each timed together with its neighbours only.
     Returns (ns of all, commands seen)."""
     cdef core_t *core = owner.c
@@ -73,9 +74,10 @@ def time_updates(Core owner, const unsigned char[::1] records, long long now, lo
     return start, seen
 
 
-def time_evaluate(Core owner, const unsigned char[::1] records, long long[::1] rows, long long now, long long[::1] out, bint undo_hits) -> int:
-    """One EV_EVALUATE a sample: a record from the ring, then the record of a chosen row (its pairs are the ones looked at), then the look.
-    records: first rows.shape[0] entries are the chosen rows' records, the rest is the ring. Returns how many gave CMD_SEND."""
+def time_evaluate(Core owner, const unsigned char[::1] records, long long[::1] rows, long long now, long long[::1] out) -> int:
+    """One EV_EVALUATE a sample: a record from the ring, then the record of a chosen row (its pairs are the ones looked at),
+    then the look. records: first rows.shape[0] entries are the chosen rows' records, the rest is the ring. Returns how many
+    gave CMD_SEND."""
     cdef core_t *core = owner.c
     cdef const book_record_t *chosen = <const book_record_t *>&records[0]
     cdef const book_record_t *ring = chosen + rows.shape[0]

@@ -57,7 +57,8 @@ typedef struct {
 
 /* ---------------------------------------------------------------- reason codes */
 
-/* Gate: X(code, name, layer, stops) ; "stops": E = entries only, R = also residual-reducing orders. docs/gate.md is tested against this list. */
+/* Gate: X(code, name, layer, stops). stops: E = orders that add risk, R = reducing orders too.
+ * docs/gate.md is compared with this list. */
 #define GATE_CODES(X) \
     X(0, OK, "-", "-") \
     X(1, KILLED, "trading state", "R") \
@@ -173,7 +174,7 @@ typedef struct {
     int32_t adjacent_end;
     uint32_t in_flight;       /* orders of ours on this instrument that are not terminal */
     uint32_t connection;      /* key of the connection that brought the newest record */
-    uint64_t consumed_ids;    /* depth id + top id of the book that was last traded on: must have changed */
+    double px_unit;           /* 10**-px_scale: here, so that storing a record opens no other line */
 } row_hot_t;
 _Static_assert(sizeof(row_hot_t) == 64, "row_hot_t is one cache line");
 
@@ -263,6 +264,7 @@ typedef struct {
     int64_t group_mul;        /* qty * mul = the group's scale */
     int64_t mark_px;          /* own px scale: its own mark, or that of the perpetual paired with it; 0 = none */
     int64_t mark_mono_ns;
+    uint64_t consumed_ids;    /* depth id + top id of the book that was last traded on: must have changed */
     int64_t last_bid_px;      /* best prices before the book became INVALID: reference for reducing orders only */
     int64_t last_ask_px;
     uint32_t lock_reason;
@@ -435,7 +437,7 @@ typedef struct core_t {
     breaker_t breaker;
     losses_t losses;
     core_counters_t counters;
-    int64_t (*stage_clock)(void); /* NULL in replay and simulation: the core has no clock. Live: read before and after the gate, for its histogram only */
+    int64_t (*stage_clock)(void); /* NULL in replay and simulation; live: read around the gate, for its histogram only */
     int64_t gate_ns;          /* time in the gate since the shell last set this to 0; stays 0 without a stage clock */
 } core_t;
 

@@ -23,7 +23,8 @@ PAIR_LOCKED: int
 
 @dataclass(frozen=True)
 class CoreLimits:
-    """Pre-trade limits of the whole core; docs/gate.md says what each one stops. *_usd and *_bps are numbers (int, Decimal, str)."""
+    """Pre-trade limits of the whole core; docs/gate.md says what each one stops. *_usd and *_bps are numbers (int, Decimal,
+    str)."""
     max_order_usd: Any = 1_000
     max_position_usd: Any = 5_000
     max_symbol_usd: Any = 10_000

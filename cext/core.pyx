@@ -1,9 +1,9 @@
-"""The hot floor of the core: `core_step` (one event in, commands out), and `Core`, which owns its memory and is how the calm floor, tests
-and tools reach it.
+"""The hot floor of the core: `core_step` (one event in, commands out), and `Core`, which owns its memory and is how the calm
+floor, tests and tools reach it.
 
-Live shell, replay and simulation drive the same step; they differ only in who feeds events and who carries commands out. No clock, no
-socket, no file, no random: the same events with the same times give the same commands. One thread. Python holds no market state; every
-number that crosses here is exact (int, Decimal, str), never a float."""
+Live shell, replay and simulation drive the same step; they differ only in who feeds events and who carries commands out. No
+clock, no socket, no file, no random: the same events with the same times give the same commands. One thread. Python holds no
+market state; every number that crosses here is exact (int, Decimal, str), never a float."""
 import math
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -21,31 +21,16 @@ from cext.market_state cimport store_alive, store_book, store_feed_status, store
 from cext.money cimport int128_t, money_clip, notional_e8_ceil, rate_ceil
 
 cdef extern from *:
-    """
-    #include <stdlib.h>
-    #include <sys/mman.h>
-    #define HUGE_PAGE (2u << 20)
-    #define CODE_NAME_(code, name, layer, stops) [code] = #name,
-    #define CODE_LAYER_(code, name, layer, stops) [code] = layer,
-    #define CODE_STOPS_(code, name, layer, stops) [code] = stops,
-    #define SKIP_NAME_(code, name) [code] = #name,
-    static const char *const gate_names[GATE_CODES_MAX] = { GATE_CODES(CODE_NAME_) };
-    static const char *const gate_layers[GATE_CODES_MAX] = { GATE_CODES(CODE_LAYER_) };
-    static const char *const gate_stops[GATE_CODES_MAX] = { GATE_CODES(CODE_STOPS_) };
-    static const char *const skip_names[SKIP_CODES_MAX] = { SKIP_CODES(SKIP_NAME_) };
-    /* Zeroed, written through once (so no page fault later), on huge pages where the system grants them: random access to a thousand
-       books otherwise misses the TLB. */
-    static void *core_memory(size_t bytes)
-    {
-        void *p = NULL;
-        size_t align = bytes >= HUGE_PAGE / 8 ? HUGE_PAGE : 64;
-        bytes = (bytes + align - 1) / align * align;
-        if (posix_memalign(&p, align, bytes)) return NULL;
-        if (align == HUGE_PAGE) (void)madvise(p, bytes, MADV_HUGEPAGE);
-        memset(p, 0, bytes);
-        return p;
-    }
-    """
+    """ #include <stdlib.h> #include <sys/mman.h> #define HUGE_PAGE (2u << 20) #define CODE_NAME_(code, name, layer, stops)
+    [code] = #name, #define CODE_LAYER_(code, name, layer, stops) [code] = layer, #define CODE_STOPS_(code, name, layer, stops)
+    [code] = stops, #define SKIP_NAME_(code, name) [code] = #name, static const char *const gate_names[GATE_CODES_MAX] = {
+    GATE_CODES(CODE_NAME_) }; static const char *const gate_layers[GATE_CODES_MAX] = { GATE_CODES(CODE_LAYER_) }; static const
+    char *const gate_stops[GATE_CODES_MAX] = { GATE_CODES(CODE_STOPS_) }; static const char *const skip_names[SKIP_CODES_MAX] =
+    { SKIP_CODES(SKIP_NAME_) }; /* Zeroed, written through once (so no page fault later), on huge pages where the system grants
+    them: random access to a thousand books otherwise misses the TLB. */ static void *core_memory(size_t bytes) { void *p =
+    NULL; size_t align = bytes >= HUGE_PAGE / 8 ? HUGE_PAGE : 64; bytes = (bytes + align - 1) / align * align; if
+    (posix_memalign(&p, align, bytes)) return NULL; if (align == HUGE_PAGE) (void)madvise(p, bytes, MADV_HUGEPAGE); memset(p, 0,
+    bytes); return p; } """
     const char *const *gate_names
     const char *const *gate_layers
     const char *const *gate_stops
@@ -56,7 +41,8 @@ cdef extern from *:
 # ---------------------------------------------------------------- the step
 
 cdef void on_control(core_t *core, const core_event_t *event) noexcept nogil:  # hot
-    """CONTROL_*: trading word, and requests to close; rows of pairs to be closed are touched, so that the next evaluation tries."""
+    """CONTROL_*: trading word, and requests to close; rows of pairs to be closed are touched, so that the next evaluation
+    tries."""
     cdef int32_t k
     if event.row == CONTROL_TRADING_WORD:
         core.trading_word = <uint32_t>event.value
@@ -73,7 +59,8 @@ cdef void on_control(core_t *core, const core_event_t *event) noexcept nogil:  #
 
 cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns, int64_t now_wall_ns,
                    command_t *commands, int capacity) noexcept nogil:  # hot
-    """One event; see core.pxd. Rows and connection keys outside the tables are ignored: the shell counts them where it maps them."""
+    """One event; see core.pxd. Rows and connection keys outside the tables are ignored: the shell counts them where it maps
+    them."""
     cdef uint32_t kind = event.kind
     if kind == EV_BOOK:
         if <uint32_t>event.row < <uint32_t>core.row_count and event.connection < CONNECTION_KEYS:
@@ -338,6 +325,7 @@ cdef class Core:
             self._fill_fee(row, instrument.taker_fee_e8)
             c.rows[row].leverage_e2 = 100
             c.hot[row].ask = INFINITY
+            c.hot[row].px_unit = instrument.px_unit
 
     def _fill_fee(self, int row, fee_e8):
         self.c.rows[row].fee_e8 = fee_e8
@@ -513,7 +501,8 @@ cdef class Core:
         self._fill_ratios(pair_index)
 
     def set_signals(self, int pair_index, double basis_bps, double spread_bps, double funding_bps):
-        """Publishes a pair's slow signals (estimates, hence doubles): normal basis, cost of crossing both books, expected funding."""
+        """Publishes a pair's slow signals (estimates, hence doubles): normal basis, cost of crossing both books, expected
+        funding."""
         cdef pair_cold_t *cold = &self.c.pairs_cold[self._pair(pair_index)]
         cdef double value
         for value in (basis_bps, spread_bps, funding_bps):
@@ -682,7 +671,8 @@ cdef class Core:
 
     # ---- orders and what became of them
 
-    def submit(self, uint32_t purpose, uint64_t trade_id, pair_index, legs, uint32_t kind, int64_t ttl_ns, int64_t now_mono_ns, int64_t now_wall_ns):
+    def submit(self, uint32_t purpose, uint64_t trade_id, pair_index, legs, uint32_t kind, int64_t ttl_ns,
+               int64_t now_mono_ns, int64_t now_wall_ns):
         """Takes an order or a batch through the same gate; see core.pyi."""
         cdef core_t *c = self.c
         cdef intent_slot_t *slot = free_slot(c)
@@ -750,7 +740,8 @@ cdef class Core:
     def _clip(value):
         return max(-(2**62), min(2**62, int((value * 10**8).to_integral_value(rounding=ROUND_FLOOR))))
 
-    def apply_fill(self, int row, uint32_t side, int64_t qty, int64_t px, int64_t fee_base_qty=0, int64_t fee_quote_e8=0, bint adjust_balance=True):
+    def apply_fill(self, int row, uint32_t side, int64_t qty, int64_t px, int64_t fee_base_qty=0, int64_t fee_quote_e8=0,
+                   bint adjust_balance=True):
         """One execution: position, delta, exposure, margin, and unless told otherwise the balances."""
         cdef core_t *c = self.c
         cdef row_cold_t *r = &c.rows[self._row(row)]
@@ -991,7 +982,8 @@ cdef class Core:
             "lock_until_mono_ns": r.lock_until_mono_ns, "lock_reason": r.lock_reason, "fee_e8": r.fee_e8}
 
     def pair_view(self, int pair_index, int64_t now_mono_ns=0) -> dict:
-        """Basis and edge are of the forward direction at best prices: perp bid over spot ask, and what an entry would net after costs."""
+        """Basis and edge are of the forward direction at best prices: perp bid over spot ask, and what an entry would net after
+        costs."""
         cdef core_t *c = self.c
         cdef const pair_hot_t *pair = &c.pairs[self._pair(pair_index)]
         cdef const pair_cold_t *cold = &c.pairs_cold[pair_index]

@@ -1,5 +1,5 @@
-"""Structs, codes and limits of the hot floor, as core.h defines them (meaning and units are said there). Kept apart from core.pxd so
-that detect, sizing and gate can use them without importing the module that uses them."""
+"""Structs, codes and limits of the hot floor, as core.h defines them (meaning and units are said there). Kept apart from
+core.pxd so that detect, sizing and gate can use them without importing the module that uses them."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.instrument cimport InstrumentArray, instrument_t
@@ -150,7 +150,7 @@ cdef extern from "core.h" nogil:
         int32_t adjacent_end
         uint32_t in_flight
         uint32_t connection
-        uint64_t consumed_ids
+        double px_unit
 
     ctypedef struct pair_hot_t:
         double enter_ratio
@@ -228,6 +228,7 @@ cdef extern from "core.h" nogil:
         int64_t group_mul
         int64_t mark_px
         int64_t mark_mono_ns
+        uint64_t consumed_ids
         int64_t last_bid_px
         int64_t last_ask_px
         uint32_t lock_reason
@@ -375,6 +376,7 @@ cdef extern from "core.h" nogil:
         uint32_t venue_lock_reason[VENUES_MAX]
         uint32_t session_ready[SESSIONS_MAX]
         uint32_t is_dry_run
+        uint32_t pad_mode
         int64_t session_due_ns[SESSIONS_MAX]
         int64_t alive_mono_ns[CONNECTION_KEYS]
         int64_t usd_rate_e8[ASSETS_MAX]

@@ -1,8 +1,9 @@
-"""Detection: every touched instrument's pairs are looked at once; where best prices show an edge the pair is sized, gated and becomes an
-intent.
+"""Detection: every touched instrument's pairs are looked at once; where best prices show an edge the pair is sized, gated and
+becomes an intent.
 
-Called by core_step for EV_EVALUATE. What leads to nothing costs one cache line of the pair and one of the instrument at its other end, two
-multiplications and a counter. Everything dearer sits behind the test of the best prices, in functions of its own."""
+Called by core_step for EV_EVALUATE. What leads to nothing costs one cache line of the pair and one of the instrument at its
+other end, two multiplications and a counter. Everything dearer sits behind the test of the best prices, in functions of its
+own."""
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -40,7 +41,8 @@ cdef void start_intent(core_t *core, intent_slot_t *slot, uint32_t purpose, uint
 
 
 cdef void name_intent(core_t *core, intent_t *intent) noexcept nogil:  # hot
-    """Gives the intent its id and the orders theirs, and moves the pool on. Ids are never given twice: epoch is unique per run."""
+    """Gives the intent its id and the orders theirs, and moves the pool on. Ids are never given twice: epoch is unique per
+    run."""
     cdef uint32_t k
     core.intent_seq += 1
     core.pool_next = (core.pool_next + 1) % INTENT_POOL
@@ -59,7 +61,8 @@ cdef void skip(core_t *core, pair_hot_t *pair, uint32_t reason) noexcept nogil: 
 
 cdef bint is_worth_telling(core_t *core, pair_cold_t *cold, uint32_t kind, uint32_t reason,
                            int64_t now_mono_ns) noexcept nogil:  # hot
-    """The same reason on a pair once in tell_every_ns, another one after a tenth of it: a lasting edge is one line, not a flood."""
+    """The same reason on a pair once in tell_every_ns, another one after a tenth of it: a lasting edge is one line, not a
+    flood."""
     cdef int64_t wait = core.limits.tell_every_ns
     if cold.told_kind != kind or cold.told_reason != reason:
         wait = wait // 10
@@ -72,7 +75,8 @@ cdef bint is_worth_telling(core_t *core, pair_cold_t *cold, uint32_t kind, uint3
 
 
 cdef uint32_t check_readiness(const core_t *core, const pair_hot_t *pair, bint is_entry) noexcept nogil:  # hot
-    """Whether the pair may fire at all: armed, nothing in flight on its instruments, both books newer than what was last traded on."""
+    """Whether the pair may fire at all: armed, nothing in flight on its instruments, both books newer than what was last traded
+    on."""
     cdef const row_hot_t *hot
     cdef uint64_t ids
     cdef int32_t rows[2]
@@ -92,7 +96,7 @@ cdef uint32_t check_readiness(const core_t *core, const pair_hot_t *pair, bint i
         if hot.data_mono_ns <= hot.consumed_mono_ns:
             return SKIP_CONSUMED
         ids = core.books[rows[k]].depth_update_id + core.books[rows[k]].top_update_id
-        if ids != 0 and ids == hot.consumed_ids:
+        if ids != 0 and ids == core.rows[rows[k]].consumed_ids:
             return SKIP_CONSUMED
     return SKIP_NONE
 
@@ -123,8 +127,8 @@ cdef uint32_t gate_timed(core_t *core, intent_slot_t *slot, int64_t now_mono_ns,
 
 cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t exit_cause, bint is_forced, int64_t now_mono_ns,
                 int64_t now_wall_ns, command_t *command) noexcept nogil:  # hot
-    """The best prices pay (or the pair must be closed): sizes, gates, and makes the intent. direction: of an entry; DIRECTION_NONE = exit.
-    Returns 1 when a command was written."""
+    """The best prices pay (or the pair must be closed): sizes, gates, and makes the intent. direction: of an entry;
+    DIRECTION_NONE = exit. Returns 1 when a command was written."""
     cdef pair_hot_t *pair = &core.pairs[pair_index]
     cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
     cdef bint is_entry = direction != DIRECTION_NONE
@@ -224,8 +228,8 @@ cdef int evaluate_pair(core_t *core, uint32_t pair_index, int64_t now_mono_ns, i
 
 cdef int evaluate_touched(core_t *core, int64_t now_mono_ns, int64_t now_wall_ns, command_t *commands,
                           int capacity) noexcept nogil:  # hot
-    """Works through the touched rows, oldest first. Stops when the commands are full; what is left stays touched, a row that was cut
-    short is looked at again from its start (its pairs that fired are not armed any more)."""
+    """Works through the touched rows, oldest first. Stops when the commands are full; what is left stays touched, a row that
+    was cut short is looked at again from its start (its pairs that fired are not armed any more)."""
     cdef int count = 0
     cdef int32_t n, k, row, left = 0
     cdef row_hot_t *hot

@@ -1,9 +1,9 @@
 """The gate (pre-trade risk): one function, all legs of an intent as one batch, all or none; the last code before the encoder.
 
-Called by detect.pyx for the strategy's intents and by Core.submit for every repair, exit and manual order. Layers are asked in the
-order of docs/gate.md and the first refusal wins; its reason code is counted. Only when every layer agrees are reservations taken, so a
-refusal leaves no trace but its count. Orders that provably lower exposure pass the layers marked E in core.h: those that exist to stop
-new risk. Nothing here reads a clock: data are as old as `now` says."""
+Called by detect.pyx for the strategy's intents and by Core.submit for every repair, exit and manual order. Layers are asked in
+the order of docs/gate.md and the first refusal wins; its reason code is counted. Only when every layer agrees are reservations
+taken, so a refusal leaves no trace but its count. Orders that provably lower exposure pass the layers marked E in core.h: those
+that exist to stop new risk. Nothing here reads a clock: data are as old as `now` says."""
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -52,8 +52,8 @@ cdef bint lowers_position(const core_t *core, const leg_order_t *leg) noexcept n
 
 
 cdef bint lowers_delta(const core_t *core, const leg_order_t *leg) noexcept nogil:  # hot
-    """Whether the order lowers |net delta| of its underlying under every outcome of our open orders: what they may still do on the same
-    side counts as done."""
+    """Whether the order lowers |net delta| of its underlying under every outcome of our open orders: what they may still do on
+    the same side counts as done."""
     cdef const row_cold_t *row = &core.rows[leg.instrument_id]
     cdef const group_t *group = &core.groups[row.group]
     cdef const instrument_t *instrument = &core.instruments[leg.instrument_id]
@@ -82,7 +82,8 @@ cdef bint is_reducing(const core_t *core, const intent_t *intent) noexcept nogil
 
 
 cdef uint32_t check_trading_state(const core_t *core, const intent_t *intent, bint reducing) noexcept nogil:  # hot
-    """ACTIVE and CAUTIOUS: everything. RESTRICTED: reducing orders. HALTED, EMERGENCY: only single orders that lower a residual delta."""
+    """ACTIVE and CAUTIOUS: everything. RESTRICTED: reducing orders. HALTED, EMERGENCY: only single orders that lower a residual
+    delta."""
     cdef uint32_t word = core.trading_word
     if word <= TRADING_CAUTIOUS:
         return GATE_OK
@@ -147,7 +148,8 @@ cdef uint32_t check_opportunity(const core_t *core, const intent_t *intent, bint
 
 
 cdef uint32_t check_data(const core_t *core, const intent_t *intent, int64_t now_mono_ns) noexcept nogil:  # hot
-    """The four questions about data, of every leg's book, at this moment: in sync, alive, not quiet, not lagging; and between them skew."""
+    """The four questions about data, of every leg's book, at this moment: in sync, alive, not quiet, not lagging; and between
+    them skew."""
     cdef uint32_t k
     cdef const row_hot_t *hot
     cdef const book_record_t *book
@@ -178,15 +180,16 @@ cdef uint32_t check_data(const core_t *core, const intent_t *intent, int64_t now
 
 
 cdef bint is_beyond(uint32_t side, int64_t limit_px, int64_t reference_px, int64_t ratio_e8) noexcept nogil:  # hot
-    """A buy above reference * (1 + ratio), a sell below reference * (1 - ratio). Prices below 2**62, ratio <= 1e8: 128 bits hold it."""
+    """A buy above reference * (1 + ratio), a sell below reference * (1 - ratio). Prices below 2**62, ratio <= 1e8: 128 bits
+    hold it."""
     if side == SIDE_BUY:
         return is_product_gt(limit_px, E8, reference_px, E8 + ratio_e8)
     return is_product_gt(reference_px, E8 - ratio_e8, limit_px, E8)
 
 
 cdef uint32_t check_prices(const core_t *core, const intent_t *intent, bint reducing, int64_t now_mono_ns) noexcept nogil:  # hot
-    """Collars: the limit against the best price of the side it takes, and against the mark. A reducing order has a wider one, and may
-    use the last best price of a book that is not valid any more; without any reference nothing is sent."""
+    """Collars: the limit against the best price of the side it takes, and against the mark. A reducing order has a wider one,
+    and may use the last best price of a book that is not valid any more; without any reference nothing is sent."""
     cdef const limits_t *limits = &core.limits
     cdef int64_t ratio = limits.reduce_collar_ratio_e8 if reducing else limits.collar_ratio_e8
     cdef int64_t mark_ratio = limits.reduce_collar_ratio_e8 if reducing else limits.mark_collar_ratio_e8
@@ -311,8 +314,8 @@ cdef uint32_t check_losses(const core_t *core, int64_t now_wall_ns) noexcept nog
 
 
 cdef uint32_t check_balances(const core_t *core, const intent_t *intent, check_t *check) noexcept nogil:  # hot
-    """Quote for a spot buy (and its fee where taken in quote), base for a spot sell, margin and fee for a linear order; earlier legs of
-    the batch and everything in flight count. Leaves in `check` what each leg is to reserve."""
+    """Quote for a spot buy (and its fee where taken in quote), base for a spot sell, margin and fee for a linear order; earlier
+    legs of the batch and everything in flight count. Leaves in `check` what each leg is to reserve."""
     cdef const leg_order_t *leg
     cdef const row_cold_t *row
     cdef const balance_t *quote
@@ -435,7 +438,7 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
         # This liquidity is taken: only a later and different book may be traded on.
         if now_mono_ns > hot.consumed_mono_ns:
             hot.consumed_mono_ns = now_mono_ns
-        hot.consumed_ids = core.books[leg.instrument_id].depth_update_id + core.books[leg.instrument_id].top_update_id
+        row.consumed_ids = core.books[leg.instrument_id].depth_update_id + core.books[leg.instrument_id].top_update_id
         if core.session_due_ns[row.session] < now_mono_ns:
             core.session_due_ns[row.session] = now_mono_ns
         core.session_due_ns[row.session] += core.limits.order_cost_ns
@@ -567,8 +570,8 @@ cdef void open_breaker(core_t *core, int64_t now_mono_ns) noexcept nogil:  # hot
 
 
 cdef void note_outcome(core_t *core, bint is_ok, int64_t now_mono_ns) noexcept nogil:  # hot
-    """One order came back well or with an error. Opens the breaker at too many failures in a row or in the window; the outcome that
-    follows a probe closes it, or opens it again."""
+    """One order came back well or with an error. Opens the breaker at too many failures in a row or in the window; the outcome
+    that follows a probe closes it, or opens it again."""
     cdef breaker_t *breaker = &core.breaker
     breaker.consecutive = 0 if is_ok else breaker.consecutive + 1
     if breaker.state == BREAKER_HALF_OPEN:

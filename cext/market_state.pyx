@@ -41,7 +41,6 @@ cdef void store_book(core_t *core, int32_t row, const book_record_t *record, uin
     """Takes one record. Cost does not depend on the number of instruments: one hot line, the copy, at most four prefetches."""
     cdef row_hot_t *hot = &core.hot[row]
     cdef book_record_t *book = &core.books[row]
-    cdef const instrument_t *instrument = &core.instruments[row]
     cdef uint32_t flags = record.flags
     prefetch_write(book)
     if not (flags & BOOK_VALID) and (hot.flags & BOOK_VALID):
@@ -60,19 +59,21 @@ cdef void store_book(core_t *core, int32_t row, const book_record_t *record, uin
     hot.ask = NO_ASK
     if (flags & (BOOK_VALID | BOOK_CROSSED)) == BOOK_VALID:
         if record.bid_count > 0:
-            hot.bid = <double>record.bids[0].px * instrument.px_unit
+            hot.bid = <double>record.bids[0].px * hot.px_unit
         if record.ask_count > 0:
-            hot.ask = <double>record.asks[0].px * instrument.px_unit
+            hot.ask = <double>record.asks[0].px * hot.px_unit
     touch_row(core, row)
 
 
 cdef bint is_funding_against(const core_t *core, const pair_hot_t *pair, const pair_cold_t *cold) noexcept nogil:  # hot
-    """Whether the rate per interval of the held direction is worse than the pair tolerates: a short perp receives a positive rate."""
+    """Whether the rate per interval of the held direction is worse than the pair tolerates: a short perp receives a positive
+    rate."""
     return -pair.direction * core.rows[pair.perp_row].funding.rate_e8 > cold.funding_exit_e8
 
 
 cdef void store_funding(core_t *core, int32_t row, const funding_record_t *record) noexcept nogil:  # hot
-    """Takes rate and mark; carries the mark to the spot instruments that are paired with this one, and looks whether funding turned."""
+    """Takes rate and mark; carries the mark to the spot instruments that are paired with this one, and looks whether funding
+    turned."""
     cdef int32_t k, index
     cdef pair_hot_t *pair
     cdef pair_cold_t *cold

@@ -1,4 +1,5 @@
-"""Exact money in 128 bits; see money.h. `int128_t` is a C type only: Cython must be told it in every cdef, never asked to guess."""
+"""Exact money in 128 bits; see money.h. `int128_t` is a C type only: Cython must be told it in every cdef, never asked to
+guess."""
 from libc.stdint cimport int64_t
 
 cdef extern from "money.h" nogil:

@@ -1,15 +1,15 @@
 """How much: walks two books together, takes the size at which the next unit would no longer pay, and brings it to a lot that both
 venues accept.
 
-Called by detect.pyx when the best prices of a pair have an edge. Prices and sizes are int64 in the pair's common scales (the finer of
-the two instruments'), products are 128-bit, money is exact and rounded against us. The twin that judges it is
+Called by detect.pyx when the best prices of a pair have an edge. Prices and sizes are int64 in the pair's common scales (the
+finer of the two instruments'), products are 128-bit, money is exact and rounded against us. The twin that judges it is
 tests/support/slow_core.py (Decimal).
 
-One unit bought at `b` and sold at `s` is worth taking while s * keep >= b * cost, with keep = 1 - sell fee and cost = 1 + buy fee +
-(entry) budgeted exit cost - expected funding + demanded net, or (exit) - exit cost accepted, all in e8.
+One unit bought at `b` and sold at `s` is worth taking while s * keep >= b * cost, with keep = 1 - sell fee and cost = 1 + buy
+fee + (entry) budgeted exit cost - expected funding + demanded net, or (exit) - exit cost accepted, all in e8.
 
-A spot buy whose fee is taken in base is bought gross, so that what arrives covers the perpetual leg; the surplus is below one spot lot.
-The formulas of expected and worst-case net are in docs/gate.md."""
+A spot buy whose fee is taken in base is bought gross, so that what arrives covers the perpetual leg; the surplus is below one
+spot lot. The formulas of expected and worst-case net are in docs/gate.md."""
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from cext.instrument cimport MARKET_SPOT, instrument_t
@@ -56,7 +56,8 @@ cdef int64_t gross_of(int64_t net_qty, int64_t lot_qty, uint32_t fee_e8) noexcep
 
 cdef int64_t limit_with_slippage(const instrument_t *instrument, uint32_t side, int64_t px, int64_t ticks,
                                  int64_t slip_e8) noexcept nogil:  # hot
-    """Limit price for a walk that ended at px: on tick, ticks and slip_e8 beyond it. Below one tick it is 0, which no gate passes."""
+    """Limit price for a walk that ended at px: on tick, ticks and slip_e8 beyond it. Below one tick it is 0, which no gate
+    passes."""
     cdef int64_t tick = instrument.tick_px
     cdef int64_t room = ticks * tick
     cdef int64_t limit
@@ -182,7 +183,8 @@ cdef void lower(int64_t *cap, int64_t bound, uint32_t *reason, uint32_t why) noe
 
 
 cdef int64_t entry_cap(const core_t *core, const pair_cold_t *cold, int32_t row, uint32_t *reason) noexcept nogil:  # hot
-    """Quote e8 that one leg of an entry on this row may cost by limits (not balances): the gate's own bounds, so that it need not refuse."""
+    """Quote e8 that one leg of an entry on this row may cost by limits (not balances): the gate's own bounds, so that it need
+    not refuse."""
     cdef const row_cold_t *r = &core.rows[row]
     cdef const group_t *group = &core.groups[r.group]
     cdef const limits_t *limits = &core.limits
@@ -303,7 +305,8 @@ cdef bint is_price_absurd(const pair_cold_t *cold, const side_t *side, int leg) 
 
 
 cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, intent_t *intent) noexcept nogil:  # hot
-    """Fills legs and money of an entry (leg 0 spot, leg 1 perp). Returns SKIP_NONE, or why there is none; the intent is then partly filled."""
+    """Fills legs and money of an entry (leg 0 spot, leg 1 perp). Returns SKIP_NONE, or why there is none; the intent is then
+    partly filled."""
     cdef const pair_hot_t *pair = &core.pairs[pair_index]
     cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
     cdef int32_t rows[2]
@@ -316,7 +319,8 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     cdef int64_t carry = exit_cost - funding
     cdef int64_t carry_worst = exit_cost - (funding if funding < 0 else 0)
     cdef int64_t keep, fee_quote, fee_gross, bound, other
-    cdef int64_t qty, qty_max, gross, buy_limit, sell_limit, buy_limit_common, sell_limit_common, sell_best_common, cap_buy, cap_sell
+    cdef int64_t qty, qty_max, gross, buy_limit, sell_limit, cap_buy, cap_sell
+    cdef int64_t buy_limit_common, sell_limit_common, sell_best_common
     cdef int64_t own_buy, own_sell, lot_slack, lot = cold.lot_common
     cdef uint32_t why_buy, why_sell, reason
     cdef int32_t n
@@ -359,8 +363,10 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     qty = 0
     n = walk.count - 1
     while n >= 0:
-        buy_limit = limit_with_slippage(buy_instrument, SIDE_BUY, buy.levels[walk.steps[n].buy].px, cold.slippage_ticks, cold.slippage_e8)
-        sell_limit = limit_with_slippage(sell_instrument, SIDE_SELL, sell.levels[walk.steps[n].sell].px, cold.slippage_ticks, cold.slippage_e8)
+        buy_limit = limit_with_slippage(buy_instrument, SIDE_BUY, buy.levels[walk.steps[n].buy].px,
+                                        cold.slippage_ticks, cold.slippage_e8)
+        sell_limit = limit_with_slippage(sell_instrument, SIDE_SELL, sell.levels[walk.steps[n].sell].px,
+                                         cold.slippage_ticks, cold.slippage_e8)
         buy_limit_common = buy_limit * buy.px_mul
         sell_limit_common = sell_limit * sell.px_mul
         if <int128_t>sell_limit_common * keep <= <int128_t>buy_limit_common * (E8 + cold.buy_fee_e8[buy_leg] + carry_worst):
@@ -445,7 +451,8 @@ cdef int64_t exit_remainder_min(const core_t *core, const pair_cold_t *cold, con
 cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, intent_t *intent) noexcept nogil:  # hot
     """Fills legs and money of an exit of what the pair holds (leg 0 spot, leg 1 perp, reduce-only). Returns SKIP_NONE or why not.
 
-    Whole when the walk reaches the held size; a slice only where the pair allows it, and never so that what stays is too small to trade."""
+    Whole when the walk reaches the held size; a slice only where the pair allows it, and never so that what stays is too small
+    to trade."""
     cdef const pair_hot_t *pair = &core.pairs[pair_index]
     cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
     cdef int32_t rows[2]
@@ -512,8 +519,10 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
     fee_quote = 0 if fee_gross > 0 else cold.buy_fee_e8[buy_leg]
     if fee_gross > 0:
         own[buy_leg] = gross_of(own[buy_leg], lot[buy_leg], <uint32_t>fee_gross)
-    buy_limit = limit_with_slippage(&core.instruments[rows[buy_leg]], SIDE_BUY, buy.levels[walk.steps[walk.count - 1].buy].px, cold.slippage_ticks, cold.slippage_e8)
-    sell_limit = limit_with_slippage(&core.instruments[rows[sell_leg]], SIDE_SELL, sell.levels[walk.steps[walk.count - 1].sell].px, cold.slippage_ticks, cold.slippage_e8)
+    buy_limit = limit_with_slippage(&core.instruments[rows[buy_leg]], SIDE_BUY, buy.levels[walk.steps[walk.count - 1].buy].px,
+                                    cold.slippage_ticks, cold.slippage_e8)
+    sell_limit = limit_with_slippage(&core.instruments[rows[sell_leg]], SIDE_SELL, sell.levels[walk.steps[walk.count - 1].sell].px,
+                                     cold.slippage_ticks, cold.slippage_e8)
     fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own[buy_leg], buy_limit)
     fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own[sell_leg], sell_limit)
     intent.legs[1].flags = <unsigned char>LEG_REDUCE_ONLY
@@ -527,7 +536,8 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
     cost = cost_of(&buy, own[buy_leg] * buy.qty_mul, buy.count - 1)
     proceeds = cost_of(&sell, own[sell_leg] * sell.qty_mul, sell.count - 1)
     net = proceeds * keep - cost * (E8 + fee_quote)
-    worst = (<int128_t>sell_common * (own[sell_leg] * sell.qty_mul)) * keep - (<int128_t>buy_common * (own[buy_leg] * buy.qty_mul)) * (E8 + fee_quote)
+    worst = (<int128_t>sell_common * (own[sell_leg] * sell.qty_mul)) * keep
+    worst -= (<int128_t>buy_common * (own[buy_leg] * buy.qty_mul)) * (E8 + fee_quote)
     fill_money(cold, intent, net, worst, cost)
     intent.legs[buy_leg].expected_px_f64e8 = average_px_e8(cold, buy_leg, cost, own[buy_leg] * buy.qty_mul)
     intent.legs[sell_leg].expected_px_f64e8 = average_px_e8(cold, sell_leg, proceeds, own[sell_leg] * sell.qty_mul)

@@ -1,9 +1,11 @@
-"""The Python half of spot_futures: which instruments form pairs, what the configuration means in the core's terms, and the slow signals.
+"""The Python half of spot_futures: which instruments form pairs, what the configuration means in the core's terms, and the slow
+signals.
 
-The C half (cext/detect.pyx, cext/sizing.pyx) decides; this half publishes parameters between polls and never sees an order. Three signals
-are estimated once a second: the *normal basis* of a pair (median of the last minute: a dislocation of a second does not move it), the cost
-of crossing both books, and the funding that a position would collect within the horizon. An entry budgets its exit at the normal basis, so
-what it counts on is the part of today's basis that is not normal. A pair is switched on when it has been seen SAMPLES_MIN times."""
+The C half (cext/detect.pyx, cext/sizing.pyx) decides; this half publishes parameters between polls and never sees an order.
+Three signals are estimated once a second: the *normal basis* of a pair (median of the last minute: a dislocation of a second
+does not move it), the cost of crossing both books, and the funding that a position would collect within the horizon. An entry
+budgets its exit at the normal basis, so what it counts on is the part of today's basis that is not normal. A pair is switched
+on when it has been seen SAMPLES_MIN times."""
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields

@@ -360,5 +360,5 @@ def test_looking_gating_and_storing_allocate_nothing():
     world = make_world(4)
     fill_books(world, rng)
     records = ring(world, rng, 64)
-    _result, calls = alloc_count.count(core_loops.time_updates, world.core, records, world.now, 100_000, 1)
+    _result, calls = alloc_count.count(core_loops.time_updates, world.core, records, world.now, 100_000)
     assert calls < 20
