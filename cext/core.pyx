@@ -21,16 +21,31 @@ from cext.market_state cimport store_alive, store_book, store_feed_status, store
 from cext.money cimport int128_t, money_clip, notional_e8_ceil, rate_ceil
 
 cdef extern from *:
-    """ #include <stdlib.h> #include <sys/mman.h> #define HUGE_PAGE (2u << 20) #define CODE_NAME_(code, name, layer, stops)
-    [code] = #name, #define CODE_LAYER_(code, name, layer, stops) [code] = layer, #define CODE_STOPS_(code, name, layer, stops)
-    [code] = stops, #define SKIP_NAME_(code, name) [code] = #name, static const char *const gate_names[GATE_CODES_MAX] = {
-    GATE_CODES(CODE_NAME_) }; static const char *const gate_layers[GATE_CODES_MAX] = { GATE_CODES(CODE_LAYER_) }; static const
-    char *const gate_stops[GATE_CODES_MAX] = { GATE_CODES(CODE_STOPS_) }; static const char *const skip_names[SKIP_CODES_MAX] =
-    { SKIP_CODES(SKIP_NAME_) }; /* Zeroed, written through once (so no page fault later), on huge pages where the system grants
-    them: random access to a thousand books otherwise misses the TLB. */ static void *core_memory(size_t bytes) { void *p =
-    NULL; size_t align = bytes >= HUGE_PAGE / 8 ? HUGE_PAGE : 64; bytes = (bytes + align - 1) / align * align; if
-    (posix_memalign(&p, align, bytes)) return NULL; if (align == HUGE_PAGE) (void)madvise(p, bytes, MADV_HUGEPAGE); memset(p, 0,
-    bytes); return p; } """
+    """
+    #include <stdlib.h>
+    #include <sys/mman.h>
+    #define HUGE_PAGE (2u << 20)
+    #define CODE_NAME_(code, name, layer, stops) [code] = #name,
+    #define CODE_LAYER_(code, name, layer, stops) [code] = layer,
+    #define CODE_STOPS_(code, name, layer, stops) [code] = stops,
+    #define SKIP_NAME_(code, name) [code] = #name,
+    static const char *const gate_names[GATE_CODES_MAX] = { GATE_CODES(CODE_NAME_) };
+    static const char *const gate_layers[GATE_CODES_MAX] = { GATE_CODES(CODE_LAYER_) };
+    static const char *const gate_stops[GATE_CODES_MAX] = { GATE_CODES(CODE_STOPS_) };
+    static const char *const skip_names[SKIP_CODES_MAX] = { SKIP_CODES(SKIP_NAME_) };
+    /* Zeroed, written through once (so no page fault later), on huge pages where the system grants them: random access to a
+       thousand books otherwise misses the TLB. */
+    static void *core_memory(size_t bytes)
+    {
+        void *p = NULL;
+        size_t align = bytes >= HUGE_PAGE / 8 ? HUGE_PAGE : 64;
+        bytes = (bytes + align - 1) / align * align;
+        if (posix_memalign(&p, align, bytes)) return NULL;
+        if (align == HUGE_PAGE) (void)madvise(p, bytes, MADV_HUGEPAGE);
+        memset(p, 0, bytes);
+        return p;
+    }
+    """
     const char *const *gate_names
     const char *const *gate_layers
     const char *const *gate_stops

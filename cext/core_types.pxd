@@ -1,5 +1,5 @@
-"""Structs, codes and limits of the hot floor, as core.h defines them (meaning and units are said there). Kept apart from
-core.pxd so that detect, sizing and gate can use them without importing the module that uses them."""
+"""Structs, codes and limits of the hot floor, as core.h defines them (meaning and units are said there). Kept apart from core.pxd
+so that detect, sizing and gate can use them without importing the module that uses them."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cext.instrument cimport InstrumentArray, instrument_t

@@ -494,7 +494,8 @@ def test_every_code_is_tested_here_and_described_on_the_page():
     skips = re.findall(r"^\| (\d+) \| `(\w+)` \| [A-Z]", page.split("## Why not")[1], re.MULTILINE)
     assert [(int(code), name) for code, name in skips] == list(enumerate(SKIP_NAMES))
     own = Path(__file__).read_text()
-    assert [name for name in GATE_NAMES if f'"{name}"' not in own] == []
+    elsewhere = {"DRY_RUN"}  # the shell's own word for an order that has no transport; the gate never gives it
+    assert [name for name in GATE_NAMES if f'"{name}"' not in own and name not in elsewhere] == []
 
 
 def test_codes_are_module_attributes():
