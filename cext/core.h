@@ -232,6 +232,7 @@ typedef struct {
     /* held, own scales; spot is net of fees taken in base */
     int64_t held_spot_qty;
     int64_t held_perp_qty;
+    int64_t residual_e8;       /* base units * 1e8 left over by finished trades (dust): the next entry's spot leg is sized to absorb it */
     int64_t opened_mono_ns;
     int64_t opened_wall_ns;
     uint64_t trade_id;

@@ -855,6 +855,10 @@ cdef class Core:
             cold.held_perp_qty = 0
             self._fill_ratios(pair_index)
 
+    def set_residual(self, int pair_index, int64_t residual_e8):
+        """What finished trades left over of the pair's underlying, base units * 1e8: the next entry absorbs it."""
+        self.c.pairs_cold[self._pair(pair_index)].residual_e8 = residual_e8
+
     def rearm(self, int pair_index, int64_t after_mono_ns):
         cdef core_t *c = self.c
         cdef pair_hot_t *pair = &c.pairs[self._pair(pair_index)]

@@ -200,6 +200,7 @@ cdef extern from "core.h" nogil:
         int32_t qty_scale
         int64_t held_spot_qty
         int64_t held_perp_qty
+        int64_t residual_e8
         int64_t opened_mono_ns
         int64_t opened_wall_ns
         uint64_t trade_id

@@ -54,6 +54,15 @@ cdef int64_t gross_of(int64_t net_qty, int64_t lot_qty, uint32_t fee_e8) noexcep
     return (gross + lot_qty - 1) // lot_qty * lot_qty
 
 
+cdef int64_t gross_absorbing(int64_t net_qty, int64_t lot_qty, int64_t base_mul, uint32_t fee_e8, int64_t residual_e8) noexcept nogil:  # hot
+    """Smallest multiple of the lot that, less its fee and together with what is left over from before, makes at least net_qty.
+    Counted in 1e-8 of the base, as the venue charges fees: so remainders never add up to a lot. At least one lot."""
+    cdef int128_t needed = <int128_t>net_qty * base_mul - residual_e8
+    cdef int128_t lot_e8 = <int128_t>lot_qty * base_mul
+    cdef int64_t lots = <int64_t>((needed * E8 + lot_e8 * (E8 - fee_e8) - 1) // (lot_e8 * (E8 - fee_e8)))
+    return (lots if lots > 0 else 1) * lot_qty
+
+
 cdef int64_t limit_with_slippage(const instrument_t *instrument, uint32_t side, int64_t px, int64_t ticks,
                                  int64_t slip_e8) noexcept nogil:  # hot
     """Limit price for a walk that ended at px: on tick, ticks and slip_e8 beyond it. Below one tick it is 0, which no gate
@@ -397,8 +406,8 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
 
     own_sell = qty // sell.qty_mul
     own_buy = qty // buy.qty_mul
-    if fee_gross > 0:
-        own_buy = gross_of(own_buy, buy_instrument.lot_qty, <uint32_t>fee_gross)
+    if buy_leg == 0:
+        own_buy = gross_absorbing(own_buy, buy_instrument.lot_qty, core.rows[rows[0]].base_mul, <uint32_t>fee_gross, cold.residual_e8)
     gross = own_buy * buy.qty_mul
     fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own_buy, buy_limit)
     fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own_sell, sell_limit)

@@ -12,7 +12,7 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from engine.events import ErrorClass, Intent, OrderEvent, Purpose, Sent, SentOutcome, Source
@@ -479,12 +479,21 @@ class TradeManager:
         if not trade.is_hedged or trade.is_undersized or any(other is not trade and not other.is_final and other.positions().keys() & set(rows)
                                                              for other in self.trades.values()):
             return False
-        if abs(trade.residual() + sum((self.dust.units(row) for row in rows), ZERO)) < trade.dust_limit:
+        total = trade.residual() + sum((self.dust.units(row) for row in rows), ZERO)
+        if abs(total) < trade.dust_limit or not self._is_any_orderable(trade.instruments, total):
             return False
         trade.has_taken_dust = False
         self._take_dust(trade)
         self._begin_episode(trade)
         return True
+
+    def _is_any_orderable(self, instruments: list[Instrument], units: Decimal) -> bool:
+        """Whether some leg's filters let an order for so much in, at its price now."""
+        for instrument in instruments:
+            prices = best_prices(self.core, instrument.row)
+            if prices is not None and instrument.is_orderable(prices[0], instrument.floor_qty(units), False):
+                return True
+        return False
 
     def _begin_episode(self, trade: Trade) -> None:
         """A recovery that no intent of the present phase led to: the excess is given back, under a cap of its own."""
@@ -499,6 +508,7 @@ class TradeManager:
         self.dust.put(instrument.row, units, value)
         self._journal(JournalType.DUST, trade, {"instrument": instrument.name, "units": text(units), "value": text(value),
                                                 "total": text(self.dust.units(instrument.row))})
+        self._tell_residual(instrument.row)
 
     def _take_dust(self, trade: Trade) -> None:
         """Remainders on the trade's instruments go with it: they net, and are sold once they make a lot."""
@@ -511,6 +521,14 @@ class TradeManager:
                 trade.take_remainder(instrument.row, held.units, held.value)
                 self._journal(JournalType.DUST, trade, {"instrument": instrument.name, "units": text(-held.units),
                                                         "value": text(-held.value), "total": "0"})
+                self._tell_residual(instrument.row)
+
+    def _tell_residual(self, row: int) -> None:
+        """The core sizes the next entry so that it absorbs what is left over; remainders never add up to a lot."""
+        for index, pair in enumerate(self.core.pairs()):
+            if row in pair:
+                units = sum((self.dust.units(one) for one in pair), ZERO) / self.instruments[pair[0]].multiplier
+                self.core.set_residual(index, int(units.scaleb(8).to_integral_value(rounding=ROUND_FLOOR)))
 
     # ================================================================ facts
 

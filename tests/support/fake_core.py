@@ -45,6 +45,7 @@ class FakeCore:
     positions: dict[int, int] = field(default_factory=dict)
     sessions: dict[tuple[int, int], bool] = field(default_factory=dict)
     pnl_e8: list[int] = field(default_factory=list)
+    residuals: dict[int, int] = field(default_factory=dict)
     exit_requested: bool = False
     refuse_with: int = 0        # next submits are refused with this gate code
     sequence: int = 0
@@ -100,8 +101,12 @@ class FakeCore:
                        opened_wall_ns: int = 0) -> None:
         self.pair_states[pair_index] = (state, spot_qty, perp_qty)
 
+    def set_residual(self, pair_index: int, residual_e8: int) -> None:
+        self.residuals[pair_index] = residual_e8
+
     def rearm(self, pair_index: int, after_mono_ns: int) -> None:
         self.rearmed.append(pair_index)
+        self.residuals: dict[int, int] = {}
 
     def request_exit(self, pair_index: int | None) -> None:
         self.exit_requested = True
