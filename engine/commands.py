@@ -102,8 +102,10 @@ class Commands:
         return "paused: no new entries"
 
     def resume(self, args: dict[str, Any]) -> str:
-        self._ready().core.unlock()
-        return "resumed"
+        shell = self._ready()
+        shell.core.unlock()
+        shell.core.clear_losses()
+        return "resumed; loss layers start anew"
 
     def lock(self, args: dict[str, Any]) -> str:
         return self._lock(args["name"], time.monotonic_ns() + int(float(args["for_s"]) * 1e9) if args.get("for_s") else FOR_EVER_NS)

@@ -3,7 +3,7 @@
 Drains every feed's ring into the core's private market state, evaluates each touched instrument once, and carries a decision out in the same
 turn: journal the intent, encode both legs, re-read the kill words, send A, send B. Python objects appear only after a decision, when the
 bytes have left. Order of things and who may stop it: docs/order-flow.md."""
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cext.client_id cimport client_id_encode
@@ -58,6 +58,8 @@ cdef int poll_rings(poll_t *p, int64_t *read_mono_ns) noexcept nogil:  # hot
             event.row = <int32_t>p.record.instrument_id
             event.connection = core_connection_key(<uint32_t>feed, p.record.connection_id)
             core_step(p.core, &event, now, now, NULL, 0)
+            if p.record.batch_mono_ns < p.batch_min_ns:
+                p.batch_min_ns = p.record.batch_mono_ns
             taken += 1
             read_mono_ns[0] = now
     p.records += <uint64_t>taken
@@ -91,6 +93,7 @@ cdef class Poller:
 
     def __cinit__(self):
         memset(&self.p, 0, sizeof(poll_t))
+        self.p.batch_min_ns = INT64_MAX
 
     def __init__(self, Core core, JournalWriter journal, HistPage hist, StatePage state, *, int64_t spin_ns, int records_max,
                  on_sent, on_refused, on_feed):
@@ -197,6 +200,7 @@ cdef class Poller:
             if taken:
                 total += taken
                 self._evaluate(read_at)
+                self.p.batch_min_ns = INT64_MAX
             if self.p.lapped | self.p.stale:
                 self._look_after_feeds(now)
             now = mono_ns()
@@ -337,7 +341,8 @@ cdef class Poller:
         for leg in range(legs):
             hist_record(self.h_send, sent[leg].send_end_mono_ns - sent[leg].send_start_mono_ns)
             journal_append(self.p.journal, JR_SENT, &sent[leg], sizeof(sent_t), now, now + self._wall_minus_mono_ns, intent.trade_id)
-        if intent.kind == INTENT_SIMULTANEOUS and intent.batch_mono_ns > 0 and (intent.purpose == PURPOSE_ENTRY or intent.purpose == PURPOSE_EXIT):
+        # Decisions that funding, a horizon or a person brought about have no tick to count from.
+        if intent.kind == INTENT_SIMULTANEOUS and intent.batch_mono_ns >= self.p.batch_min_ns and (intent.purpose == PURPOSE_ENTRY or intent.purpose == PURPOSE_EXIT):
             hist_record(self.h_total, now - intent.batch_mono_ns)
             hist_record(self.h_own, now - intent.batch_mono_ns - send_ns)
         self.intents += 1

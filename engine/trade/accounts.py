@@ -34,15 +34,6 @@ class Accounts:
             for asset, amount in assets.items():
                 self._ledger.open(account, asset, Decimal(amount))
                 self._set_balance(venue, market, asset, Decimal(amount))
-            for instrument in self._instruments:  # what a venue does not list is zero, and known to be
-                for asset in self._assets_of(instrument) if instrument.account == account else ():
-                    if not self._ledger.is_open(account, asset):
-                        self._ledger.open(account, asset, Decimal(0))
-                        self._set_balance(venue, market, asset, Decimal(0))
-
-    @staticmethod
-    def _assets_of(instrument: Instrument) -> tuple[str, ...]:
-        return (instrument.base, instrument.quote) if instrument.is_spot else (instrument.settle,)
 
     def tell_core(self, instrument: Instrument, position_units: Decimal, unexplained: Callable[[str, str], Decimal]) -> None:
         """After each execution: the core's position of the row (whole steps, toward zero) and its copy of the balances that moved (rounded down).

@@ -142,6 +142,10 @@ def parse_exchange_info(
     return rows, problems
 
 
+SPOT_SPARE_DIGITS = 2
+SPARE_FROM_DIGITS = 3
+
+
 def _parse_symbol(market: str, symbol: dict[str, Any], fees: Fees) -> InstrumentRow | None:
     if market == "linear" and symbol.get("contractType") != "PERPETUAL":
         return None
@@ -185,12 +189,22 @@ def _parse_symbol(market: str, symbol: dict[str, Any], fees: Fees) -> Instrument
         taker_fee=Decimal(str(taker)) / bps,
         status=symbol["status"],
     )
+    if market == "spot":
+        row = _with_spare_digits(row, int(symbol.get("baseAssetPrecision", 8)))
     if row.max_px > 0 and row.max_qty > 0 and row.max_qty > (limit := largest_max_qty(row)):
         # Cheap coins allow orders whose notional does not fit 62 bits: ours are far smaller, so the cap costs nothing.
         row = replace(row, max_qty=limit.normalize())
         if limit < 1000 * row.min_qty or limit <= 0:
             raise InstrumentError(f"scales {px_scale} and {qty_scale} leave no room for a useful order size")
     return row
+
+
+def _with_spare_digits(row: InstrumentRow, precision: int) -> InstrumentRow:
+    """Resting sizes may be finer than the step of new orders (25.426189 BTC was recorded where the step is 0.00001), and a book must hold
+    them exactly. Cheap coins trade in whole units and need their 62 bits for large sizes: they get no spare digit."""
+    wider = replace(row, qty_scale=min(row.qty_scale + SPOT_SPARE_DIGITS, max(precision, row.qty_scale), 8))
+    is_roomy = row.max_px <= 0 or row.max_qty <= largest_max_qty(wider)
+    return wider if row.qty_scale >= SPARE_FROM_DIGITS or is_roomy else row
 
 
 def _on_grid(value: Decimal, step: Decimal, *, up: bool) -> Decimal:

@@ -36,7 +36,7 @@ def test_scales_come_from_tick_and_step_not_from_precision():
     assert (spot.name, spot.px_scale, spot.qty_scale, spot.min_notional, spot.taker_fee) == (
         "binance:BTC/USDT",
         2,
-        5,
+        7,  # two digits finer than the step: resting sizes may be
         5,
         Decimal("0.001"),
     )
