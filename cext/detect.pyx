@@ -7,8 +7,11 @@ own."""
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from cext.gate cimport pass_gate
+from cext.gate cimport pass_gate, would_pass
 from cext.sizing cimport size_entry, size_exit
+
+cdef enum:
+    REHEARSAL_GAIN_E8 = 5000000  # 5 %: more than any spread costs
 
 cdef extern from "client_id.h" nogil:
     void client_id_encode(unsigned char *out, uint32_t instance, uint64_t intent_id, uint32_t leg) noexcept
@@ -123,6 +126,29 @@ cdef uint32_t gate_timed(core_t *core, intent_slot_t *slot, int64_t now_mono_ns,
     reason = pass_gate(core, slot, now_mono_ns, now_wall_ns)
     core.gate_ns += core.stage_clock() - start_ns
     return reason
+
+
+cdef uint32_t rehearse_decision(core_t *core, uint32_t pair_index, intent_slot_t *scratch, int64_t now_mono_ns,
+                                int64_t now_wall_ns) noexcept nogil:  # hot
+    """Goes the way of an entry decision without taking one: sizes the pair as if any price paid, and asks the gate without counting or
+    reserving. Keeps code, books and limits in the caches between decisions that are seconds apart. Returns what the gate said, or
+    GATE_NO_EDGE when sizing made nothing. `scratch` is the caller's; it is not part of the pool and gets no id."""
+    cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
+    cdef int64_t entry = cold.entry_net_e8, exit_forward = cold.exit_cost_e8[0], exit_reverse = cold.exit_cost_e8[1]
+    cdef uint64_t depth_end = cold.depth_end
+    cdef uint32_t reason
+    start_intent(core, scratch, PURPOSE_ENTRY, pair_index, cold.ttl_ns, now_mono_ns, now_wall_ns)
+    scratch.intent.kind = INTENT_SIMULTANEOUS
+    scratch.intent.batch_mono_ns = now_mono_ns
+    cold.entry_net_e8 = 0
+    cold.exit_cost_e8[0] = -REHEARSAL_GAIN_E8
+    cold.exit_cost_e8[1] = -REHEARSAL_GAIN_E8
+    reason = size_entry(core, pair_index, DIRECTION_FORWARD, &scratch.intent)
+    cold.entry_net_e8 = entry
+    cold.exit_cost_e8[0] = exit_forward
+    cold.exit_cost_e8[1] = exit_reverse
+    cold.depth_end = depth_end
+    return would_pass(core, &scratch.intent, now_mono_ns, now_wall_ns) if reason == SKIP_NONE else GATE_NO_EDGE
 
 
 cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t exit_cause, bint is_forced, int64_t now_mono_ns,

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cext.core_types cimport *
 from cext.layout cimport *
 
+cdef uint32_t would_pass(core_t *core, const intent_t *intent, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil
 cdef uint32_t pass_gate(core_t *core, intent_slot_t *slot, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil
 cdef void release_leg(core_t *core, intent_slot_t *slot, uint32_t leg_index) noexcept nogil
 cdef void note_outcome(core_t *core, bint is_ok, int64_t now_mono_ns) noexcept nogil

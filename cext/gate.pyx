@@ -509,6 +509,12 @@ cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, in
     return GATE_DRY_RUN if core.is_dry_run else GATE_OK
 
 
+cdef uint32_t would_pass(core_t *core, const intent_t *intent, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
+    """What the layers say of an intent, without counting or reserving. Only while the breaker is closed: an open one changes by being asked."""
+    cdef check_t check
+    return check_all(core, intent, &check, now_mono_ns, now_wall_ns) if core.breaker.state == BREAKER_CLOSED else GATE_BREAKER_OPEN
+
+
 cdef uint32_t pass_gate(core_t *core, intent_slot_t *slot, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
     """Asks every layer about slot.intent and, if all agree, reserves. Returns GATE_OK or the refusal, which is counted.
     The legs' instrument ids are rows of this core, leg_count is 1..LEGS_MAX (checked by who builds the intent)."""

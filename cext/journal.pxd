@@ -28,6 +28,10 @@ cdef uint64_t journal_append(journal_t *j, uint32_t type, const void *payload, u
                              uint64_t correlation) noexcept nogil  # hot
 
 
+# Keeps the append's code and the next record's lines at hand, between records that are far apart; writes nothing.
+cdef uint32_t journal_rehearse(journal_t *j, const void *payload, uint32_t payload_bytes) noexcept nogil  # hot
+
+
 cdef class JournalWriter:
     """`&writer.j` is what hot code appends through. tend() must be called every few ms from the calm side: it prepares the spare segment
     on a thread of its own and drops full ones."""

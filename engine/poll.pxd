@@ -2,7 +2,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from cext.core cimport Core
-from cext.core_types cimport FEEDS_MAX, SESSIONS_MAX, command_t, core_event_t, core_t
+from cext.core_types cimport FEEDS_MAX, SESSIONS_MAX, command_t, core_event_t, core_t, intent_slot_t
 from cext.hist cimport HistPage
 from cext.journal cimport JournalWriter, journal_t
 from cext.layout cimport CONNECTIONS_MAX, LEGS_MAX, book_record_t, histogram_t, intent_t, state_page_t
@@ -56,11 +56,16 @@ cdef class Poller:
     cdef histogram_t *h_total
     cdef histogram_t *h_own
     cdef int64_t _wall_minus_mono_ns
+    cdef intent_slot_t _scratch     # rehearsals only
+    cdef uint32_t _rehearsal_pair
+    cdef public bint is_rehearsing
+    cdef readonly uint64_t rehearsals_passed
     cdef readonly uint64_t turns
     cdef readonly uint64_t intents
     cdef readonly uint64_t orders
     cdef readonly uint64_t abandoned
     cdef readonly uint64_t journal_full
+    cdef int _rehearse(self, int64_t now_mono_ns) except -1
     cdef int _evaluate(self, int64_t now_mono_ns) except -1
     cdef int _carry_out(self, int count) except -1
     cdef int _send_intent(self, intent_t *intent) except -1

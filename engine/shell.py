@@ -241,6 +241,7 @@ class Shell:
     def _start_polling(self) -> None:
         loop = asyncio.get_running_loop()
         self._is_polling = True
+        self.poller.is_rehearsing = self.is_spinning
         if self.is_spinning:
             loop.call_soon(self._spin)
         else:
