@@ -1,11 +1,11 @@
-"""Paper mode's bridge: what the feeds publish of the real venue goes to the simulated one, so that orders fill against the live books.
+"""Paper mode's bridge: what the feeds publish of the real venue goes to the simulated one; orders fill against the live books.
 
     python -m engine.paper_bridge --run-dir D
 
-Reads the feeds' rings and boards like any other reader, writes JSON lines to D/simex_books.sock (docs/simex.md, "Pushed books"). Only the newest
-book of an instrument is pushed; a book that is not VALID is pushed empty, because nothing can be known to fill there. Marks and funding follow
-once a second. How far the simulated books lie behind the feed's is the histogram "bridge". Knows no keys, sends no orders, has no internet socket;
-ends with 1 when the simulated venue goes away, and the supervisor starts it again."""
+Reads the feeds' rings and boards like any other reader, writes JSON lines to D/simex_books.sock (docs/simex.md, "Pushed books"). Only
+the newest book of an instrument is pushed; a book that is not VALID is pushed empty, because nothing can be known to fill there. Marks
+and funding follow once a second. How far the simulated books lie behind the feed's is the histogram "bridge". Knows no keys, sends no
+orders, has no internet socket; ends with 1 when the simulated venue goes away."""
 import contextlib
 import json
 import logging
@@ -144,7 +144,8 @@ class Bridge:
         except (InstrumentError, OSError, ValueError, KeyError) as error:
             raise BridgeFailed(f"{run_dir}: {error}: the feed and the simulated venue have to run before the bridge") from None
         if not path:
-            raise BridgeFailed(f"{run_dir / 'simex.json'}: the simulated venue takes no books from outside (its market is not external)")
+            raise BridgeFailed(f"{run_dir / 'simex.json'}: the simulated venue takes no books from outside "
+                               "(its market is not external)")
         self.sources = [FeedSource(run_dir.name, venue, [row for row in table.rows if row.venue == venue])
                         for venue in dict.fromkeys(row.venue for row in table.rows)]
         self.pushed = 0
@@ -207,7 +208,8 @@ class Bridge:
 
 
 @click.command()
-@click.option("--run-dir", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False), required=True, help="directory of the run")
+@click.option("--run-dir", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False), required=True,
+              help="directory of the run")
 def main(run_dir: pathlib.Path) -> None:
     """Push the feeds' books to the simulated venue until SIGTERM."""
     run_dir = run_dir.resolve()

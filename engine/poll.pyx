@@ -251,6 +251,9 @@ cdef class Poller:
             command = &self.commands[index]
             if command.kind == CMD_REFUSED:
                 now = mono_ns()
+                if command.reason == GATE_DRY_RUN:  # what would have been sent, then that it was not
+                    journal_append(self.p.journal, JR_INTENT, command.intent, sizeof(intent_t), now, now + self._wall_minus_mono_ns,
+                                   command.intent.trade_id)
                 memset(&refusal, 0, sizeof(refusal))
                 refusal.intent_id = command.intent.intent_id
                 refusal.reason = command.reason

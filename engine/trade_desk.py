@@ -4,10 +4,11 @@ Python, after the bytes have left; nothing here decides."""
 import logging
 import time
 from collections import deque
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cext.core import GATE_NAMES, SKIP_NAMES
-from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, PositionUpdate, SentOutcome, Source
+from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, PositionUpdate, SentOutcome, Side, Source
 from engine.trade.manager import TradeManager
 from engine.trade.policy import make_policy
 
@@ -49,6 +50,9 @@ class TradeDesk:
     def on_refused(self, kind: int, reason: int, intent: Intent | None) -> None:
         """A decision that the gate refused, or an edge that could not be used: kept for "why not"."""
         name = GATE_NAMES[reason] if kind == CMD_REFUSED else SKIP_NAMES[reason]
+        if name == "DRY_RUN" and intent is not None:
+            log.info("would send %s: %s, expected net %.4f", self.pair_name(intent.pair_index), self._legs_text(intent), intent.expected_net_e8 / 1e8,
+                     extra={"correlation_id": intent.trade_id})
         self._remember(intent, "refused" if kind == CMD_REFUSED else "skipped", name)
 
     def on_order_event(self, event: OrderEvent, now_mono_ns: int) -> None:
@@ -65,6 +69,11 @@ class TradeDesk:
         """What the venue says of balances and positions. Funding and transfers change the ledger; the rest only confirms what fills said."""
         if isinstance(fact, BalanceUpdate) and fact.reason == "FUNDING_FEE" and fact.delta is not None:
             self.manager.on_funding_income(fact.venue, fact.market, fact.asset, fact.delta, None, time.monotonic_ns())
+
+    def _legs_text(self, intent: Intent) -> str:
+        rows = self._shell.table.rows
+        return ", ".join(f"{Side(leg.side).name} {Decimal(leg.qty).scaleb(-rows[leg.instrument_id].qty_scale)} {rows[leg.instrument_id].name} at "
+                         f"{Decimal(leg.limit_px).scaleb(-rows[leg.instrument_id].px_scale)}" for leg in intent.legs)
 
     def _remember(self, intent: Intent | None, what: str, why: str) -> None:
         if intent is None:

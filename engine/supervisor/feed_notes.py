@@ -1,5 +1,5 @@
-"""What the feeds say of their venues (D/feed-<venue>.json), told to a person: once when a venue cannot be reached, again ever more rarely while it
-cannot, once when it is back."""
+"""What the feeds say of their venues (D/feed-<venue>.json), told to a person: once when a venue cannot be reached, again ever
+more rarely while it cannot, once when it is back."""
 import json
 import pathlib
 import time
@@ -50,7 +50,7 @@ class FeedNotes:
                 self._say(f"{venue} is reached again")
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """By venue: the last state seen while running, and where it was out of reach why and how often it was tried; for report.json."""
+        """By venue: the last state seen while running; out of reach: why, and how often it was tried. For report.json."""
         made = {}
         for venue in self._venues:
             fact = self.facts.get(venue, {})

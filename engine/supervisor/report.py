@@ -1,4 +1,4 @@
-"""report.json at the end of a run: the engine's own, completed with what only the supervisor knows; whole even when no engine ever ran."""
+"""report.json at the end of a run: the engine's own, completed with what only the supervisor knows; whole even without an engine."""
 import json
 import pathlib
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 from engine.report import compose_report, write_report
 
 NOTHING_TRADED: dict[str, Any] = {
-    "trades": {}, "orders": 0, "fills": 0, "rejects": {}, "alerts": {}, "open_pairs": [], "unhedged": {}, "dust": {}, "naked_ms": {},
-    "pnl": {"usd": "0", "assets": {}, "split": {"basis": "0", "fees": "0", "funding": "0", "conversion": "0", "rounding": "0"}}, "balances": {}, "positions": {}}
+    "trades": {}, "orders": 0, "fills": 0, "rejects": {}, "alerts": {}, "open_pairs": [], "unhedged": {}, "dust": {},
+    "naked_ms": {}, "balances": {}, "positions": {},
+    "pnl": {"usd": "0", "assets": {}, "split": {"basis": "0", "fees": "0", "funding": "0", "conversion": "0", "rounding": "0"}}}
 
 
-def complete_report(run_dir: pathlib.Path, facts: dict[str, str], *, venues: dict[str, dict[str, Any]], ledger_check: dict[str, Any] | None,
-                    failure: str | None) -> dict[str, Any]:
-    """`facts`: run_id, mode, commit, config_hash. Without a report of the engine, "engine" says that it left none: then nothing is known of trades."""
+def complete_report(run_dir: pathlib.Path, facts: dict[str, str], *, venues: dict[str, dict[str, Any]],
+                    ledger_check: dict[str, Any] | None, failure: str | None) -> dict[str, Any]:
+    """`facts`: run_id, mode, commit, config_hash. Without a report of the engine, "engine" says that it left none:
+    then nothing is known of trades."""
     try:
         report: dict[str, Any] = json.loads((run_dir / "report.json").read_bytes())
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
 """One run from start to summary: starting, watching, showing and stopping.
 
 Order of starting: steps.py. Stop: engine first (it finishes or unwinds what is in flight and closes what the
-configuration says), while the venues it needs are still there; then flusher, bridge, feed, venues. The PnL of the engine's report is compared
-with the simulated venues' own ledger before those stop."""
+configuration says), while the venues it needs are still there; then flusher, bridge, feed, venues. The PnL of the engine's
+report is compared with the simulated venues' own ledger before those stop."""
 import asyncio
 import os
 import pathlib
@@ -57,8 +57,8 @@ class Run:
                             f"({error.strerror}: {error.filename}); give a directory that you may write to") from None
         longest = self.run_dir.resolve() / "simex_books.sock"
         if len(os.fsencode(longest)) > SOCKET_PATH_MAX:
-            raise RunFailed(f"{config_path}: run.var_dir: {longest} is longer than {SOCKET_PATH_MAX} bytes, which the kernel allows for sockets; "
-                            "give a shorter directory")
+            raise RunFailed(f"{config_path}: run.var_dir: {longest} is longer than {SOCKET_PATH_MAX} bytes, which the kernel "
+                            "allows for sockets; give a shorter directory")
         self.children: list[Child] = []
         self.notes = FeedNotes(self.run_dir, list(config.venues), self._say)
         self._ledger_check: dict[str, Any] | None = None
@@ -82,8 +82,8 @@ class Run:
             failure = asyncio.run(self._watch())
         finally:
             self._stop_all()
-        report = complete_report(self.run_dir, {"run_id": self.run_id, "mode": self.config.mode, "commit": commit(), "config_hash": config_hash(self.config)},
-                                 venues=self.notes.summary(), ledger_check=self._ledger_check, failure=failure)
+        facts = {"run_id": self.run_id, "mode": self.config.mode, "commit": commit(), "config_hash": config_hash(self.config)}
+        report = complete_report(self.run_dir, facts, venues=self.notes.summary(), ledger_check=self._ledger_check, failure=failure)
         print_summary(self.console, report, self.run_dir)
         if failure:
             print(f"lockstep: {failure}", file=sys.stderr)
@@ -108,8 +108,8 @@ class Run:
 
     def _child(self, name: str, module: list[str], *, restart: bool = False, stop_timeout_s: float = 10.0) -> None:
         cpus = self._engine_cpus if name == "engine" else self._other_cpus
-        child = Child(name, [sys.executable, "-m", *module, "--run-dir", str(self.run_dir)], self.run_dir / "logs" / f"{name}.out",
-                      cpus, restart, stop_timeout_s)
+        argv = [sys.executable, "-m", *module, "--run-dir", str(self.run_dir)]
+        child = Child(name, argv, self.run_dir / "logs" / f"{name}.out", cpus, restart, stop_timeout_s)
         self.children.append(child)
         child.start()
 
@@ -132,8 +132,8 @@ class Run:
     # ---------------------------------------------------------------- watching
 
     async def _watch(self) -> str | None:
-        """Start step by step, then watch, until Ctrl-C, the end of the duration or a failure; returns the failure. The duration counts from
-        the moment that all runs, or that we wait for a venue."""
+        """Start step by step, then watch, until Ctrl-C, the end of the duration or a failure; returns the failure. The
+        duration counts from the moment that all runs, or that we wait for a venue."""
         watch, steps = Watch(self.children, self._say), Steps(make_steps(self.config, self.run_dir, self._start))
         live = None if self.plain else Live(console=self.console, screen=True, auto_refresh=False)
         observer = Observer(self.run_dir, "supervisor")
@@ -174,7 +174,8 @@ class Run:
         if not steps.is_done:
             what = steps.current.what if steps.current is not None else "the start"
             alarms = [{"at": time.strftime("%H:%M:%S"), "text": sentence} for sentence in self.notes.sentences.values()]
-            self._status = {**self._status, "phase": f"waiting for {what}", "uptime_s": time.monotonic() - self._started_s, "alarms": alarms}
+            self._status = {**self._status, "phase": f"waiting for {what}", "uptime_s": time.monotonic() - self._started_s,
+                            "alarms": alarms}
             return
         try:
             self._status = await observer.status()

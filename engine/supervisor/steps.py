@@ -1,7 +1,7 @@
 """The order of starting, as data: which processes, what has to be true before the next ones, how long that may take.
 
-Pure waiting is a step's own: the watch loop calls `advance` a few times a second, so that Ctrl-C, the duration, restarts and the screen work while
-a venue is out of reach. A step that waits for the outside world has no time limit; one that waits for a process of ours has."""
+Pure waiting is a step's own: the watch loop calls `advance` a few times a second, so that Ctrl-C, the duration, restarts and the
+screen work while a venue is out of reach. A step that waits for the outside world has no time limit; one that waits for a process of ours has."""
 import pathlib
 import time
 from collections.abc import Callable
@@ -62,8 +62,8 @@ class Steps:
 def make_steps(config: Config, run_dir: pathlib.Path, start: Callable[[str], None]) -> list[Step]:
     """`start(name)` starts the process of that name: simex, feeds, bridge, engine, flusher.
 
-    sim: the simulated venues are what the feeds read, so they come first. Elsewhere the feeds read the real venue, and everything else
-    waits until it has answered: without instruments there is nothing to simulate or to trade."""
+    sim: the simulated venues are what the feeds read, so they come first. Elsewhere the feeds read the real venue, and
+    everything else waits until it has answered: without instruments there is nothing to simulate or to trade."""
     def start_engine() -> None:
         start("engine")
         start("flusher")

@@ -1,5 +1,5 @@
-"""Mode paper, without network: a simulated exchange plays the real venue (its public addresses only), the paper system reads it and fills its
-orders on a simulated venue of its own, against the books that the bridge carries over."""
+"""Mode paper, without network: a simulated exchange plays the real venue (its public addresses only), the paper system reads it
+and fills its orders on a simulated venue of its own, against the books that the bridge carries over."""
 import json
 import signal
 import time
@@ -42,7 +42,8 @@ def test_paper_trades_on_live_books_with_simulated_fills_and_equal_ledgers(home,
         run.assert_nothing_left()
     outside = real_venue.command("ledger")
     outside = outside.get("result", outside)
-    assert outside["totals"]["binance:spot"]["USDT"] == outside["totals"]["binance:linear"]["USDT"], "nobody traded on the real venue"
+    totals = outside["totals"]
+    assert totals["binance:spot"]["USDT"] == totals["binance:linear"]["USDT"], "nobody traded on the real venue"
     assert not any(outside["positions_by_account"].values())
 
 
@@ -60,7 +61,8 @@ def test_simulated_venue_of_paper_has_the_real_instruments_and_books(home, real_
             return ours["bids"] == theirs["bids"][:16] and ours["asks"] == theirs["asks"][:16]
         wait_until(is_same, 10, "books of both venues equal, as far as the records reach")
         section = json.loads((run.run_dir / "simex-config.json").read_bytes())
-        assert section["market"] == "external" and section["linear_fees"] == ["0.0002", "0.0005"] and section["spot_fees"] == ["0.001", "0.001"]
+        assert section["market"] == "external"
+        assert section["linear_fees"] == ["0.0002", "0.0005"] and section["spot_fees"] == ["0.001", "0.001"]
 
 
 def test_unreachable_venue_is_said_once_and_the_run_ends_in_order(home):

@@ -4,7 +4,8 @@
         run.wait_trading()
         run.stop(signal.SIGTERM)
 
-`home` (fixture of that name: a short path) holds the configuration and var/. Leaving the block stops whatever still runs and checks nothing; `assert_nothing_left` does."""
+`home` (fixture of that name: a short path) holds the configuration and var/. Leaving the block stops whatever still runs and checks
+nothing; `assert_nothing_left` does."""
 import json
 import os
 import pathlib
@@ -75,7 +76,8 @@ class Supervised:
         if duration_s is not None:
             argv += ["--duration", str(duration_s)]
         with self.output.open("ab") as file:
-            self.process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+            self.process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                            start_new_session=True)
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +127,8 @@ class Supervised:
 
     def child(self, name: str) -> int:
         """Process id of a child: the words that tell it from the others are in its command line."""
-        module = {"simex": "tools.simex", "feed": "feeds", "engine": "engine", "flusher": "engine.flusher", "bridge": "engine.paper_bridge"}[name]
+        module = {"simex": "tools.simex", "feed": "feeds", "engine": "engine", "flusher": "engine.flusher",
+                  "bridge": "engine.paper_bridge"}[name]
 
         def find() -> int | None:
             for pid in processes_of(self.run_dir):
