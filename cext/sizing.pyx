@@ -354,7 +354,18 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
         lower(&qty_max, base_cap(core, cold, rows[0]), &reason, SKIP_INVENTORY)
     if qty_max < lot:
         return reason
-    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] + carry + cold.entry_net_e8, qty_max, &walk)
+    cap_buy = entry_cap(core, cold, rows[buy_leg], &why_buy)
+    lower(&cap_buy, balance_cap(core, rows[buy_leg], SIDE_BUY), &why_buy, SKIP_BALANCE if buy_leg == 0 else SKIP_MARGIN)
+    cap_sell = entry_cap(core, cold, rows[sell_leg], &why_sell)
+    lower(&cap_sell, balance_cap(core, rows[sell_leg], SIDE_SELL), &why_sell, SKIP_MARGIN)
+    sell_best_common = sell.levels[0].px * sell.px_mul
+    # What the caps do not allow at the best prices they allow nowhere: the walk need not go there (a shifted book pays on all its levels).
+    bound = at_price(cold, cap_buy, buy.levels[0].px * buy.px_mul, qty_max)
+    other = at_price(cold, cap_sell, sell_best_common, qty_max)
+    bound = (bound if bound < other else other) + lot - 1
+    bound -= bound % lot
+    walk_both(&buy, &sell, keep, E8 + cold.buy_fee_e8[buy_leg] + carry + cold.entry_net_e8,
+              qty_max if bound > qty_max or bound <= 0 else bound, &walk)
     if walk.is_depth_end:
         cold.depth_end += 1
         reason = SKIP_DEPTH_END
@@ -362,11 +373,6 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
         return SKIP_DEPTH_END if walk.is_depth_end else SKIP_NET
 
     # The deepest step whose limits still net something in the worst case, and whose size the caps allow at those limits.
-    cap_buy = entry_cap(core, cold, rows[buy_leg], &why_buy)
-    lower(&cap_buy, balance_cap(core, rows[buy_leg], SIDE_BUY), &why_buy, SKIP_BALANCE if buy_leg == 0 else SKIP_MARGIN)
-    cap_sell = entry_cap(core, cold, rows[sell_leg], &why_sell)
-    lower(&cap_sell, balance_cap(core, rows[sell_leg], SIDE_SELL), &why_sell, SKIP_MARGIN)
-    sell_best_common = sell.levels[0].px * sell.px_mul
     fee_quote = 0 if buy.fee_in_base_e8 > 0 else cold.buy_fee_e8[buy_leg]
     fee_gross = buy.fee_in_base_e8
     qty = 0
