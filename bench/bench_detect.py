@@ -56,5 +56,5 @@ def measure(quick: bool = False) -> dict[str, Any]:
             "detect.miss": miss, "detect.hit": hit}
 
 
-def bench_detect() -> None:
+def test_detect_bench_runs() -> None:
     assert measure(quick=True)["detect.ns"] > 0

@@ -52,5 +52,5 @@ def measure(quick: bool = False) -> dict[str, Any]:
     return {"gate.ns": samples["p50"], "gate.p99_ns": samples["p99"], "gate": samples}
 
 
-def bench_gate() -> None:
+def test_gate_bench_runs() -> None:
     assert measure(quick=True)["gate.ns"] >= 0

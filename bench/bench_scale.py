@@ -43,6 +43,6 @@ def measure(quick: bool = False) -> dict[str, Any]:
             "scale.ns_1000": statistics.median(results[str(many)]), "scale.updates": updates * rounds}
 
 
-def bench_scale() -> None:
+def test_scale_bench_runs() -> None:
     result = measure(quick=True)
     assert result["scale.ns_10"] > 0

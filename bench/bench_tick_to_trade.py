@@ -188,13 +188,11 @@ def run_cold(bed: Bed, count: int) -> list[int]:
     bed.control("quiet", dislocations=False)
     engine = EngineRun(bed)
     engine.wait_trading()
-    seen, times = 0, []
     for index in range(count):
         time.sleep(10)
         symbols = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
         bed.control("dislocate", symbol=symbols[index % len(symbols)], duration_ms=300)
         time.sleep(1.0)
-        seen += 1
     engine.stop()
     histogram = load_run(engine.run_dir)["tick_to_trade"]
     times = [histogram.get_value_at_percentile(50.0)] if histogram.get_total_count() else []

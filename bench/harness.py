@@ -70,7 +70,8 @@ def _read(path: str) -> str:
 def machine_facts() -> dict[str, Any]:
     """Commit, versions, CPU, governor: stored with every result."""
     import Cython
-    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], check=False,
+                            capture_output=True, text=True).stdout.strip()
     model = next((line.split(":", 1)[1].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")), "unknown")
     return {"commit": commit or "unknown", "python": platform.python_version(), "cython": Cython.__version__, "cpu": model,
             "cpus": os.cpu_count(), "kernel": platform.release(), "build_flags": "-O3 -march=native -ffp-contract=off",

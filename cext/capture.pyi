@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import TypeAlias
 
 FORMAT_VERSION: int
 PAYLOAD_MAX: int
@@ -9,7 +10,7 @@ DISCONNECT: int
 NOTE: int
 RECORD_BYTES: int
 
-CaptureTuple = tuple[int, int, int, int, int, int, int, bytes]
+CaptureTuple: TypeAlias = tuple[int, int, int, int, int, int, int, bytes]
 
 class BlockCursor:
     def __init__(self, block: bytes = b"") -> None: ...

@@ -16,8 +16,8 @@ import click
 def main(run_dir: pathlib.Path | None, check_path: pathlib.Path | None) -> None:
     """Run the engine, or check a configuration."""
     if check_path is not None:
-        from engine.check import check
-        sys.exit(check(check_path))
+        from engine.check import check_config
+        sys.exit(check_config(check_path))
     if run_dir is None:
         sys.exit("engine: want --run-dir DIR or --check CONFIG")
     if not (run_dir / "config.json").exists():

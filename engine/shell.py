@@ -25,16 +25,16 @@ from cext.journal import JournalWriter
 from cext.shm import ShmError
 from cext.state_page import StatePage
 from engine import host, status
+from engine.accounts_start import apply_account
 from engine.carry_out import CommandRunner
 from engine.client import SOCKET_NAME
 from engine.commands import register_commands
 from engine.config import Config, config_hash, load
 from engine.control import ControlServer
 from engine.epoch import EpochError, raise_epoch
-from engine.events import OrderEvent
 from engine.event_codec import pack_order_event
+from engine.events import OrderEvent
 from engine.feed_link import FeedLink
-from engine.accounts_start import apply_account
 from engine.gateways.binance import AccountRefused, BinanceGateway, GatewayHooks, gateway_settings
 from engine.poll import Poller
 from engine.report import write_report
@@ -169,7 +169,7 @@ class Shell:
         for feed, name in enumerate(self.config.venues):
             self._links[name] = FeedLink(self.run_id, name, self.table.version_hash(), lambda reader, feed=feed: self.poller.set_reader(feed, reader),
                                          lambda feed=feed: self.poller.feed_down(feed))
-        while not all([link.check(time.monotonic_ns()) for link in self._links.values()]):
+        while not all([link.check(time.monotonic_ns()) for link in self._links.values()]):  # noqa: C419 - each is looked at
             await asyncio.sleep(0.05)
         if self.config.mode == "dry_run":
             self._assume_accounts()

@@ -6,16 +6,28 @@ sockets. Things of fixtures with a wider scope (a module's server) are there bef
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import pathlib
+import re
+import tempfile
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from cext import shm
+
 SHM = pathlib.Path("/dev/shm")
 GRACE_S = 2.0          # children may need a moment to go
+FOREIGN_GRACE_S = 30.0  # a test elsewhere that kills a process clears its segments away within this
+OWNER = "LOCKSTEP_TEST_OWNER"
+NUMBERED_RUN = re.compile(r"lockstep\.[a-z-]+-(\d+)(?:-\d+)?\.")  # run ids that tests and benches make themselves carry their process number
 HELPERS = ("resource_tracker", "forkserver")  # the standard library keeps these for the whole run
+
+
+_numbers = itertools.count()
+os.environ[OWNER] = str(os.getpid())  # inherited by every process that a test starts
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,21 +42,60 @@ def seeds(request: pytest.FixtureRequest) -> range:
     return range(only, only + 1) if only is not None else range(1, 1 + marker)
 
 
-def segments() -> set[str]:
-    return {path.name for path in SHM.glob("lockstep.*")} if SHM.is_dir() else set()
+@pytest.fixture
+def run_id() -> Iterator[str]:
+    """A fresh run id; whatever the test leaves on /dev/shm under it fails the test."""
+    name = f"test-{os.getpid()}-{next(_numbers)}"
+    yield name
+    assert shm.unlink_run(name) == [], "the test left segments behind"
 
 
-def is_mapped_elsewhere(name: str) -> bool:
-    """Whether a live process other than this one maps the segment: then it belongs to somebody else's run."""
+@pytest.fixture
+def home() -> Iterator[pathlib.Path]:
+    """A directory with a short path: unix sockets take 107 bytes, pytest's own tmp_path is most of that."""
+    with tempfile.TemporaryDirectory(prefix="ls-") as path:
+        yield pathlib.Path(path)
+
+
+def is_ours(process: pathlib.Path) -> bool:
+    """Whether /proc/<pid> is this test process or was started, at whatever remove, by it: its environment carries our mark."""
+    if process.name == str(os.getpid()):
+        return True
+    try:
+        return f"{OWNER}={os.getpid()}".encode() in (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # gone, or not ours to read
+
+
+def is_mapped_by_others(name: str) -> bool:
+    """Whether a live process that this test run did not start maps the segment: then it belongs to somebody else's run."""
     for maps in pathlib.Path("/proc").glob("[0-9]*/maps"):
-        if maps.parent.name == str(os.getpid()):
-            continue
         try:
-            if name in maps.read_text():
+            if name in maps.read_text() and not is_ours(maps.parent):
                 return True
         except OSError:
             continue  # gone, or not ours to read
     return False
+
+
+def segments() -> set[str]:
+    return {path.name for path in SHM.glob("lockstep.*")} if SHM.is_dir() else set()
+
+
+def left_segments(before: set[str]) -> set[str]:
+    """New segments that this test process left. Others (a second worker, another checkout) make segments too: theirs carry another
+    process's number in the run id, or are mapped by a process of theirs, or go away within FOREIGN_GRACE_S."""
+    started = time.monotonic()
+    while True:
+        new = segments() - before
+        numbered = {name: match.group(1) for name in new if (match := NUMBERED_RUN.match(name))}
+        own = {name for name, pid in numbered.items() if pid == str(os.getpid())}
+        unsure = {name for name in new - set(numbered) if not is_mapped_by_others(name)}
+        waited = time.monotonic() - started
+        if not own and not unsure or own and waited > GRACE_S or waited > FOREIGN_GRACE_S:
+            return own | unsure
+        gc.collect()
+        time.sleep(0.02 if waited < GRACE_S else 0.5)
 
 
 def children() -> dict[int, str]:
@@ -89,7 +140,7 @@ def nothing_is_left_behind() -> Iterator[None]:
     segments_before, children_before, sockets_before = segments(), children(), sockets()
     yield
     problems = []
-    if left := {name for name in new_after_grace(segments, segments_before) if not is_mapped_elsewhere(name)}:
+    if left := left_segments(segments_before):
         problems.append(f"shared segments: {sorted(left)}")
     if left := new_after_grace(children, children_before):
         commands = children()

@@ -19,7 +19,7 @@ def fail(message: str) -> None:
 
 def check_machine() -> None:
     """Everything that a build needs and pip cannot bring."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - any Python may be tried
         fail(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; try: make PYTHON=python3.11")
     if not any(shutil.which(name) for name in ("cc", "gcc", "clang")):
         fail("no C compiler found (cc, gcc or clang); on Debian and Ubuntu: apt-get install build-essential")
@@ -42,7 +42,7 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     print(f"lockstep: installing {lock.name} (pinned, with hashes)", flush=True)
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)]
-    if subprocess.run(command).returncode != 0:
+    if subprocess.run(command, check=False).returncode != 0:
         fail(f"pip could not install {lock.name}; its own message stands above")
     stamps = ("run-stamp", "test-stamp") if "test" in lock.name else ("run-stamp",)
     for stamp in stamps:

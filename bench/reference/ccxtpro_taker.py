@@ -8,6 +8,7 @@ the simulated venue stamps their arrival, so this process measures nothing itsel
 import asyncio
 import json
 import os
+import pathlib
 import sys
 
 import ccxt.pro
@@ -39,12 +40,16 @@ def make_client(endpoints: dict, keys: dict, market: str):
     return client
 
 
+def read(reference: str) -> str:
+    return pathlib.Path(reference.removeprefix("file:")).read_text().strip()
+
+
 async def main() -> None:
-    simex, symbol = json.load(open(sys.argv[1])), sys.argv[2]
+    simex, symbol = json.loads(read(sys.argv[1])), sys.argv[2]
     os.sched_setaffinity(0, {int(sys.argv[3])})
     endpoints, credentials = simex["endpoints"]["binance"], simex["credentials"]
     credentials = credentials.get("binance", credentials)
-    keys = {"key": open(credentials["hmac_key"].removeprefix("file:")).read().strip(), "secret": open(credentials["hmac_secret"].removeprefix("file:")).read().strip()}
+    keys = {"key": read(credentials["hmac_key"]), "secret": read(credentials["hmac_secret"])}
     spot, swap = make_client(endpoints, keys, "spot"), make_client(endpoints, keys, "swap")
     books: dict = {}
     try:

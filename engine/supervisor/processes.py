@@ -45,7 +45,7 @@ class Child:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                            start_new_session=True, preexec_fn=prepare)
+                                            start_new_session=True, preexec_fn=prepare)  # noqa: PLW1509 - no threads here
         self.starts = [at for at in self.starts if at > time.monotonic() - STARTS_WINDOW_S] + [time.monotonic()]
 
     def returncode(self) -> int | None:

@@ -1,6 +1,5 @@
 """Hot loops allocate nothing: CPython's allocators are hooked and counted while 100,000 steps run."""
 import numpy as np
-import pytest
 
 from bench import journal_loops, ring_loops
 from cext import layout, shm
@@ -11,12 +10,6 @@ from tests.support import alloc_count
 
 STEPS = 100_000
 CALLS_MAX = 20  # the loop's own call, its arguments and its result
-
-
-@pytest.fixture
-def run_id():
-    yield "hot-alloc"
-    assert shm.unlink_run("hot-alloc") == []
 
 
 def test_counter_sees_temporaries_that_leave_nothing_behind() -> None:

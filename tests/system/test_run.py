@@ -49,10 +49,10 @@ def process_cmdline(process: psutil.Process) -> list[str]:
         return []
 
 
-def test_a_run_trades_closes_reports_and_leaves_nothing(tmp_path):
-    config = write_config(tmp_path)
-    done = subprocess.run(supervisor(config, "--duration", "10"), cwd=ROOT, capture_output=True, text=True, timeout=90)
-    run_dir = (tmp_path / "var" / "latest").resolve()
+def test_a_run_trades_closes_reports_and_leaves_nothing(home):
+    config = write_config(home)
+    done = subprocess.run(supervisor(config, "--duration", "10"), check=False, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    run_dir = (home / "var" / "latest").resolve()
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((run_dir / "report.json").read_bytes())
     assert REPORT_KEYS <= set(report)
@@ -66,12 +66,12 @@ def test_a_run_trades_closes_reports_and_leaves_nothing(tmp_path):
     feed = report["feeds"]["binance"]
     assert feed["frames"] > 100 and feed["gaps"] == 0 and feed["invalid"] == 0
     assert leftovers(run_dir) == []
-    table = subprocess.run([str(ROOT / "tools" / "latency_report"), "--json", str(run_dir)], cwd=ROOT, capture_output=True, text=True)
+    table = subprocess.run([str(ROOT / "tools" / "latency_report"), "--json", str(run_dir)], check=False, cwd=ROOT, capture_output=True, text=True)
     assert table.returncode == 0 and "tick_to_trade" in table.stdout, table.stderr
 
 
-def test_interrupt_stops_everything_in_order(tmp_path):
-    config = write_config(tmp_path)
+def test_interrupt_stops_everything_in_order(home):
+    config = write_config(home)
     process = subprocess.Popen(supervisor(config), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
         time.sleep(7)
@@ -82,19 +82,19 @@ def test_interrupt_stops_everything_in_order(tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, output
     assert "equal to the last unit" in output
-    assert leftovers((tmp_path / "var" / "latest").resolve()) == []
+    assert leftovers((home / "var" / "latest").resolve()) == []
 
 
-def test_a_broken_configuration_is_named_with_file_and_line(tmp_path):
-    config = write_config(tmp_path)
+def test_a_broken_configuration_is_named_with_file_and_line(home):
+    config = write_config(home)
     config.write_text(config.read_text() + "\nnonsense: 1\n")
-    done = subprocess.run(supervisor(config, "--duration", "1"), cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(supervisor(config, "--duration", "1"), check=False, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert "run.yaml:" in done.stderr and "nonsense" in done.stderr
 
 
-def test_live_mode_is_refused_in_one_sentence(tmp_path):
-    config = write_config(tmp_path)
+def test_live_mode_is_refused_in_one_sentence(home):
+    config = write_config(home)
     config.write_text(config.read_text().replace("mode: sim", "mode: live"))
-    done = subprocess.run(supervisor(config, "--duration", "1"), cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(supervisor(config, "--duration", "1"), check=False, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and "live trading is refused until recovery and guard are proven" in done.stderr

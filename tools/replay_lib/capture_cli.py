@@ -19,7 +19,7 @@ from tools.replay_lib.record import RecordFailed, record_alone, record_running
 from tools.replay_lib.sources import SourceError
 from tools.run_argument import find_run
 
-IMPORTERS: dict[str, type[LineImport] | type[CryptofeedImport]] = {"lines": LineImport, "cryptofeed_v3": CryptofeedImport}
+IMPORTERS: dict[str, type[LineImport | CryptofeedImport]] = {"lines": LineImport, "cryptofeed_v3": CryptofeedImport}
 PATH = click.Path(path_type=pathlib.Path)
 
 

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from cext.edges import BINS_PER_BPS, SERIES, EdgeSampler
-
 from tools.replay_lib.fee_tiers import BINANCE_TIERS
 from tools.replay_lib.session import ReplaySession, ReplaySettings
 from tools.replay_lib.tables import ReplayError, pairs_of

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from cext.edges import EdgeSampler
-from cext.replay import BLOCK, COMMANDS, DAMAGED, END, REFUSED, SEND, SOURCES_MAX, ReplayLoop
-
 from cext import layout
 from cext.core import GATE_NAMES, Core
 from cext.decoders.binance import BinanceMarket
+from cext.edges import EdgeSampler
+from cext.replay import BLOCK, COMMANDS, DAMAGED, END, REFUSED, SEND, SOURCES_MAX, ReplayLoop
 from engine.config import Config
 from engine.event_codec import unpack_intent
 from engine.events import ErrorClass, Intent, OrderEvent, OrderStatus, Sent, SentOutcome, Source
