@@ -18,8 +18,8 @@ from tests.support.supervised import MADE_UP_PUBLIC, Supervised
 
 @pytest.fixture
 def real_venue(home):
-    run_dir = make_run_dir(home / "outside", simex={"pairs": 3, "background_msgs_per_s": 200.0, "dislocations_per_s": 1.5,
-                                                    "dislocation_ms": 1500.0, "dislocation_end": "time"})
+    run_dir = make_run_dir(home / "outside", simex={"pairs": 5, "background_msgs_per_s": 200.0, "dislocations_per_s": 1.0,
+                                                    "dislocation_ms": 500.0, "dislocation_end": "time"})
     with Venues(run_dir) as venues:
         yield venues
 
