@@ -152,6 +152,31 @@ def test_pushed_books_fill_orders_and_remember_what_was_taken():
     assert books.bad_lines == 0
 
 
+def test_pushed_funding_is_paid_when_the_venue_goes_over_to_its_next_interval():
+    rig = Rig(pairs=2, with_market=False)
+    books = ExternalBooks(rig.venue)
+
+    def push(**fields: object) -> None:
+        books.push_line(orjson.dumps({"i": "binance:ETH/USDT:USDT", **fields}))
+
+    due_ms = rig.clock.wall_ms() + 1_000
+    push(b=[["3000.00", "5"]], a=[["3000.10", "5"]])
+    push(mark="3000", rate="0.0001", next_ms=due_ms)
+    assert rig.api(LINEAR).place("ETHUSDT", "BUY", "3000.10", "2", newOrderRespType="RESULT")["result"]["status"] == "FILLED"
+    account = next(iter(rig.venue.accounts.values()))
+    before = account.wallet["USDT"]
+    push(mark="3000", rate="0.0005", next_ms=due_ms)
+    assert account.wallet["USDT"] == before, "not before it is due"
+    rig.clock.advance_ns(2_000_000_000)
+    push(mark="3000", rate="0.0005", next_ms=due_ms)
+    assert account.wallet["USDT"] == before, "not before the venue has gone over"
+    push(mark="3000", rate="0.0002", next_ms=due_ms + 28_800_000)
+    assert account.wallet["USDT"] == before - 3 * 10**8, "2 * 3000 * 0.0005, the rate of the interval that ended"
+    push(mark="3000", rate="0.0002", next_ms=due_ms + 28_800_000)
+    assert account.wallet["USDT"] == before - 3 * 10**8, "once"
+    assert books.bad_lines == 0, books.last_error
+
+
 @pytest.mark.parametrize(
     "line",
     [
