@@ -202,7 +202,7 @@ def run_cold(bed: Bed, count: int) -> list[int]:
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """See the module's docstring."""
-    rounds, per_round, floor_count, ccxt_count, cold_count = (1, 10, 20, 0, 0) if quick else (4, 520, 250, 40, 6)
+    rounds, per_round, floor_count, ccxt_count, cold_count = (1, 10, 20, 0, 0) if quick else (4, 1040, 250, 40, 6)
     results: dict[str, Any] = {}
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lockstep-bench-"))
     try:

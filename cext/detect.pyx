@@ -136,7 +136,9 @@ cdef uint32_t rehearse_decision(core_t *core, uint32_t pair_index, intent_slot_t
     cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
     cdef int64_t entry = cold.entry_net_e8, exit_forward = cold.exit_cost_e8[0], exit_reverse = cold.exit_cost_e8[1]
     cdef uint64_t depth_end = cold.depth_end
-    cdef uint32_t reason
+    cdef uint32_t reason, k
+    check_readiness(core, &core.pairs[pair_index], True)
+    free_slot(core)
     start_intent(core, scratch, PURPOSE_ENTRY, pair_index, cold.ttl_ns, now_mono_ns, now_wall_ns)
     scratch.intent.kind = INTENT_SIMULTANEOUS
     scratch.intent.batch_mono_ns = now_mono_ns
@@ -148,6 +150,8 @@ cdef uint32_t rehearse_decision(core_t *core, uint32_t pair_index, intent_slot_t
     cold.exit_cost_e8[0] = exit_forward
     cold.exit_cost_e8[1] = exit_reverse
     cold.depth_end = depth_end
+    for k in range(scratch.intent.leg_count):  # ids of sequence 0, which no intent has
+        client_id_encode(&scratch.intent.legs[k].client_id[0], core.instance, core.epoch << 32, k)
     return would_pass(core, &scratch.intent, now_mono_ns, now_wall_ns) if reason == SKIP_NONE else GATE_NO_EDGE
 
 

@@ -68,6 +68,6 @@ cdef class Poller:
     cdef int _rehearse(self, int64_t now_mono_ns) except -1
     cdef int _evaluate(self, int64_t now_mono_ns) except -1
     cdef int _carry_out(self, int count) except -1
-    cdef int _send_intent(self, intent_t *intent) except -1
+    cdef int _send_intent(self, intent_t *intent, bint is_rehearsal) except -1
     cdef int _abandon(self, intent_t *intent, uint32_t reason) except -1
     cdef int _look_after_feeds(self, int64_t now_mono_ns) except -1

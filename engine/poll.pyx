@@ -246,7 +246,7 @@ cdef class Poller:
         cdef int64_t now
         for index in range(count):
             if self.commands[index].kind == CMD_SEND:
-                self._send_intent(self.commands[index].intent)
+                self._send_intent(self.commands[index].intent, False)
         for index in range(count):
             command = &self.commands[index]
             if command.kind == CMD_REFUSED:
@@ -273,28 +273,22 @@ cdef class Poller:
         """Decisions are far apart and the loop's own code pushes theirs out of the caches. So each turn begins with one that is not taken:
         another pair each time is sized and put before the gate, encoded into the sessions' own buffers, and thrown away. Nothing is counted,
         reserved, journaled or sent; about a microsecond a turn."""
-        cdef OrderSession session
-        cdef intent_t *intent = &self._scratch.intent
-        cdef uint32_t leg
         if self.core.c.pair_count == 0:
             return 0
         self._rehearsal_pair = (self._rehearsal_pair + 1) % <uint32_t>self.core.c.pair_count
         if rehearse_decision(self.core.c, self._rehearsal_pair, &self._scratch, now_mono_ns, now_mono_ns + self._wall_minus_mono_ns) == GATE_OK:
             self.rehearsals_passed += 1
-        for leg in range(intent.leg_count):
-            client_id_encode(intent.legs[leg].client_id, self.core.c.instance, self.core.c.epoch << 32, leg)
-            session = <OrderSession>self._sessions[self.core.c.rows[intent.legs[leg].instrument_id].session]
-            if session is not None and session.can_send():
-                session.encode_leg(intent, <int>leg, now_mono_ns + self._wall_minus_mono_ns)
-        journal_rehearse(self.p.journal, intent, sizeof(intent_t))
+        if self._scratch.intent.leg_count:
+            self._send_intent(&self._scratch.intent, True)
         return 0
 
     def send_pooled(self, uint32_t pool_index) -> None:
         """Send an intent that core.submit() has just let through (repairs, exits on request, manual orders)."""
-        self._send_intent(&self.core.c.pool[pool_index].intent)
+        self._send_intent(&self.core.c.pool[pool_index].intent, False)
 
-    cdef int _send_intent(self, intent_t *intent) except -1:
-        """Journal, encode, look at the kill words, send. The intent's reservations were taken by the gate."""
+    cdef int _send_intent(self, intent_t *intent, bint is_rehearsal) except -1:
+        """Journal, encode, look at the kill words, send. The intent's reservations were taken by the gate. A rehearsal goes the same way
+        up to the first byte and leaves no trace: no record, no count, nothing sent."""
         cdef OrderSession session
         cdef int leg, legs = <int>intent.leg_count
         cdef int64_t started = mono_ns(), journaled, encoded, now, send_ns = 0
@@ -310,9 +304,11 @@ cdef class Poller:
             row = &self.core.c.rows[intent.legs[leg].instrument_id]
             session = <OrderSession>self._sessions[row.session]
             if session is None or not session.can_send():
-                return self._abandon(intent, GATE_SESSION_DOWN)
+                return 0 if is_rehearsal else self._abandon(intent, GATE_SESSION_DOWN)
             held.append(session)
-        if journal_append(self.p.journal, JR_INTENT, intent, sizeof(intent_t), started, started + self._wall_minus_mono_ns, intent.trade_id) == 0:
+        if is_rehearsal:
+            journal_rehearse(self.p.journal, intent, sizeof(intent_t))
+        elif journal_append(self.p.journal, JR_INTENT, intent, sizeof(intent_t), started, started + self._wall_minus_mono_ns, intent.trade_id) == 0:
             self.journal_full += 1
             return self._abandon(intent, GATE_POOL_FULL)
         journaled = mono_ns()
@@ -320,6 +316,8 @@ cdef class Poller:
             session = <OrderSession>held[leg]
             bytes_of[leg] = <uint32_t>session.encode_leg(intent, leg, journaled + self._wall_minus_mono_ns)
         encoded = mono_ns()
+        if is_rehearsal:
+            return state_trading_word(self.p.state) > TRADING_EMERGENCY
         for leg in range(legs):
             if bytes_of[leg] == 0:
                 return self._abandon(intent, GATE_NOT_TRADABLE)  # the market cannot say this leg: then the other must not leave either

@@ -242,6 +242,7 @@ cdef class FeedListener(WSListener):
         self.publisher = publisher
         self.p = &publisher.h
         self.market = market
+        market.set_board_hint(publisher.h.writer.board, sizeof(board_entry_t), sizeof(book_record_t))
         self.owner = owner
         self.market_code = MARKET_SPOT if market.market == "spot" else MARKET_LINEAR
         memset(&self.stamps, 0, sizeof(stamps_t))

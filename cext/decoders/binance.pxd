@@ -12,6 +12,8 @@ DANGER: `data` is read in place and only during the call; what must outlive it (
 from cext.decoders.binance_sync cimport binance_state_t
 from cext.decoders.frames cimport frame_result_t, stamps_t, stream_stats_t
 from cext.instrument cimport InstrumentArray
+from libc.stdint cimport uint32_t
+
 from cext.layout cimport book_record_t
 
 
@@ -22,6 +24,7 @@ cdef class BinanceMarket:
     cdef binance_state_t *state                 # all of it: binance_state.h
 
     # hot: no Python; allocates only when a book or a buffer grows
+    cdef void set_board_hint(self, const void *board, uint32_t stride, uint32_t size_bytes) noexcept nogil
     cdef int decode_frame(self, const char *data, Py_ssize_t size, const stamps_t *stamps, frame_result_t *out) noexcept nogil
     cdef void build_record(self, int row, const stamps_t *stamps, book_record_t *out) noexcept nogil
     # once per resync; `limit` = levels a side asked for (0 = unknown). Returns SNAPSHOT_*

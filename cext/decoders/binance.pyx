@@ -5,7 +5,7 @@ the end is for tests and cold code; the feed listener and replay call the cdef m
 import cython
 
 from cpython.bytes cimport PyBytes_AsString, PyBytes_Size
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset, strlen
 
@@ -131,6 +131,9 @@ cdef class BinanceMarket:
         self.state.streams = <stream_t *>calloc(max(1, instruments.count), sizeof(stream_t))
         if self.state.streams == NULL or self.state.decoder.scratch == NULL or symbols_init(&self.state.decoder.symbols, len(rows)) != 0:
             raise MemoryError
+        self.state.decoder.hints.streams = <const uint8_t *>self.state.streams
+        self.state.decoder.hints.stream_stride = sizeof(stream_t)
+        self.state.decoder.hints.stream_bytes = sizeof(stream_t)
         for row in self.rows:
             add_row(self, row)
 
@@ -170,6 +173,12 @@ cdef class BinanceMarket:
 
     cdef const stream_stats_t *stats_of(self, int row) noexcept nogil:  # hot
         return &self.state.streams[row].stats
+
+    cdef void set_board_hint(self, const void *board, uint32_t stride, uint32_t size_bytes) noexcept nogil:
+        """Where a feed keeps the board entry of row 0: fetched ahead as soon as a frame's symbol is known."""
+        self.state.decoder.hints.board = <const uint8_t *>board
+        self.state.decoder.hints.board_stride = stride
+        self.state.decoder.hints.board_bytes = size_bytes
 
     # ------------------------------------------------------------ cold
 

@@ -72,6 +72,16 @@ typedef struct {
     span_t spans[KEY_COUNT];
 } fields_t;
 
+/* What belongs to a row elsewhere: its state in this decoder, its board entry in a feed. Zero bytes = no hint. */
+typedef struct {
+    const uint8_t *streams;
+    const uint8_t *board;
+    uint32_t stream_stride;
+    uint32_t stream_bytes;
+    uint32_t board_stride;
+    uint32_t board_bytes;
+} hints_t;
+
 typedef struct {
     const instrument_t *instruments; /* by row */
     symbols_t symbols;
@@ -79,7 +89,18 @@ typedef struct {
     uint32_t scratch_used;
     int is_linear;        /* USD-M: `pu` is there, and tops have a type */
     fields_t fields;
+    hints_t hints;
 } decoder_t;
+
+/* A frame's symbol stands near its start: from there on the lines that applying and publishing will want are on their way while the
+ * numbers are still being read. Only a hint: nothing depends on it, and without hints (tests, replay) it does nothing. */
+static inline void hint_row(const decoder_t *d, int row)
+{
+    const hints_t *h = &d->hints;
+    if (row < 0) return;
+    for (uint32_t at = 0; at < h->stream_bytes; at += 64) __builtin_prefetch(h->streams + (uint64_t)row * h->stream_stride + at, 1, 3);
+    for (uint32_t at = 0; at < h->board_bytes; at += 64) __builtin_prefetch(h->board + (uint64_t)row * h->board_stride + at, 1, 3);
+}
 
 _Static_assert(KEY_COUNT <= 64, "one bit a key");
 

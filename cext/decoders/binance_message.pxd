@@ -1,6 +1,6 @@
 """Bytes of one Binance market data message -> message_t; see binance_message.h. No state but the scratch: what a message means for a book is
 decided in binance_sync."""
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from cext.instrument cimport instrument_t
 from cext.layout cimport level_t
@@ -75,6 +75,14 @@ cdef extern from "decoders/binance_message.h" nogil:
         const char *end
         span_t spans[KEY_COUNT]
 
+    ctypedef struct hints_t:
+        const uint8_t *streams
+        const uint8_t *board
+        uint32_t stream_stride
+        uint32_t stream_bytes
+        uint32_t board_stride
+        uint32_t board_bytes
+
     ctypedef struct decoder_t:
         const instrument_t *instruments
         symbols_t symbols
@@ -82,7 +90,9 @@ cdef extern from "decoders/binance_message.h" nogil:
         uint32_t scratch_used
         int is_linear
         fields_t fields
+        hints_t hints
 
+    void hint_row(const decoder_t *d, int row) noexcept
     uint32_t key_of_letter(char letter) noexcept
     uint32_t key_of_name(const char *name, uint64_t size) noexcept
 

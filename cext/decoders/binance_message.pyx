@@ -228,6 +228,7 @@ cdef const char *read_object(decoder_t *d, const char *p, const char *end, messa
                 m.kind = kind_of_event(f.spans[key], m)
             elif key == c's' - K_LETTERS and value[0] == c'"':
                 m.row = symbols_find(&d.symbols, value + 1, p - value - 2)
+                hint_row(d, m.row)
         if p < end and p[0] == c',':
             p += 1
             continue
