@@ -4,6 +4,7 @@ Python, after the bytes have left; nothing here decides."""
 import logging
 import time
 from collections import deque
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,14 @@ SENT_KEPT = 4096
 TRADES_SHOWN = 30
 
 
+@dataclass(slots=True)
+class Waits:
+    """What an order that was sent still waits for."""
+    sent_mono_ns: int
+    is_acked: bool = False
+    is_filled: bool = False
+
+
 class TradeDesk:
     """One per engine."""
 
@@ -30,8 +39,9 @@ class TradeDesk:
         recovery = shell.config.recovery.model_dump()
         self.manager = TradeManager(shell.core, shell.table, make_policy(recovery, rest_ms=shell.config.strategies.spot_futures.rearm_ms,
                                                                          ttl_ms=shell.config.recovery.ttl_ms))
-        self._sent_at: dict[str, int] = {}
+        self._waits: dict[str, Waits] = {}
         self._sent_order: deque[str] = deque()
+        self._edges: dict[int, float] = {}
         self.recent: deque[dict[str, Any]] = deque(maxlen=500)
 
     # ---------------------------------------------------------------- events
@@ -40,11 +50,15 @@ class TradeDesk:
         """An intent's bytes left, or not: the calm floor owns it from here on."""
         self.manager.on_intent(intent)
         for leg, outcome in zip(intent.legs, outcomes, strict=True):
-            self._sent_at[leg.client_id] = outcome.send_end_mono_ns
+            self._waits[leg.client_id] = Waits(outcome.send_end_mono_ns)
             self._sent_order.append(leg.client_id)
             self.manager.on_sent(outcome)
         while len(self._sent_order) > SENT_KEPT:
-            self._sent_at.pop(self._sent_order.popleft(), None)
+            self._waits.pop(self._sent_order.popleft(), None)
+        if intent.purpose == Purpose.ENTRY:
+            self._edges[intent.trade_id] = intent.edge_e12 / 1e8
+            if len(self._edges) > SENT_KEPT:
+                del self._edges[next(iter(self._edges))]
         self._remember(intent, "sent", "")
 
     def on_refused(self, kind: int, reason: int, intent: Intent | None) -> None:
@@ -56,13 +70,16 @@ class TradeDesk:
         self._remember(intent, "refused" if kind == CMD_REFUSED else "skipped", name)
 
     def on_order_event(self, event: OrderEvent, now_mono_ns: int) -> None:
-        sent_at = self._sent_at.get(event.client_id)
-        if sent_at is not None and event.recv_mono_ns >= sent_at:
-            if event.source == Source.REPLY and event.status not in (OrderStatus.UNKNOWN, OrderStatus.NONE) and not event.is_fill:
-                self._shell.hist.record("ack", event.recv_mono_ns - sent_at)
-                self._sent_at.pop(event.client_id, None)
-            elif event.is_fill and event.source == Source.STREAM:
-                self._shell.hist.record("fill", event.recv_mono_ns - sent_at)
+        """First answer to an order = ack, first execution seen, whatever brought it = fill; then the calm floor's."""
+        waits = self._waits.get(event.client_id)
+        if waits is not None and event.recv_mono_ns >= waits.sent_mono_ns:
+            elapsed_ns = event.recv_mono_ns - waits.sent_mono_ns
+            if not waits.is_acked and event.source == Source.REPLY and event.status not in (OrderStatus.UNKNOWN, OrderStatus.NONE):
+                waits.is_acked = True
+                self._shell.hist.record("ack", elapsed_ns)
+            if not waits.is_filled and event.is_fill:
+                waits.is_filled = True
+                self._shell.hist.record("fill", elapsed_ns)
         self.manager.on_order_event(event, now_mono_ns)
 
     def on_account(self, fact: BalanceUpdate | PositionUpdate) -> None:
@@ -103,5 +120,5 @@ class TradeDesk:
 
     def _row(self, described: dict[str, Any]) -> dict[str, Any]:
         return {"id": described["trade_id"] & 0xFFFFFFFF, "trade_id": described["trade_id"], "pair": self.pair_name(described["pair"]),
-                "state": described["state"], "qty": next(iter(described.get("positions", {}).values()), ""), "edge_bps": None,
+                "state": described["state"], "qty": next(iter(described.get("positions", {}).values()), ""), "edge_bps": self._edges.get(described["trade_id"]),
                 "pnl_usd": described.get("net"), "orders": described.get("orders")}

@@ -62,11 +62,18 @@ def pairs(status: dict[str, Any], rows: int) -> Table:
 
 
 def trades(status: dict[str, Any], rows: int) -> Table:
-    table = _table("Trades (open and recent)", "trade", "pair", "state", "qty", "edge bps", "pnl usd")
+    table = _table("Trades (open and recent)", "pair", "trade", "state", "held", "edge bps", "pnl usd")
     for trade in status.get("trades", {}).get("recent", [])[:rows]:
-        table.add_row(str(trade["id"]), trade.get("pair", ""), _styled(trade["state"]), str(trade.get("qty", "")),
-                      f"{trade['edge_bps']:.2f}" if trade.get("edge_bps") is not None else "-", str(trade.get("pnl_usd", "-")))
+        table.add_row(trade.get("pair", "").partition(":")[2], str(trade["id"]), _styled(trade["state"]), _short(trade.get("qty")),
+                      f"{trade['edge_bps']:.1f}" if trade.get("edge_bps") is not None else "-", _short(trade.get("pnl_usd")))
     return table
+
+
+def _short(value: Any) -> str:
+    """A decimal string with four places at most: the report has all of them."""
+    text = str(value or "0")
+    whole, point, places = text.partition(".")
+    return f"{whole}{point}{places[:4]}" if point else whole
 
 
 def stages(status: dict[str, Any]) -> Table:
@@ -83,9 +90,9 @@ def totals(status: dict[str, Any]) -> Table:
     counters, ring, pnl = status.get("counters", {}), status.get("ring", {}), status.get("pnl", {})
     table = _table("Totals", "", "")
     by_state = status.get("trades", {}).get("by_state", {})
-    table.add_row("PnL usd", str(pnl.get("usd", "-")))
+    table.add_row("PnL usd", _short(pnl.get("usd")))
     for part, value in (pnl.get("split") or {}).items():
-        table.add_row(f"  {part}", str(value))
+        table.add_row(f"  {part}", _short(value))
     table.add_row("opportunities", str(counters.get("opportunities", 0)))
     table.add_row("trades", ", ".join(f"{state} {count}" for state, count in by_state.items()) or "0")
     table.add_row("orders", str(counters.get("orders", 0)))
