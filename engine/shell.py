@@ -251,8 +251,8 @@ class Shell:
     def _spin(self) -> None:
         """One turn, and the next one is already asked for: the loop never sleeps."""
         if self._is_polling:
+            asyncio.get_running_loop().call_soon(self._spin)  # first: an exception must not end the polling that exits and repairs need
             self.poller.turn()
-            asyncio.get_running_loop().call_soon(self._spin)
 
     def _wake(self) -> None:
         """The doorbell rang (or the slow tick came): take everything, say that we sleep, look once more."""
