@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cext.core import GATE_NAMES, SKIP_NAMES
-from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, PositionUpdate, Purpose, SentOutcome, Source
+from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, PositionUpdate, Purpose, SentOutcome, Side, Source
 from engine.trade.manager import TradeManager
 from engine.trade.policy import make_policy
 
