@@ -381,10 +381,11 @@ class Shell:
     async def _finish_trades(self) -> None:
         """No new entries; close or keep; wait for what is in flight, with a limit that is told when it is reached."""
         self._set_phase(PHASE_STOPPING)
+        mode = self._stop_mode()
         self.state.set_engine_word(layout.TRADING_RESTRICTED)
         self.core.set_trading_word(self.state.trading_word())
         manager = self.trades.manager
-        manager.begin_stop(self.config.run.on_stop, time.monotonic_ns())
+        manager.begin_stop(mode, time.monotonic_ns())
         self.poller.evaluate()
         self._runner.drain()
         deadline = time.monotonic() + STOP_PATIENCE_S
@@ -394,6 +395,14 @@ class Shell:
                 break
             await asyncio.sleep(0.01)
         await self._runner.finish()
+
+    def _stop_mode(self) -> str:
+        """What the configuration says; but under a kill or halt no good hedge is closed, only residual delta is."""
+        mode = self.config.run.on_stop
+        if mode == "close" and self.state.trading_word() >= layout.TRADING_HALTED and self.trades.manager.trades:
+            self.alert("stop", "held pairs are kept: the kill word stands, and a kill closes residual delta, never a good hedge")
+            return "keep"
+        return mode
 
     async def _close(self) -> None:
         """Sockets, report, pages. Safe from any point of the start."""
