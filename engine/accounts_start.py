@@ -1,25 +1,24 @@
 """From what a venue says of its account at start to the core and the ledger: balances, fees, leverage, positions.
 
 Opening balances are free plus locked on spot and the wallet on futures: what the ledger of the venue itself adds up to."""
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from engine.events import BalanceUpdate
 from engine.gateways.binance_account import AccountState
 from engine.trade.manager import TradeManager
 from feeds.instruments import InstrumentTable
 
 
+def account_totals(balances: Iterable[BalanceUpdate]) -> dict[str, Decimal]:
+    """Asset -> what the account holds: free plus locked on spot, the wallet on futures."""
+    return {one.asset: one.wallet if one.wallet is not None else (one.free or Decimal(0)) + (one.locked or Decimal(0)) for one in balances}
+
+
 def opening_balances(venue: str, states: dict[str, AccountState]) -> dict[str, dict[str, Decimal]]:
     """{"binance:spot": {"USDT": ...}, "binance:linear": {...}}"""
-    found: dict[str, dict[str, Decimal]] = {}
-    for market, state in states.items():
-        assets = found.setdefault(f"{venue}:{market}", {})
-        for balance in state.balances:
-            if balance.wallet is not None:
-                assets[balance.asset] = balance.wallet
-            else:
-                assets[balance.asset] = (balance.free or Decimal(0)) + (balance.locked or Decimal(0))
-    return found
+    return {f"{venue}:{market}": account_totals(state.balances) for market, state in states.items()}
 
 
 def apply_account(venue: str, states: dict[str, AccountState], table: InstrumentTable, core: Any, manager: TradeManager) -> list[str]:

@@ -49,9 +49,9 @@ class CommandRunner:
             case Alert():
                 self._shell.alert(command.code, command.text, command.severity, command.trade_id)
             case QueryOrder():
-                self._spawn(self._query(command))
+                self.spawn(self._query(command))
             case CancelOrder():
-                self._spawn(self._cancel(command))
+                self.spawn(self._cancel(command))
             case RestartStream():
                 self._shell.gateways[command.venue].restart_stream(command.market)
             case _:
@@ -68,7 +68,8 @@ class CommandRunner:
         log.info("trade %d: %s", command.trade_id, command.cause, extra={"correlation_id": command.trade_id})
         shell.poller.send_pooled(pool_index)
 
-    def _spawn(self, coroutine: Any) -> None:
+    def spawn(self, coroutine: Any) -> None:
+        """Run a task whose failure is told to a person."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._on_done)

@@ -25,7 +25,7 @@ from cext.journal import JournalWriter
 from cext.shm import ShmError
 from cext.state_page import StatePage
 from engine import host, status
-from engine.accounts_start import apply_account
+from engine.accounts_start import account_totals, apply_account
 from engine.carry_out import CommandRunner
 from engine.client import SOCKET_NAME
 from engine.commands import register_commands
@@ -38,6 +38,7 @@ from engine.feed_link import FeedLink
 from engine.gateways.binance import AccountRefused, BinanceGateway, GatewayHooks, gateway_settings
 from engine.poll import Poller
 from engine.report import write_report
+from engine.rest import RestError
 from engine.strategies import spot_futures
 from engine.trade.core_surface import MARKET_CODES
 from engine.trade_desk import TradeDesk
@@ -49,6 +50,7 @@ log = logging.getLogger("lockstep.engine")
 STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked"]
 TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journal segments
 FUNDING_PERIOD_TICKS = 100
+RECONCILE_PERIOD_TICKS = 1000 # ten seconds; a request each market
 STOP_PATIENCE_S = 20.0
 DRY_RUN_BALANCE_FACTOR = 100   # of risk.max_total_usd: balances assumed where there is no account
 MARKETS_MAX = 4              # cext/core.h: a session key is venue * MARKETS_MAX + market
@@ -298,6 +300,9 @@ class Shell:
             if link.reader is not None:
                 self.poller.read_funding(feed)
         self.strategy.refresh(now, wall)
+        if self._ticks % RECONCILE_PERIOD_TICKS == 0 and self.phase == PHASES[PHASE_TRADING]:
+            for venue in self.gateways:
+                self._runner.spawn(self._reconcile(venue))
         if not self.trades.manager.busy_rows():
             host.collect_when_idle()
 
@@ -330,6 +335,16 @@ class Shell:
         for row in self.table.rows:
             if row.venue == venue and row.market == market and row.symbol == symbol:
                 self.core.set_fees(row.id, rates.taker, rates.maker)
+
+    async def _reconcile(self, venue: str) -> None:
+        """The venue's balances against the ledger. A difference that lasts is alerted and locks what it concerns."""
+        try:
+            balances = {f"{venue}:{name}": account_totals(await market.balances()) for name, market in self.gateways[venue].markets.items()}
+        except RestError as error:
+            log.info("%s: balances not read: %s", venue, error)
+            return
+        self.trades.manager.reconcile(balances, time.monotonic_ns())
+        self._runner.drain()
 
     def _on_notice(self, notice: Any) -> None:
         self.alert("notice", f"{notice.venue} {notice.market}: {notice.what} {notice.detail}")

@@ -21,6 +21,7 @@ log = logging.getLogger("lockstep.trade")
 CMD_REFUSED = 2
 SENT_KEPT = 4096
 TRADES_SHOWN = 30
+TRANSFER_REASONS = frozenset({"transfer", "DEPOSIT", "WITHDRAW", "MARGIN_TRANSFER", "ASSET_TRANSFER", "ADMIN_DEPOSIT", "ADMIN_WITHDRAW"})
 
 
 @dataclass(slots=True)
@@ -86,6 +87,8 @@ class TradeDesk:
         """What the venue says of balances and positions. Funding and transfers change the ledger; the rest only confirms what fills said."""
         if isinstance(fact, BalanceUpdate) and fact.reason == "FUNDING_FEE" and fact.delta is not None:
             self.manager.on_funding_income(fact.venue, fact.market, fact.asset, fact.delta, None, time.monotonic_ns())
+        elif isinstance(fact, BalanceUpdate) and fact.delta and fact.reason in TRANSFER_REASONS:
+            self.manager.on_transfer(fact.venue, fact.market, fact.asset, fact.delta, time.monotonic_ns())
 
     def _legs_text(self, intent: Intent) -> str:
         rows = self._shell.table.rows
