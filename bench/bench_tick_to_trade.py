@@ -21,7 +21,7 @@ import yaml
 
 from bench.harness import ROOT, percentiles
 from cext import shm
-from cext.hist import load_run, merge
+from cext.hist import load_run, merge, read_live
 from cext.hist import percentiles as hist_percentiles
 from engine.config import dump_effective, load
 from engine.supervisor.ledger_check import ask
@@ -93,12 +93,21 @@ class EngineRun:
                 raise RuntimeError(f"the engine does not trade: {self.engine.last_words()}")
             time.sleep(0.2)
 
-    def stop(self) -> dict[str, Any]:
-        """Engine first; returns its report after checking that it is clean."""
+    def samples(self) -> int:
+        """How many tick_to_trade samples there are so far, from the run's histogram page."""
+        histogram = read_live(self.run_id).get("tick_to_trade")
+        return histogram.get_total_count() if histogram is not None else 0
+
+    def end(self) -> None:
+        """Engine first, then what it reads from and writes to; its segments go. Safe to repeat."""
         for one in (self.engine, self.children[0], self.children[2]):
             one.terminate()
             one.wait()
         shm.unlink_run(self.run_id)
+
+    def stop(self) -> dict[str, Any]:
+        """End; returns its report after checking that it is clean."""
+        self.end()
         report = json.loads((self.run_dir / "report.json").read_text())
         if report["unhedged"] or set(report["trades"]) - {"CLOSED", "REJECTED"}:
             raise RuntimeError(f"the run is not clean: trades {report['trades']}, unhedged {report['unhedged']}")
@@ -133,13 +142,14 @@ def run_floor(bed: Bed, program: pathlib.Path, count: int, frame_bytes: int, see
 def run_engine(bed: Bed, intents_wanted: int) -> tuple[dict[str, Any], dict[str, Any], pathlib.Path]:
     """One engine until it has sent so many intents; (report, histograms by stage, run directory)."""
     engine = EngineRun(bed)
-    engine.wait_trading()
-    deadline = time.monotonic() + 30 + intents_wanted * MEAN_SPACING_MS / 1000 * 2
-    while time.monotonic() < deadline:
-        if engine.status()["stages"].get("tick_to_trade", {}).get("count", 0) >= intents_wanted:
-            break
-        time.sleep(1.0)
-    report = engine.stop()
+    try:
+        engine.wait_trading()
+        deadline = time.monotonic() + 30 + intents_wanted * MEAN_SPACING_MS / 1000 * 2
+        while time.monotonic() < deadline and engine.samples() < intents_wanted:
+            time.sleep(0.5)
+        report = engine.stop()
+    finally:
+        engine.end()
     return report, load_run(engine.run_dir), engine.run_dir
 
 
@@ -187,13 +197,16 @@ def run_cold(bed: Bed, count: int) -> list[int]:
     """tick_to_trade of first trades after 10 s without one, ns."""
     bed.control("quiet", dislocations=False)
     engine = EngineRun(bed)
-    engine.wait_trading()
-    for index in range(count):
-        time.sleep(10)
+    try:
+        engine.wait_trading()
         symbols = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-        bed.control("dislocate", symbol=symbols[index % len(symbols)], duration_ms=300)
-        time.sleep(1.0)
-    engine.stop()
+        for index in range(count):
+            time.sleep(10)
+            bed.control("dislocate", symbol=symbols[index % len(symbols)], duration_ms=300)
+            time.sleep(1.0)
+        engine.stop()
+    finally:
+        engine.end()
     histogram = load_run(engine.run_dir)["tick_to_trade"]
     times = [histogram.get_value_at_percentile(50.0)] if histogram.get_total_count() else []
     bed.control("quiet", dislocations=True)

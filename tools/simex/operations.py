@@ -6,6 +6,7 @@ calling it.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 from typing import Any
 
@@ -76,7 +77,7 @@ def scaled_param(params: Params, name: str, decimals: int, digits_max: int = 8) 
     return value
 
 
-class Operations:
+class Operations(abc.ABC):
     """Base of SpotOperations and LinearOperations."""
 
     market = ""
@@ -106,11 +107,13 @@ class Operations:
 
     # ---- overridden ------------------------------------------------------------------------------
 
+    @abc.abstractmethod
     def parse_order(self, account: Account, params: Params) -> Order:
-        raise NotImplementedError
+        """The order that the parameters describe; refusals as VenueError."""
 
+    @abc.abstractmethod
     def order_reply(self, order: Order) -> dict[str, Any]:
-        raise NotImplementedError
+        """The answer to an order that was taken."""
 
     # ---- order entry with faults -----------------------------------------------------------------
 
