@@ -1,9 +1,11 @@
-"""A depth frame becomes a book and a record: decode + apply + record of 16 levels a side, per 1,000 bytes, against orjson + SortedDict.
+"""A depth frame becomes a book and a record: decode + apply + record of 16 levels a side, per 1,000 bytes, against orjson +
+SortedDict.
 
-Frames: USD-M BTCUSDT depth@0ms, recorded (else generated of the same shape), 1,600 bytes and 68 levels each, on a book of up to 5,000 levels a
-side. Good: at most 1,000 ns per 1,000 bytes, at least 25 times as fast as the reference (bench/reference/sorteddict_book.py, frozen). Also a
-frame of the top-of-book stream. The loop runs in Cython without the GIL; left out are the socket and the ring (bench_ring_hop).
-Both are pure computing, so the clock is the thread's own CPU time: what other processes do to the machine does not decide the figure.
+Frames: USD-M BTCUSDT depth@0ms, recorded (else generated of the same shape), 1,600 bytes and 68 levels each, on a book of up to
+5,000 levels a side. Good: at most 1,000 ns per 1,000 bytes, at least 25 times as fast as the reference
+(bench/reference/sorteddict_book.py, frozen). Also a frame of the top-of-book stream. The loop runs in Cython without the GIL;
+left out are the socket and the ring (bench_ring_hop). Both are pure computing, so the clock is the thread's own CPU time: what
+other processes do to the machine does not decide the figure.
 
 Why the book is blocks of 64 levels: docs/decisions/book.md."""
 import time
@@ -22,9 +24,12 @@ QUICK_FRAMES = 60
 
 def instrument() -> dict[str, Any]:
     """BTCUSDT of USD-M as a table row."""
-    return {"id": 0, "name": "binance:BTC/USDT:USDT", "venue": "binance", "market": "linear", "symbol": "BTCUSDT", "base": "BTC", "quote": "USDT",
-            "settle": "USDT", "underlying": "BTC", "multiplier": 1, "contract_size": "1", "px_scale": PX_SCALE, "qty_scale": QTY_SCALE,
-            "tick": "0.1", "lot": "0.001", "min_qty": "0.001", "max_qty": "1000", "min_notional": "100", "min_px": "0", "max_px": "0",
+    return {"id": 0, "name": "binance:BTC/USDT:USDT", "venue": "binance", "market": "linear", "symbol": "BTCUSDT", "base": "BTC",
+            "quote": "USDT",
+            "settle": "USDT", "underlying": "BTC", "multiplier": 1, "contract_size": "1", "px_scale": PX_SCALE,
+            "qty_scale": QTY_SCALE,
+            "tick": "0.1", "lot": "0.001", "min_qty": "0.001", "max_qty": "1000", "min_notional": "100", "min_px": "0",
+            "max_px": "0",
             "maker_fee": "0.0002", "taker_fee": "0.0005", "status": "TRADING"}
 
 
@@ -48,7 +53,12 @@ def check_result(frames: Frames) -> None:
         return [(int(Decimal(repr(px)).scaleb(PX_SCALE)), int(Decimal(repr(qty)).scaleb(QTY_SCALE))) for px, qty in levels]
     wanted = dict(zip(("bids", "asks"), map(scaled, reference.levels()), strict=True))
     stats, made = market.stats(0), market.record(0)
-    if market.book(0) != wanted or stats["applied"] != len(frames.depth) or made["bids"] != scaled(record[2]) or made["asks"] != scaled(record[3]):
+    if (
+        market.book(0) != wanted
+        or stats["applied"] != len(frames.depth)
+        or made["bids"] != scaled(record[2])
+        or made["asks"] != scaled(record[3])
+    ):
         raise AssertionError(f"book and reference differ ({stats})")
 
 
@@ -82,7 +92,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
     check_result(frames)
     kilobytes = frames.depth_bytes / 1000
     with harness.quiet():
-        times = harness.interleave({"ours": lambda: time_ours(frames), "reference": lambda: time_reference(frames)}, 2 if quick else ROUNDS)
+        times = harness.interleave({"ours": lambda: time_ours(frames), "reference": lambda: time_reference(frames)}, 2
+                                   if quick else ROUNDS)
         tops = sorted(time_top(frames) for _ in range(2 if quick else ROUNDS))
         each = synced_market(frames).run_each(frames.depth)
     ours = sorted(times["ours"])

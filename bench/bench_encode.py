@@ -1,8 +1,9 @@
 """How long does one leg take from int64 price and size to the signed bytes of its order.place frame?
 
-Measured: `OrderSession.encode_leg` for both legs of an intent over 200 instruments, in place (256 KB of other memory walked before each
-pair, as a turn of the engine does) and warm. Left out: journal and send. Reference in the same run: the same frame by Python's hmac,
-Decimal formatting and orjson. A good number is below 1,000 ns a leg with HMAC; session.logon (no signature) shows what SHA-256 costs.
+Measured: `OrderSession.encode_leg` for both legs of an intent over 200 instruments, in place (256 KB of other memory walked
+before each pair, as a turn of the engine does) and warm. Left out: journal and send. Reference in the same run: the same frame by
+Python's hmac, Decimal formatting and orjson. A good number is below 1,000 ns a leg with HMAC; session.logon (no signature) shows
+what SHA-256 costs.
 """
 from __future__ import annotations
 
@@ -59,8 +60,10 @@ def reference_frame(table: InstrumentTable, leg: Leg, timestamp_ms: int, recv_wi
     row = table.rows[leg.instrument_id]
     params: dict[str, Any] = {
         "apiKey": API_KEY, "newClientOrderId": leg.client_id, "newOrderRespType": "FULL",
-        "price": format(Decimal(leg.limit_px).scaleb(-row.px_scale), "f"), "quantity": format(Decimal(leg.qty).scaleb(-row.qty_scale), "f"),
-        "recvWindow": recv_window_ms, "selfTradePreventionMode": "EXPIRE_MAKER", "side": ("BUY", "SELL")[leg.side], "symbol": row.symbol,
+        "price": format(Decimal(leg.limit_px).scaleb(-row.px_scale), "f"),
+        "quantity": format(Decimal(leg.qty).scaleb(-row.qty_scale), "f"),
+        "recvWindow": recv_window_ms, "selfTradePreventionMode": "EXPIRE_MAKER", "side": ("BUY", "SELL")[leg.side],
+        "symbol": row.symbol,
         "timeInForce": "IOC", "timestamp": timestamp_ms, "type": "LIMIT"}
     payload = "&".join(f"{name}={params[name]}" for name in sorted(params))
     params["signature"] = hmac.new(SECRET, payload.encode(), hashlib.sha256).hexdigest()
@@ -72,7 +75,8 @@ def check_frames(encoder: OrderEncoder, table: InstrumentTable, intents: list[In
     array = table.to_array()
     for intent in intents[:200]:
         for leg in intent.legs:
-            ours = encoder.encode_place(array, leg.instrument_id, leg.client_id, leg.side, leg.order_type, leg.limit_px, leg.qty, WALL_NS // 1_000_000)
+            ours = encoder.encode_place(array, leg.instrument_id, leg.client_id, leg.side, leg.order_type, leg.limit_px, leg.qty,
+                                        WALL_NS // 1_000_000)
             assert ours == reference_frame(table, leg, WALL_NS // 1_000_000), ours
 
 
@@ -80,13 +84,15 @@ def measure(quick: bool = False) -> dict[str, Any]:
     pairs, rounds, count = (10, 2, 500) if quick else (100, 9, 20_000)
     table = make_table(pairs)
     intents = make_intents(table, 512, seed=7)
-    spot_only = [replace(intent, legs=[replace(leg, instrument_id=leg.instrument_id & ~1) for leg in intent.legs]) for intent in intents]
+    spot_only = [replace(intent, legs=[replace(leg, instrument_id=leg.instrument_id & ~1) for leg in intent.legs])
+                 for intent in intents]
     packed = [pack_intent(intent) for intent in spot_only]
     array = table.to_array()
     signed = OrderEncoder("spot", 500, "EXPIRE_MAKER", API_KEY, HmacSha256(SECRET))
     check_frames(signed, table, spot_only)
     sessions = {"hmac": OrderSession("binance", "spot", array, signed),
-                "portable": OrderSession("binance", "spot", array, OrderEncoder("spot", 500, "EXPIRE_MAKER", API_KEY, HmacSha256(SECRET, "portable"))),
+                "portable": OrderSession("binance", "spot", array,
+                                         OrderEncoder("spot", 500, "EXPIRE_MAKER", API_KEY, HmacSha256(SECRET, "portable"))),
                 "logon": OrderSession("binance", "spot", array, OrderEncoder("spot", 500))}
     samples: dict[str, list[float]] = {}
 
@@ -113,7 +119,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
             "python": reference}, rounds)
     made: dict[str, Any] = {"encode.ns": percentiles(samples["in_place"])["p50"], "encode.hmac": percentiles(samples["in_place"]),
                             "encode.hmac_warm": percentiles(samples["warm"]), "encode.logon": percentiles(samples["logon"]),
-                            "encode.portable_sha256": percentiles(samples["portable"]), "encode.python_ns": percentiles(results["python"])["p50"],
+                            "encode.portable_sha256": percentiles(samples["portable"]),
+                            "encode.python_ns": percentiles(results["python"])["p50"],
                             "encode.ratio_vs_python": median_ratio(results["python"], results["in_place"])}
     return made
 

@@ -1,8 +1,8 @@
 """How long does the gate take for the two legs of an entry?
 
-Measured: `pass_gate`, all layers and the reservations, in place: eight records of random instruments (of 100) pass before each call, the
-intent is one of 20 on random pairs. Left out: sizing, which made the intent. A good number is below 150 ns. Before a time is reported
-every intent has passed once and given everything back (Core.check), and one that must be refused is."""
+Measured: `pass_gate`, all layers and the reservations, in place: eight records of random instruments (of 100) pass before each
+call, the intent is one of 20 on random pairs. Left out: sizing, which made the intent. A good number is below 150 ns. Before a
+time is reported every intent has passed once and given everything back (Core.check), and one that must be refused is."""
 import random
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""One hist_record, in place: a loop that walks over memory as other work does, with and without a record into a histogram that changes from
-step to step; the difference is what recording costs where it stands. Held to 60 ns. The CPU hides most of a record behind the other work,
-so `hist.ns` is never given below what a tight loop over one histogram costs (`hist.tight_ns`).
+"""One hist_record, in place: a loop that walks over memory as other work does, with and without a record into a histogram that
+changes from step to step; the difference is what recording costs where it stands. Held to 60 ns. The CPU hides most of a record
+behind the other work, so `hist.ns` is never given below what a tight loop over one histogram costs (`hist.tight_ns`).
 
 Values are latencies as they come (log-normal around 300 ns, seed 1), so counts spread over many cache lines. Reference: hdrh's
 record_value in Python with the same values, in the same run; all counts are compared with it before any time is taken."""
@@ -60,7 +60,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
         page.close()
     cost = [a - b for a, b in zip(samples["with"], samples["without"], strict=True)]
     tight = float(np.median(samples["tight"]))
-    return {"hist.ns": max(float(np.median(cost)), tight), "hist.in_place_difference_ns": harness.percentiles(cost), "hist.tight_ns": tight,
+    return {"hist.ns": max(float(np.median(cost)), tight), "hist.in_place_difference_ns": harness.percentiles(cost),
+            "hist.tight_ns": tight,
             "hist.hdrh_python_ns": float(np.median(samples["hdrh"]))}
 
 

@@ -1,8 +1,10 @@
-"""One journal append of an intent_t, as the engine does it: CRC32C, copy, commit word, into a touched segment on /dev/shm, clock read around it.
+"""One journal append of an intent_t, as the engine does it: CRC32C, copy, commit word, into a touched segment on /dev/shm, clock
+read around it.
 
-Held to p50 <= 150 ns and p99.9 <= 5,000 ns. The clock's own cost (its median, measured beside it) is in the samples and is given apart.
-Reference in the same run, interleaved: os.write of the same bytes to a file opened for appending (no sync), what a plain log would do.
-In place: between two appends the bench walks over 1 MiB as the engine's other work does (`journal.in_place_p50_ns`)."""
+Held to p50 <= 150 ns and p99.9 <= 5,000 ns. The clock's own cost (its median, measured beside it) is in the samples and is given
+apart. Reference in the same run, interleaved: os.write of the same bytes to a file opened for appending (no sync), what a plain
+log would do. In place: between two appends the bench walks over 1 MiB as the engine's other work does
+(`journal.in_place_p50_ns`)."""
 import os
 import pathlib
 import tempfile
@@ -89,7 +91,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
     place = harness.percentiles(np.concatenate(samples["place"]).tolist())
     return {"journal.p50_ns": float(append["p50"]), "journal.p999_ns": float(append["p999"]), "journal.percentiles": append,
             "journal.in_place_p50_ns": float(place["p50"]), "journal.in_place_percentiles": place,
-            "journal.clock_ns": float(np.median(clock)), "journal.write_p50_ns": float(write["p50"]), "journal.write_percentiles": write}
+            "journal.clock_ns": float(np.median(clock)), "journal.write_p50_ns": float(write["p50"]),
+            "journal.write_percentiles": write}
 
 
 def test_journal_bench_runs() -> None:

@@ -1,13 +1,14 @@
 """How many raw frames a second tools/replay drives to the last decision, on one core, decompression included.
 
-Input: the recorded Binance spot and USD-M frames of 2024-08-08 (135,203 messages, 36 MB of JSON), two captures merged by receive time;
-without the recorded data beside the checkout, frames made here, which are smaller and say little. One round replays the whole once; rounds
-go on for at least 5 seconds. What is timed is what a person waits for: read, check, decompress, merge, decode, apply, build the record, core
-(copy, detect, gate, calm floor); importing and opening are not in it (`replay.setup_ms`). Good: at least 700,000 frames/s.
+Input: the recorded Binance spot and USD-M frames of 2024-08-08 (135,203 messages, 36 MB of JSON), two captures merged by receive
+time; without the recorded data beside the checkout, frames made here, which are smaller and say little. One round replays the
+whole once; rounds go on for at least 5 seconds. What is timed is what a person waits for: read, check, decompress, merge, decode,
+apply, build the record, core (copy, detect, gate, calm floor); importing and opening are not in it (`replay.setup_ms`). Good: at
+least 700,000 frames/s.
 
-Split: rounds that only decompress, rounds without core, whole rounds, and rounds in which fees of 0.2 bps provoke trades, interleaved. Reference
-in the same run: zstd and orjson.loads of the same frames, which knows no book at all. The books' digests are compared with those of an
-independent script before any time is taken, and every round must give the same decision hash."""
+Split: rounds that only decompress, rounds without core, whole rounds, and rounds in which fees of 0.2 bps provoke trades,
+interleaved. Reference in the same run: zstd and orjson.loads of the same frames, which knows no book at all. The books' digests
+are compared with those of an independent script before any time is taken, and every round must give the same decision hash."""
 import os
 import pathlib
 import tempfile
@@ -47,8 +48,10 @@ def recorded_captures(folder: pathlib.Path) -> list[pathlib.Path] | None:
 
 def provoked() -> ReplaySettings:
     """Fees and thresholds under which that day has trades."""
-    config = Config.model_validate({"strategies": {"spot_futures": {"entry_net_bps": 0, "exit_cost_bps": 0, "allow_reverse": "inventory"}}})
-    return ReplaySettings(config=config, taker_bps={"spot": Decimal("0.2"), "linear": Decimal("0.2")}, inventory={"BTC": Decimal(100)})
+    config = Config.model_validate({"strategies": {"spot_futures": {"entry_net_bps": 0, "exit_cost_bps": 0,
+                                                                    "allow_reverse": "inventory"}}})
+    return ReplaySettings(config=config, taker_bps={"spot": Decimal("0.2"), "linear": Decimal("0.2")},
+                          inventory={"BTC": Decimal(100)})
 
 
 def replay(paths: list[pathlib.Path], settings: ReplaySettings) -> ReplaySession:
@@ -119,7 +122,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
         setup_ms = (time.perf_counter() - started) * 1e3
         contestants: dict[str, Callable[[], float]] = {
             "decompress": lambda: decompress(paths), "books": lambda: replay(paths, ReplaySettings(with_core=False)).seconds,
-            "whole": same_hash(paths, ReplaySettings()), "trading": same_hash(paths, provoked()), "orjson": lambda: parse_only(paths)}
+            "whole": same_hash(paths, ReplaySettings()), "trading": same_hash(paths, provoked()),
+            "orjson": lambda: parse_only(paths)}
         samples: dict[str, list[float]] = {name: [] for name in contestants}
         with harness.quiet(max(os.sched_getaffinity(0))):
             while sum(samples["whole"]) < (0.01 if quick else SECONDS_MIN):
@@ -130,7 +134,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
     rounds = len(samples["whole"])
     return {"replay.frames_per_s": frames * rounds / sum(samples["whole"]), "replay.rounds": rounds, "replay.frames": frames,
             "replay.seconds": sum(samples["whole"]), "replay.input": "recorded 2024-08-08" if found else "made",
-            "replay.decompress_ns": ns("decompress"), "replay.decode_ns": ns("books") - ns("decompress"), "replay.core_ns": ns("whole") - ns("books"),
+            "replay.decompress_ns": ns("decompress"), "replay.decode_ns": ns("books") - ns("decompress"),
+            "replay.core_ns": ns("whole") - ns("books"),
             "replay.trading_frames_per_s": frames * rounds / sum(samples["trading"]), "replay.setup_ms": setup_ms,
             "replay.ratio_vs_orjson_loads": harness.median_ratio(samples["orjson"], samples["whole"]),
             "replay.percentiles": harness.percentiles([frames / seconds for seconds in samples["whole"]])}

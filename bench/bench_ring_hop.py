@@ -1,8 +1,10 @@
-"""One-way hop of a book record between two pinned processes: publish stamp in the producer to the clock after the copy in the reader.
+"""One-way hop of a book record between two pinned processes: publish stamp in the producer to the clock after the copy in the
+reader.
 
-Ours does more than the bare C hop beside it (board entry first, seqlock, lap, generation and per-instrument checks); good is p50 <= 1.3 x.
-Both move 640 bytes through rings of 4,096 slots at the spacing at which a real feed's frames arrived (waits above 5 ms are cut: a cache does
-not get colder), interleaved. Left out: the wake-up of a sleeping reader. Also the cost of one publish, poll and board read in one process."""
+Ours does more than the bare C hop beside it (board entry first, seqlock, lap, generation and per-instrument checks); good is p50
+<= 1.3 x. Both move 640 bytes through rings of 4,096 slots at the spacing at which a real feed's frames arrived (waits above 5 ms
+are cut: a cache does not get colder), interleaved. Left out: the wake-up of a sleeping reader. Also the cost of one publish, poll
+and board read in one process."""
 import multiprocessing
 import os
 import pathlib
@@ -22,7 +24,8 @@ RECORDING = "hftbacktest/usdm/btcusdt_20240808.gz"
 
 
 def recorded_spacing(count: int) -> tuple[np.ndarray, str]:
-    """(waits in ns, where they come from): inter-arrivals of a recording beside the project, or generated ones of the same shape."""
+    """(waits in ns, where they come from): inter-arrivals of a recording beside the project, or generated ones of the same
+    shape."""
     shared = pathlib.Path(os.environ.get("LOCKSTEP_SHARED", harness.ROOT.parent / "shared")) / "data" / RECORDING
     if shared.exists():
         import gzip
@@ -51,7 +54,8 @@ def cpus() -> tuple[int, int]:
 def c_hop(binary: pathlib.Path, spacing: np.ndarray) -> np.ndarray:
     """Latencies of the reference."""
     writer, reader = cpus()
-    done = subprocess.run([str(binary), str(SLOTS), str(writer), str(reader)], input=spacing.tobytes(), stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([str(binary), str(SLOTS), str(writer), str(reader)], input=spacing.tobytes(), stdout=subprocess.PIPE,
+                          check=True)
     return np.frombuffer(done.stdout, np.int64)
 
 
@@ -95,7 +99,8 @@ def ring_hop(spacing: np.ndarray) -> np.ndarray:
 
 
 def single_process_costs(rounds: int) -> dict[str, float]:
-    """ns of one publish, poll that finds a record, empty poll, board read: one process, so without any hand-over between cores."""
+    """ns of one publish, poll that finds a record, empty poll, board read: one process, so without any hand-over between
+    cores."""
     from bench import ring_loops
     from cext.ring import FeedWriter, RingReader
     writer = FeedWriter(f"bench-{os.getpid()}", "costs", ROWS, ring_capacity=SLOTS)
@@ -129,8 +134,10 @@ def measure(quick: bool = False) -> dict[str, Any]:
             samples["ours"].append(ring_hop(spacing))
     ratio = float(np.median([np.median(a) / np.median(b) for a, b in zip(samples["ours"], samples["c"], strict=True)]))
     ours, reference = np.concatenate(samples["ours"]), np.concatenate(samples["c"])
-    return {"ring_hop.ratio_vs_c": ratio, "ring_hop.p50_ns": float(np.median(ours)), "ring_hop.c_p50_ns": float(np.median(reference)),
-            "ring_hop.percentiles": harness.percentiles(ours.tolist()), "ring_hop.c_percentiles": harness.percentiles(reference.tolist()),
+    return {"ring_hop.ratio_vs_c": ratio, "ring_hop.p50_ns": float(np.median(ours)),
+            "ring_hop.c_p50_ns": float(np.median(reference)),
+            "ring_hop.percentiles": harness.percentiles(ours.tolist()),
+            "ring_hop.c_percentiles": harness.percentiles(reference.tolist()),
             "ring_hop.spacing": source, **single_process_costs(3 if quick else 31)}
 
 

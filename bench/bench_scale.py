@@ -39,7 +39,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
     for world, _records in worlds.values():
         world.core.check()
         assert world.core.counters()["books"] >= updates
-    return {"scale.ratio_1000_vs_10": median_ratio(results[str(many)], results[str(few)]), "scale.ns_10": statistics.median(results[str(few)]),
+    return {"scale.ratio_1000_vs_10": median_ratio(results[str(many)], results[str(few)]),
+            "scale.ns_10": statistics.median(results[str(few)]),
             "scale.ns_1000": statistics.median(results[str(many)]), "scale.updates": updates * rounds}
 
 

@@ -1,10 +1,10 @@
 """How long from a frame to two orders sent, in the real system: simulated venue, feed, engine as processes; gate and journal on.
 
-Planted dislocations at random times (exponential, mean 150 ms) among the background traffic of 100 instruments; every one leads to an entry, most
-to an exit. `own` is everything outside the two send calls. The floor is a C program that only sends two frames of the same size to the same venue with
-the same spacing on the same core, in the same run, in alternating rounds. `outside` is what the venue sees: frame sent -> both orders
-received, beside ccxt.pro doing the same on the same core. Leaves out: network, TLS (but for tls_p50_us), a venue's own time.
-A good number: own p50 <= 4 us and p99 <= 10 us; the whole within 1.4 of the floor."""
+Planted dislocations at random times (exponential, mean 150 ms) among the background traffic of 100 instruments; every one leads
+to an entry, most to an exit. `own` is everything outside the two send calls. The floor is a C program that only sends two frames
+of the same size to the same venue with the same spacing on the same core, in the same run, in alternating rounds. `outside` is
+what the venue sees: frame sent -> both orders received, beside ccxt.pro doing the same on the same core. Leaves out: network, TLS
+(but for tls_p50_us), a venue's own time. A good number: own p50 <= 4 us and p99 <= 10 us; the whole within 1.4 of the floor."""
 import json
 import os
 import pathlib
@@ -35,7 +35,8 @@ FRAME_BYTES = 300   # payload of one order frame with its Ed25519 session; measu
 class Bed:
     """One simulated venue for the whole bench, and engines that come and go on it. Everything in a temporary directory."""
 
-    def __init__(self, folder: pathlib.Path, *, tls: bool = False, dislocations_per_s: float = 1000 / MEAN_SPACING_MS, pairs: int = 50) -> None:
+    def __init__(self, folder: pathlib.Path, *, tls: bool = False, dislocations_per_s: float = 1000 / MEAN_SPACING_MS,
+                 pairs: int = 50) -> None:
         self.folder = folder
         cpus = sorted(os.sched_getaffinity(0))
         self.engine_cpu, self.other_cpus = cpus[-1], frozenset(cpus[:-1]) or frozenset(cpus)
@@ -50,7 +51,8 @@ class Bed:
         self.simex_dir = folder / "simex"
         self.simex_dir.mkdir()
         (self.simex_dir / "config.json").write_text(self.config.simex.model_dump_json())
-        self.simex = Child("simex", [sys.executable, "-m", "tools.simex", "--config", str(self.simex_dir / "config.json"), "--run-dir", str(self.simex_dir)],
+        self.simex = Child("simex", [sys.executable, "-m", "tools.simex", "--config", str(self.simex_dir / "config.json"),
+                                     "--run-dir", str(self.simex_dir)],
                            folder / "simex.out", self.other_cpus)
         self.simex.start()
         self.simex_json = self.simex_dir / "simex.json"
@@ -75,8 +77,10 @@ class EngineRun:
         (self.run_dir / "config.json").write_bytes(dump_effective(bed.config))
         shutil.copy(bed.simex_json, self.run_dir / "simex.json")
         def child(name: str, module: list[str], cpus: frozenset[int]) -> Child:
-            return Child(name, [sys.executable, "-m", *module, "--run-dir", str(self.run_dir)], self.run_dir / f"{name}.out", cpus, stop_timeout_s=40)
-        self.children = [child("feed", ["feeds", "binance"], bed.other_cpus), child("engine", ["engine"], frozenset({bed.engine_cpu})),
+            return Child(name, [sys.executable, "-m", *module, "--run-dir", str(self.run_dir)], self.run_dir / f"{name}.out",
+                         cpus, stop_timeout_s=40)
+        self.children = [child("feed", ["feeds", "binance"], bed.other_cpus),
+                         child("engine", ["engine"], frozenset({bed.engine_cpu})),
                          child("flusher", ["engine.flusher"], bed.other_cpus)]
         for one in self.children:
             one.start()
@@ -133,8 +137,10 @@ def run_floor(bed: Bed, program: pathlib.Path, count: int, frame_bytes: int, see
     """ns of two bare sends, `count` times, at the same spacing and on the same core."""
     bed.control("quiet", dislocations=False)
     spot, linear = (urlsplit(bed.simex_info["endpoints"]["binance"][name]) for name in ("spot_ws_api", "linear_ws_api"))
-    done = subprocess.run([str(program), "127.0.0.1", str(spot.port), spot.path, str(linear.port), linear.path, str(frame_bytes), str(count),
-                           str(MEAN_SPACING_MS * 1000), str(bed.engine_cpu), str(seed)], capture_output=True, text=True, check=True)
+    done = subprocess.run([str(program), "127.0.0.1", str(spot.port), spot.path, str(linear.port), linear.path, str(frame_bytes),
+                           str(count),
+                           str(MEAN_SPACING_MS * 1000), str(bed.engine_cpu), str(seed)], capture_output=True, text=True,
+                           check=True)
     bed.control("quiet", dislocations=True)
     return [int(line) for line in done.stdout.split()]
 
@@ -164,7 +170,8 @@ def outside_times(bed: Bed, since_ns: int) -> list[float]:
     for start in starts:
         answered = []
         for market in ("spot", "linear"):
-            later = [at for at in orders.get(start["symbol"], {}).get(market, []) if 0 <= at - start["sent_mono_ns"] < 300_000_000]
+            later = [at for at in orders.get(start["symbol"], {}).get(market, [])
+                     if 0 <= at - start["sent_mono_ns"] < 300_000_000]
             if later:
                 answered.append(min(later))
         if len(answered) == 2:
@@ -177,7 +184,8 @@ def run_ccxtpro(bed: Bed, count: int, symbol: str = "BTC/USDT") -> list[float]:
     bed.control("quiet", dislocations=False)
     since = time.monotonic_ns()
     with (bed.folder / "ccxtpro.out").open("w") as log:
-        process = subprocess.Popen([sys.executable, str(ROOT / "bench" / "reference" / "ccxtpro_taker.py"), str(bed.simex_json), symbol, str(bed.engine_cpu)],
+        process = subprocess.Popen([sys.executable, str(ROOT / "bench" / "reference" / "ccxtpro_taker.py"), str(bed.simex_json),
+                                    symbol, str(bed.engine_cpu)],
                                    stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             if process.stdout.readline().strip() != "ready":
@@ -240,7 +248,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
                 "tick_to_trade.own_p50_us": own["p50_ns"] / 1e3, "tick_to_trade.own_p99_us": own["p99_ns"] / 1e3,
                 "tick_to_trade.p50_us": total["p50_ns"] / 1e3, "tick_to_trade.p99_us": total["p99_ns"] / 1e3,
                 "tick_to_trade.floor_p50_us": floor["p50"] / 1e3, "tick_to_trade.floor_p99_us": floor["p99"] / 1e3,
-                "tick_to_trade.ratio_vs_floor": statistics.median(a / percentiles(b)["p50"] for a, b in zip(whole, floors, strict=True)),
+                "tick_to_trade.ratio_vs_floor": statistics.median(a / percentiles(b)["p50"]
+                                                                  for a, b in zip(whole, floors, strict=True)),
                 "tick_to_trade.stages": {name: hist_percentiles(histogram) for name, histogram in merged.items()},
                 "tick_to_trade.floor_percentiles": floor,
                 "outside.p50_us": percentiles(outside).get("p50"), "outside.p99_us": percentiles(outside).get("p99"),
@@ -248,7 +257,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
             if ccxt_count:
                 theirs = percentiles(run_ccxtpro(bed, ccxt_count))
                 results.update({"outside.ccxtpro_p50_us": theirs["p50"], "outside.ccxtpro_p99_us": theirs["p99"],
-                                "outside.ratio_vs_ccxtpro": theirs["p50"] / results["outside.p50_us"], "outside.ccxtpro_percentiles": theirs})
+                                "outside.ratio_vs_ccxtpro": theirs["p50"] / results["outside.p50_us"],
+                                "outside.ccxtpro_percentiles": theirs})
             if cold_count:
                 results["tick_to_trade.cold_p50_us"] = run_cold(bed, cold_count)[0] / 1e3
         finally:
@@ -263,7 +273,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
             finally:
                 bed.close()
         cpus = sorted(os.sched_getaffinity(0))
-        rtt = subprocess.run([str(rtt_program), "2000" if quick else "50000", str(cpus[-1]), str(cpus[0])], capture_output=True, text=True, check=True)
+        rtt = subprocess.run([str(rtt_program), "2000" if quick else "50000", str(cpus[-1]), str(cpus[0])], capture_output=True,
+                             text=True, check=True)
         results["tick_to_trade.loopback_rtt_us"] = percentiles([int(line) for line in rtt.stdout.split()])["p50"] / 1e3
         return results
     finally:

@@ -1,4 +1,5 @@
-"""Worlds that the benches of the hot floor share: coins with one spot instrument and four perpetuals each, and rings of records."""
+"""Worlds that the benches of the hot floor share: coins with one spot instrument and four perpetuals each, and rings of
+records."""
 import random
 from typing import Any
 
@@ -12,7 +13,8 @@ LEVELS = 16
 
 
 def coins(count: int, perps: int = PERPS) -> list[dict[str, Any]]:
-    """One spot and `perps` linear instruments a coin, same underlying: the spot has `perps` adjacent pairs, each perpetual one."""
+    """One spot and `perps` linear instruments a coin, same underlying: the spot has `perps` adjacent pairs, each perpetual
+    one."""
     rows = []
     for coin in range(count):
         base = f"C{coin:03d}"
@@ -25,8 +27,10 @@ def coins(count: int, perps: int = PERPS) -> list[dict[str, Any]]:
 
 def make_world(coin_count: int, perps: int = PERPS) -> World:
     """Funded, limits wide, every pair added; books still to come."""
-    limits = {"max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9, "max_total_usd": 10**9,
-              "max_delta_usd": 10**8, "max_in_flight": 128, "max_orders_per_s": 10_000, "order_burst": 10_000, "max_trades_per_minute": 10**6,
+    limits = {"max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9,
+              "max_total_usd": 10**9,
+              "max_delta_usd": 10**8, "max_in_flight": 128, "max_orders_per_s": 10_000, "order_burst": 10_000,
+              "max_trades_per_minute": 10**6,
               "tell_every_ms": 3_600_000}
     world = World(coins(coin_count, perps), limits)
     for market in (1, 2):
@@ -43,8 +47,10 @@ def record(world: World, row: int, mid: float, rng: random.Random, edge_bps: flo
     is_spot = world.rows[row]["market"] == "spot"
     scale, qty_scale, tick = (2, 5, 1) if is_spot else (1, 3, 1)
     center = round(mid * (1 + edge_bps / 1e4) * 10**scale)
-    bids = [(center - (1 + level * (1 + rng.randrange(3))) * tick, rng.randrange(500, 3000) * 10 ** (qty_scale - 3)) for level in range(LEVELS)]
-    asks = [(center + (1 + level * (1 + rng.randrange(3))) * tick, rng.randrange(500, 3000) * 10 ** (qty_scale - 3)) for level in range(LEVELS)]
+    bids = [(center - (1 + level * (1 + rng.randrange(3))) * tick, rng.randrange(500, 3000) * 10 ** (qty_scale - 3))
+            for level in range(LEVELS)]
+    asks = [(center + (1 + level * (1 + rng.randrange(3))) * tick, rng.randrange(500, 3000) * 10 ** (qty_scale - 3))
+            for level in range(LEVELS)]
     bids = sorted(dict(bids).items(), reverse=True)
     asks = sorted(dict(asks).items())
     return world.record(row, bids, asks, flags=1, connection_id=row % 2)

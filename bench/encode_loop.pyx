@@ -1,4 +1,5 @@
-"""Timed loop of bench_encode.py: one leg encoded and signed at a time, as the engine does it, with other memory touched in between."""
+"""Timed loop of bench_encode.py: one leg encoded and signed at a time, as the engine does it, with other memory touched in
+between."""
 from cext.clock cimport mono_ns
 from cext.layout cimport intent_t
 from engine.sessions cimport OrderSession
@@ -8,8 +9,8 @@ from libc.string cimport memcpy
 
 
 def run(OrderSession session, packed_intents: list, int count, int64_t wall_ns, int disturb_bytes) -> list[float]:
-    """ns of each of `count` pairs of encode_leg calls, per leg, clock reading taken off. Before each pair `disturb_bytes` of other
-    memory are walked, so that templates and key state come from where they are in a running engine."""
+    """ns of each of `count` pairs of encode_leg calls, per leg, clock reading taken off. Before each pair `disturb_bytes` of
+    other memory are walked, so that templates and key state come from where they are in a running engine."""
     cdef int n = len(packed_intents)
     cdef intent_t *intents = <intent_t *>calloc(n, sizeof(intent_t))
     cdef char *other = <char *>calloc(1, disturb_bytes + 64)

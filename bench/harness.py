@@ -1,7 +1,7 @@
 """What every bench shares: quiet conditions, interleaving, percentiles, the facts of the machine.
 
-A bench module has `measure(quick=False) -> dict` with flat keys ("decode_book.ns_per_kb"); it checks its result against the plain twin
-before it takes a time, and measures its reference in the same run, interleaved. bench/run.py collects them all."""
+A bench module has `measure(quick=False) -> dict` with flat keys ("decode_book.ns_per_kb"); it checks its result against the plain
+twin before it takes a time, and measures its reference in the same run, interleaved. bench/run.py collects them all."""
 import contextlib
 import gc
 import os
@@ -72,7 +72,8 @@ def machine_facts() -> dict[str, Any]:
     import Cython
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], check=False,
                             capture_output=True, text=True).stdout.strip()
-    model = next((line.split(":", 1)[1].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")), "unknown")
+    model = next((line.split(":", 1)[1].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")),
+                 "unknown")
     return {"commit": commit or "unknown", "python": platform.python_version(), "cython": Cython.__version__, "cpu": model,
             "cpus": os.cpu_count(), "kernel": platform.release(), "build_flags": "-O3 -march=native -ffp-contract=off",
             "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"), "gc": "frozen and off while timing"}

@@ -9,7 +9,8 @@ from cext.layout cimport JR_INTENT, intent_t
 
 
 def time_appends(JournalWriter writer, int64_t[::1] latency, int payload_bytes):
-    """latency[i] = ns of one append of `payload_bytes` of an intent_t, less nothing: the two clock reads are in it. Returns appends refused."""
+    """latency[i] = ns of one append of `payload_bytes` of an intent_t, less nothing: the two clock reads are in it. Returns
+    appends refused."""
     cdef intent_t intent
     cdef Py_ssize_t i
     cdef Py_ssize_t refused = 0
@@ -60,8 +61,8 @@ cdef uint64_t churn(uint8_t[::1] memory, uint64_t seed, int lines) noexcept nogi
 
 
 def time_records_in_place(HistPage page, const int64_t[::1] values, uint8_t[::1] memory, int lines, bint with_record):
-    """ns a step of other work over `memory` (a power of two bytes) with, or without, one hist_record into a histogram that changes from
-    step to step. The difference of the two is what recording costs where it stands."""
+    """ns a step of other work over `memory` (a power of two bytes) with, or without, one hist_record into a histogram that
+    changes from step to step. The difference of the two is what recording costs where it stands."""
     cdef Py_ssize_t i
     cdef uint64_t seed = 1
     cdef int64_t started = mono_ns()

@@ -42,8 +42,8 @@ def produce(FeedWriter writer, const int64_t[::1] spacing, int rows):
 
 
 def consume(RingReader reader, int64_t[::1] latency):
-    """Poll until as many records as `latency` has places were read; latency[i] = clock after the copy minus publish stamp. Returns the
-    checksum over the update ids that were read, or -1 after anything but records."""
+    """Poll until as many records as `latency` has places were read; latency[i] = clock after the copy minus publish stamp.
+    Returns the checksum over the update ids that were read, or -1 after anything but records."""
     cdef book_record_t record
     cdef Py_ssize_t i
     cdef int64_t total = 0

@@ -2,7 +2,8 @@
 
     python -m bench.run [--only decode_book,ring_hop] [--quick] [--out FILE]
 
-Prints each key with its bound where the project holds itself to one. A bench that fails does not stop the others; the exit code says so."""
+Prints each key with its bound where the project holds itself to one. A bench that fails does not stop the others; the exit code
+says so."""
 import importlib
 import json
 import pathlib

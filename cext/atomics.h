@@ -34,9 +34,9 @@ static inline void copy_words_to_shared(void *to, const void *from, uint64_t siz
     const uint64_t *f = (const uint64_t *)from;
     for (uint64_t i = 0; i < size_bytes / 8; i++) __atomic_store_n(&t[i], f[i], __ATOMIC_RELAXED);
 }
-/* The same for whole cache lines, as vectors. x86 moves every aligned 8 bytes of a vector load or store in one piece, and a volatile access
- * is neither split, merged nor left out by the compiler, so a torn copy is still only a mix of old and new words. The shared side is
- * aligned to a line. 640 bytes: 5 ns instead of 20 (bench/bench_ring_hop.py). */
+/* The same for whole cache lines, as vectors. x86 moves every aligned 8 bytes of a vector load or store in one piece, and a
+ * volatile access is neither split, merged nor left out by the compiler, so a torn copy is still only a mix of old and new words.
+ * The shared side is aligned to a line. 640 bytes: 5 ns instead of 20 (bench/bench_ring_hop.py). */
 #if defined(__AVX__)
 typedef long long shared_vector_t __attribute__((vector_size(32), aligned(32), may_alias));
 typedef long long private_vector_t __attribute__((vector_size(32), aligned(8), may_alias));
@@ -49,7 +49,9 @@ static inline void copy_lines_to_shared(void *to, const void *from, uint64_t lin
     for (uint64_t i = 0; i < 2 * lines; i++) ((volatile shared_vector_t *)to)[i] = ((const private_vector_t *)from)[i];
 }
 #else
-static inline void copy_lines_from_shared(void *to, const void *from, uint64_t lines) { copy_words_from_shared(to, from, 64 * lines); }
-static inline void copy_lines_to_shared(void *to, const void *from, uint64_t lines) { copy_words_to_shared(to, from, 64 * lines); }
+static inline void copy_lines_from_shared(void *to, const void *from,
+                                          uint64_t lines) { copy_words_from_shared(to, from, 64 * lines); }
+static inline void copy_lines_to_shared(void *to, const void *from,
+                                        uint64_t lines) { copy_words_to_shared(to, from, 64 * lines); }
 #endif
 #endif

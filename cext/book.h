@@ -1,11 +1,13 @@
 /* One full-depth order book: all levels that the venue ever told, exact, sorted, best first.
  *
- * A side is two sorted pieces. Near the touch, where nearly all changes are, a window: an array of quantities with one place for every price
- * step, and one bit for each place that holds a level; a change is a store and a bit, without search, move or branch on what the level was.
- * What lies farther away is kept in sorted blocks (book_blocks.h). The window moves when the best price nears its edge. Both pieces are
- * ascending by key, and key = px for asks, -px for bids: best first on both sides. Measured: docs/decisions/book.md, bench_decode_book.
+ * A side is two sorted pieces. Near the touch, where nearly all changes are, a window: an array of quantities with one place for
+ * every price step, and one bit for each place that holds a level; a change is a store and a bit, without search, move or branch
+ * on what the level was. What lies farther away is kept in sorted blocks (book_blocks.h). The window moves when the best price
+ * nears its edge. Both pieces are ascending by key, and key = px for asks, -px for bids: best first on both sides. Measured:
+ * docs/decisions/book.md, bench_decode_book.
  *
- * Owner: one stream of one decoder, one thread. Memory: 130 kB a side, of which the pages with levels are touched; book_clear keeps it. */
+ * Owner: one stream of one decoder, one thread. Memory: 130 kB a side, of which the pages with levels are touched; book_clear
+ * keeps it. */
 #ifndef LOCKSTEP_BOOK_H
 #define LOCKSTEP_BOOK_H
 #include <stdint.h>
@@ -15,7 +17,8 @@
 #include "invariant.h"
 #include "layout.h"
 
-#define WINDOW_PLACES 16384                      /* price steps; USD-M BTCUSDT: 1,638 USD, three of four levels and 19 of 20 changes */
+/* price steps; USD-M BTCUSDT: 1,638 USD, three of four levels and 19 of 20 changes */
+#define WINDOW_PLACES 16384
 #define WINDOW_WORDS (WINDOW_PLACES / 64)
 #define WINDOW_LEAD (WINDOW_PLACES / 4)          /* after a move the best price lies here: room before it for better ones */
 #define WINDOW_WORST_WORD (WINDOW_WORDS * 3 / 4) /* when the best price lies behind this, the window moves */
@@ -103,7 +106,8 @@ static inline uint32_t window_take(book_side_t *side, level_t *out)
     return count;
 }
 
-/* Moves the window so that `best`, the best key of the side, lies at WINDOW_LEAD. Cold: once in a move of thousands of price steps. */
+/* Moves the window so that `best`, the best key of the side, lies at WINDOW_LEAD. Cold: once in a move of thousands of price
+   steps. */
 static __attribute__((noinline)) int window_move(book_side_t *side, int64_t best)
 {
     level_t *moved = (level_t *)malloc(WINDOW_PLACES * sizeof *moved);
@@ -155,8 +159,8 @@ static inline int book_side_settle(book_side_t *side)
     return side->far.level_count ? window_move(side, blocks_best(&side->far)) : 0;
 }
 
-/* Many levels of one side, in any order; qty 0 removes, removing what is not there is normal. px: 1 .. 2**62-1. qty: 0 .. 2**62-1.
- * -1 = the side would pass BLOCKS_LEVELS_MAX. */
+/* Many levels of one side, in any order; qty 0 removes, removing what is not there is normal. px: 1 .. 2**62-1. qty: 0 ..
+ * 2**62-1. -1 = the side would pass BLOCKS_LEVELS_MAX. */
 static inline int book_apply(book_t *book, uint32_t side, const level_t *levels, uint32_t count)
 {
     book_side_t *s = &book->sides[side];

@@ -1,9 +1,9 @@
 /* Sorted levels of one side, without bound: the part of a book that lies far from the touch (book.h).
  *
- * A sorted array cut into blocks of up to 64 levels, with a directory of where each block begins: an insertion moves at most 64 levels however
- * many there are, and a search is one look at the directory (mostly none: updates of one message lie side by side) and one pass of vector
- * compares over the keys of one block. Ascending by key, and key = px for asks, -px for bids: best first on both sides.
- * Measured against other shapes: docs/decisions/book.md.
+ * A sorted array cut into blocks of up to 64 levels, with a directory of where each block begins: an insertion moves at most 64
+ * levels however many there are, and a search is one look at the directory (mostly none: updates of one message lie side by side)
+ * and one pass of vector compares over the keys of one block. Ascending by key, and key = px for asks, -px for bids: best first
+ * on both sides. Measured against other shapes: docs/decisions/book.md.
  *
  * Grows by doubling and never shrinks; blocks_clear keeps the memory. */
 #ifndef LOCKSTEP_BOOK_BLOCKS_H
@@ -27,7 +27,8 @@ typedef struct {
 } block_t;
 
 typedef struct {
-    int64_t *first;       /* directory: no key of block i lies below first[i], none of block i-1 reaches it; first[0] = INT64_MIN */
+    /* directory: no key of block i lies below first[i], none of block i-1 reaches it; first[0] = INT64_MIN */
+    int64_t *first;
     uint32_t *slot;       /* directory: where block i lies in `arena`; behind block_count: the slots that are free */
     uint32_t *fill;       /* directory: levels in block i; at least 1, but for a single empty block */
     block_t *arena;

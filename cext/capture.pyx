@@ -1,4 +1,5 @@
-"""Walks the records of a decompressed capture block in place: for the readers in Python, one tuple a record; for the replay loop, see
+"""Walks the records of a decompressed capture block in place: for the readers in Python, one tuple a record; for the replay loop,
+see
 capture_next() in capture.h, which it calls itself. No file and no compression here: feeds/capture_format.py does both."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
@@ -32,7 +33,8 @@ cdef class BlockCursor:
         return self
 
     def __next__(self):
-        """(type, market, venue_index, connection_id, row, recv_wall_ns, recv_mono_ns, payload: bytes); ValueError when damaged."""
+        """(type, market, venue_index, connection_id, row, recv_wall_ns, recv_mono_ns, payload: bytes); ValueError when
+        damaged."""
         cdef const capture_record_t *record = NULL
         cdef const uint8_t *payload = NULL
         cdef int found = capture_next(&self.cursor, &record, &payload)

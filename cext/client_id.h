@@ -2,7 +2,8 @@
  *
  *   L | 16 base32 characters = 80 bits: instance 16, run epoch 32, intent sequence 32 | 1 base32 character: leg
  *
- * An epoch is used once (synced to disk before the first socket opens) and a sequence once in an epoch, so an id is unique for ever.
+ * An epoch is used once (synced to disk before the first socket opens) and a sequence once in an epoch, so an id is unique for
+ * ever.
  * 18 characters is the shortest limit among the venues. Alphabet: digits and capitals without I, L, O, U; ids sort by time. */
 #ifndef LOCKSTEP_CLIENT_ID_H
 #define LOCKSTEP_CLIENT_ID_H

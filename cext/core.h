@@ -178,7 +178,8 @@ typedef struct {
 } row_hot_t;
 _Static_assert(sizeof(row_hot_t) == 64, "row_hot_t is one cache line");
 
-/* What one evaluation reads of a pair. One cache line. Ratios are a hair low (1e-13), so that the exact walk has the last word. */
+/* What one evaluation reads of a pair. One cache line. Ratios are a hair low (1e-13), so that the exact walk has the last
+   word. */
 typedef struct {
     double enter_ratio;       /* forward entry: perp bid > spot ask * this */
     double reverse_ratio;     /* reverse entry: spot bid > perp ask * this; +inf = not allowed */
@@ -201,7 +202,8 @@ typedef struct {
     int64_t exit_cost_e8[2];   /* exit result accepted (and budgeted at entry), forward and reverse: the sum of what follows */
     int64_t exit_base_e8;      /* fees of both exit legs + residual basis of the configuration */
     int64_t exit_spread_e8;    /* slow signal: what crossing both books costs */
-    int64_t basis_e8;          /* slow signal: normal basis of the pair; an exit is expected there. Forward pays it, reverse gets it */
+    /* slow signal: normal basis of the pair; an exit is expected there. Forward pays it, reverse gets it */
+    int64_t basis_e8;
     int64_t forced_exit_cost_e8; /* the same when the exit is forced */
     int64_t funding_e8[2];     /* expected funding income over the horizon: forward, reverse; negative = paid */
     int64_t funding_exit_e8;   /* funding against us per interval beyond this forces the exit; INT64_MAX = never */
@@ -232,7 +234,8 @@ typedef struct {
     /* held, own scales; spot is net of fees taken in base */
     int64_t held_spot_qty;
     int64_t held_perp_qty;
-    int64_t residual_e8;       /* base units * 1e8 left over by finished trades (dust): the next entry's spot leg is sized to absorb it */
+    /* base units * 1e8 left over by finished trades (dust): the next entry's spot leg is sized to absorb it */
+    int64_t residual_e8;
     int64_t opened_mono_ns;
     int64_t opened_wall_ns;
     uint64_t trade_id;

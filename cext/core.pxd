@@ -13,7 +13,8 @@ cdef inline uint32_t core_connection_key(uint32_t feed, uint32_t connection_id) 
     return feed * CONNECTIONS_MAX + connection_id
 
 
-# Takes one event, writes at most `capacity` commands, returns how many. Commands come of EV_EVALUATE only; a return value equal to
+# Takes one event, writes at most `capacity` commands, returns how many. Commands come of EV_EVALUATE only; a return value equal
+# to
 # `capacity` means that touched rows may be left: call EV_EVALUATE again after carrying the commands out.
 cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns, int64_t now_wall_ns,
                    command_t *commands, int capacity) noexcept nogil

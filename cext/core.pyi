@@ -64,7 +64,8 @@ class CoreLimits:
 class PairParams:
     """Parameters of one pair, as engine/strategies/spot_futures.py publishes them. Ratios are in bps of notional."""
     entry_net_bps: Any = 1
-    exit_cost_bps: Any = None        # result of the exit that is accepted, and budgeted at entry; None = both taker fees + exit_basis_bps
+    # result of the exit that is accepted, and budgeted at entry; None = both taker fees + exit_basis_bps
+    exit_cost_bps: Any = None
     exit_basis_bps: Any = 1          # perp ask over spot bid at which the basis counts as gone
     forced_exit_cost_bps: Any = 100
     funding_bps: Any = 0             # expected over the horizon, of the short perp; the reverse direction has its negative
@@ -85,7 +86,8 @@ class Core:
     instruments: InstrumentArray
     limits: CoreLimits
     params: list[PairParams]
-    def __init__(self, instruments: InstrumentArray, limits: CoreLimits | dict | None = None, epoch: int = 1, instance: int = 0) -> None: ...
+    def __init__(self, instruments: InstrumentArray, limits: CoreLimits | dict | None = None, epoch: int = 1,
+                 instance: int = 0) -> None: ...
 
     # ---- set-up
     def add_pair(self, spot_row: int, perp_row: int, params: PairParams | dict | None = None) -> int: ...

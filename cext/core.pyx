@@ -336,7 +336,8 @@ cdef class Core:
             c.rows[row].base_mul = ten(8 - instrument.qty_scale)
             c.rows[row].session = instrument.venue_id * MARKETS_MAX + instrument.market
             c.rows[row].quote_slot = self._slot(c.rows[row].session, instrument.settle_asset)
-            c.rows[row].base_slot = self._slot(c.rows[row].session, instrument.base_asset) if instrument.market == MARKET_SPOT else 0
+            c.rows[row].base_slot = self._slot(c.rows[row].session,
+                                               instrument.base_asset) if instrument.market == MARKET_SPOT else 0
             self._fill_fee(row, instrument.taker_fee_e8)
             c.rows[row].leverage_e2 = 100
             c.hot[row].ask = INFINITY
@@ -481,7 +482,8 @@ cdef class Core:
         forced = bps_e8("forced_exit_cost_bps", params.forced_exit_cost_bps, 0, 5000)
         entry = bps_e8("entry_net_bps", params.entry_net_bps, -1000, 10_000)
         funding = bps_e8("funding_bps", params.funding_bps, -2000, 2000, ROUND_FLOOR)
-        funding_exit = INT64_MAX if params.funding_exit_bps is None else bps_e8("funding_exit_bps", params.funding_exit_bps, -1000, 1000)
+        funding_exit = INT64_MAX if params.funding_exit_bps is None else bps_e8("funding_exit_bps", params.funding_exit_bps,
+                                                                                -1000, 1000)
         max_notional = scaled("max_notional_usd", params.max_notional_usd, E8, 0, AMOUNT_USD_MAX)
         min_notional = scaled("min_notional_usd", params.min_notional_usd, E8, 0, AMOUNT_USD_MAX)
         quality = scaled("quality_min_e4", params.quality_min_e4, 1, 0, 10_000)
@@ -557,7 +559,8 @@ cdef class Core:
         cdef pair_cold_t *cold = &self.c.pairs_cold[pair_index]
         cdef double hair = 1.0 - 1e-13
         cdef double one = <double>E8
-        cdef double apart = <double>self.c.instruments[pair.perp_row].multiplier / <double>self.c.instruments[pair.spot_row].multiplier
+        cdef double apart = (<double>self.c.instruments[pair.perp_row].multiplier
+                             / <double>self.c.instruments[pair.spot_row].multiplier)
         cold.exit_cost_e8[0] = cold.exit_base_e8 + cold.exit_spread_e8 + cold.basis_e8
         cold.exit_cost_e8[1] = cold.exit_base_e8 + cold.exit_spread_e8 - cold.basis_e8
         pair.enter_ratio = INFINITY
@@ -591,8 +594,10 @@ cdef class Core:
         values["cautious_size_pct"] = scaled("cautious_size_pct", limits.cautious_size_pct, 10**6, 0, 100)
         values["margin_use_pct"] = scaled("margin_use_pct", limits.margin_use_pct, 10**6, 0, 100)
         for name, minimum, maximum in (("consecutive_losses", 1, 10**6), ("max_in_flight", 0, INTENT_POOL - 16),
-                                       ("max_orders_per_s", 1, 10_000), ("order_burst", 1, 10_000), ("reserved_burst_pct", 0, 100),
-                                       ("breaker_window", 1, BREAKER_WINDOW_MAX), ("breaker_window_s", 1, 86_400), ("max_open_pairs", 0, 10**6),
+                                       ("max_orders_per_s", 1, 10_000), ("order_burst", 1, 10_000),
+                                       ("reserved_burst_pct", 0, 100),
+                                       ("breaker_window", 1, BREAKER_WINDOW_MAX), ("breaker_window_s", 1, 86_400),
+                                       ("max_open_pairs", 0, 10**6),
                                        ("max_trades_per_minute", 1, 10**6), ("breaker_samples_min", 1, BREAKER_WINDOW_MAX),
                                        ("breaker_error_pct", 0, 100), ("breaker_consecutive", 1, 10**6)):
             values[name] = scaled(name, getattr(limits, name), 1, minimum, maximum)
@@ -770,7 +775,8 @@ cdef class Core:
         c.balances[r.quote_slot].free_e8 -= fee_quote_e8
         if c.instruments[row].market == MARKET_SPOT:
             value = notional_e8_ceil(px, qty, r.notional_mul, r.notional_div)
-            c.balances[r.base_slot].free_e8 = money_clip(<int128_t>c.balances[r.base_slot].free_e8 + <int128_t>signed_qty * r.base_mul)
+            c.balances[r.base_slot].free_e8 = money_clip(<int128_t>c.balances[r.base_slot].free_e8
+                                                          + <int128_t>signed_qty * r.base_mul)
             if side == SIDE_BUY:
                 c.balances[r.quote_slot].free_e8 -= value
             else:
@@ -1013,7 +1019,8 @@ cdef class Core:
         if perp.bid > 0 and 0 < spot.ask < INFINITY:
             ratio = perp.bid / apart / spot.ask
             basis = (ratio - 1) * 1e4
-            edge = (ratio * (E8 - cold.sell_fee_e8[1]) - (E8 + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0])) / 1e4
+            edge = (ratio * (E8 - cold.sell_fee_e8[1])
+                    - (E8 + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0])) / 1e4
         return {
             "pair_index": pair_index, "spot_row": pair.spot_row, "perp_row": pair.perp_row, "state": pair.state,
             "state_name": PAIR_STATES[pair.state], "direction": pair.direction, "is_armed": bool(pair.is_armed),
@@ -1047,7 +1054,8 @@ cdef class Core:
         cdef int k
         return {"books": counters.books, "evaluations": counters.evaluations, "opportunities": counters.opportunities,
                 "intents": counters.intents, "orders": counters.orders,
-                "rejects": {name: counters.refused[code] for code, name in enumerate(GATE_NAMES) if code and counters.refused[code]},
+                "rejects": {name: counters.refused[code] for code, name in enumerate(GATE_NAMES) if code
+                            and counters.refused[code]},
                 "skips": {name: counters.skips[code] for code, name in enumerate(SKIP_NAMES) if counters.skips[code]}}
 
     def state(self) -> dict:
@@ -1077,14 +1085,16 @@ cdef class Core:
             open_orders += len(active)
             for leg in active:
                 held = &c.pool[k].legs[leg]
-                assert held.quote_e8 >= 0 and held.base_e8 >= 0 and held.usd_e8 >= 0 and held.qty >= 0, f"slot {k}: negative reservation"
+                assert min(held.quote_e8, held.base_e8, held.usd_e8, held.qty) >= 0, f"slot {k}: negative reservation"
                 for slot, amount in ((c.rows[held.row].quote_slot, held.quote_e8), (c.rows[held.row].base_slot, held.base_e8)):
                     balances[slot] = balances.get(slot, 0) + amount
                 buy, sell, value, orders = rows.get(held.row, (0, 0, 0, 0))
-                rows[held.row] = (buy + (held.qty if held.side == SIDE_BUY else 0), sell + (held.qty if held.side == SIDE_SELL else 0),
+                rows[held.row] = (buy + (held.qty if held.side == SIDE_BUY else 0),
+                                  sell + (held.qty if held.side == SIDE_SELL else 0),
                                   value + held.usd_e8, orders + 1)
                 usd += held.usd_e8
-        assert (c.in_flight, c.in_flight_orders, c.in_flight_e8) == (open_intents, open_orders, usd), "in flight differs from the open orders"
+        assert (c.in_flight, c.in_flight_orders, c.in_flight_e8) == (open_intents, open_orders,
+                                                                     usd), "in flight differs from the open orders"
         for k in range(len(self._slots) + 1):
             assert c.balances[k].reserved_e8 == balances.get(k, 0), f"balance {k}: reserved differs from the open orders"
             assert c.balances[k].reserved_e8 >= 0 and c.balances[k].margin_e8 >= 0, f"balance {k}: negative"
@@ -1093,7 +1103,8 @@ cdef class Core:
         for k in range(c.row_count):
             buy, sell, value, orders = rows.get(k, (0, 0, 0, 0))
             r = c.rows[k]
-            assert (r.in_flight_buy, r.in_flight_sell, r.in_flight_e8, c.hot[k].in_flight) == (buy, sell, value, orders), f"row {k}: in flight"
+            assert (r.in_flight_buy, r.in_flight_sell, r.in_flight_e8, c.hot[k].in_flight) == (buy, sell, value,
+                                                                                               orders), f"row {k}: in flight"
             assert r.exposure_e8 >= 0 and r.margin_e8 >= 0, f"row {k}: negative exposure"
             delta, g_buy, g_sell, g_exposure = groups.get(r.group, (0, 0, 0, 0))
             groups[r.group] = (delta + r.position * r.group_mul, g_buy + buy * r.group_mul, g_sell + sell * r.group_mul,

@@ -1,5 +1,6 @@
-/* CRC-32C (Castagnoli, reflected 0x82f63b78; RFC 3720 B.4) over whole 8-byte words: by the CPU's own instruction on x86 (SSE4.2) and ARM, by
- * table elsewhere. The running value is kept inverted: start with ~seed, end with ~crc. Vectors and the table twin: tests/unit/cext/test_crc32c.py. */
+/* CRC-32C (Castagnoli, reflected 0x82f63b78; RFC 3720 B.4) over whole 8-byte words: by the CPU's own instruction on x86 (SSE4.2)
+ * and ARM, by table elsewhere. The running value is kept inverted: start with ~seed, end with ~crc. Vectors and the table twin:
+ * tests/unit/cext/test_crc32c.py. */
 #ifndef LOCKSTEP_CRC32C_H
 #define LOCKSTEP_CRC32C_H
 #include <stdint.h>
@@ -17,8 +18,9 @@
 /* Bit by bit through a 16-entry table: the twin that tests compare with, and the fallback. */
 static inline uint32_t crc32c_table_bytes(uint32_t crc, const uint8_t *p, uint64_t bytes)
 {
-    static const uint32_t nibble[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-                                        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
+    static const uint32_t nibble[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+                                        0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+                                        0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
     while (bytes--) {
         crc ^= *p++;
         crc = (crc >> 4) ^ nibble[crc & 15];

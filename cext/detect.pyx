@@ -130,9 +130,9 @@ cdef uint32_t gate_timed(core_t *core, intent_slot_t *slot, int64_t now_mono_ns,
 
 cdef uint32_t rehearse_decision(core_t *core, uint32_t pair_index, intent_slot_t *scratch, int64_t now_mono_ns,
                                 int64_t now_wall_ns) noexcept nogil:  # hot
-    """Goes the way of an entry decision without taking one: sizes the pair as if any price paid, and asks the gate without counting or
-    reserving. Keeps code, books and limits in the caches between decisions that are seconds apart. Returns what the gate said, or
-    GATE_NO_EDGE when sizing made nothing. `scratch` is the caller's; it is not part of the pool and gets no id."""
+    """Goes the way of an entry decision without taking one: sizes the pair as if any price paid, and asks the gate without
+    counting or reserving. Keeps code, books and limits in the caches between decisions that are seconds apart. Returns what the
+    gate said, or GATE_NO_EDGE when sizing made nothing. `scratch` is the caller's; it is not part of the pool and gets no id."""
     cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
     cdef int64_t entry = cold.entry_net_e8, exit_forward = cold.exit_cost_e8[0], exit_reverse = cold.exit_cost_e8[1]
     cdef uint64_t depth_end = cold.depth_end

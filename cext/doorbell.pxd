@@ -12,7 +12,8 @@ cdef void doorbell_ring_if_sleeping(doorbell_t *bell) noexcept nogil  # hot
 
 
 cdef class Doorbell:
-    """Both ends: a feed calls doorbell_ring_if_sleeping(&bell.d) after publishing, the engine waits for `fileno()` and calls `drain()`."""
+    """Both ends: a feed calls doorbell_ring_if_sleeping(&bell.d) after publishing, the engine waits for `fileno()` and calls
+    `drain()`."""
     cdef doorbell_t d
     cdef readonly str path
     cdef object _state_page

@@ -1,7 +1,8 @@
 """The FIFO `<run_dir>/doorbell` between feeds (writers) and a sleeping engine (reader).
 
-The rule that loses no wake-up: producer publishes, fences, looks whether the engine sleeps; engine says that it sleeps, fences, looks at the
-rings once more and only then waits. One of the two always sees the other. A full FIFO is fine: it will wake the engine anyway."""
+The rule that loses no wake-up: producer publishes, fences, looks whether the engine sleeps; engine says that it sleeps, fences,
+looks at the rings once more and only then waits. One of the two always sees the other. A full FIFO is fine: it will wake the
+engine anyway."""
 import os
 import pathlib
 

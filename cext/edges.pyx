@@ -1,8 +1,9 @@
-"""Samples the basis and its edges each time the best prices of either instrument of a pair are told: what a trader would have had.
+"""Samples the basis and its edges each time the best prices of either instrument of a pair are told: what a trader would have
+had.
 
-Called by the replay loop only (`tools/replay --edges`). Series, all in bps of the price bought at: basis of the mids; forward = buy spot, sell
-the perpetual, both taking; reverse = the opposite; the same two with the spot leg resting at its own side's best. Doubles: nothing is decided
-here. Memory per pair: 1.2 MB of bins, whatever the length of the recording."""
+Called by the replay loop only (`tools/replay --edges`). Series, all in bps of the price bought at: basis of the mids; forward =
+buy spot, sell the perpetual, both taking; reverse = the opposite; the same two with the spot leg resting at its own side's best.
+Doubles: nothing is decided here. Memory per pair: 1.2 MB of bins, whatever the length of the recording."""
 from libc.math cimport INFINITY, floor
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -111,7 +112,8 @@ cdef class EdgeSampler:
         edges_on_book(&self.e, row, bid_px, ask_px)
 
     def series(self, int pair, int index) -> dict:
-        """count, min, max, mean, last of one series; bins as {bin number: count}: bin n holds n * 0.01 <= bps < (n + 1) * 0.01."""
+        """count, min, max, mean, last of one series; bins as {bin number: count}: bin n holds n * 0.01 <= bps < (n + 1) *
+        0.01."""
         cdef edge_series_t *s = &self.e.pairs[pair].series[index]
         cdef int i
         cdef dict bins = {}

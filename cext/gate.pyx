@@ -140,7 +140,8 @@ cdef uint32_t check_opportunity(const core_t *core, const intent_t *intent, bint
             return GATE_NO_EDGE
         if intent.worst_net_e8 <= 0:
             return GATE_WORST_NET
-        if intent.pair_index < <uint32_t>core.pair_count and intent.confidence_e4 < core.pairs_cold[intent.pair_index].quality_min_e4:
+        if (intent.pair_index < <uint32_t>core.pair_count
+                and intent.confidence_e4 < core.pairs_cold[intent.pair_index].quality_min_e4):
             return GATE_QUALITY
     if not reducing and intent.batch_mono_ns != 0 and now_mono_ns - intent.batch_mono_ns > core.limits.max_decision_age_ns:
         return GATE_DECISION_AGE
@@ -510,9 +511,11 @@ cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, in
 
 
 cdef uint32_t would_pass(core_t *core, const intent_t *intent, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot
-    """What the layers say of an intent, without counting or reserving. Only while the breaker is closed: an open one changes by being asked."""
+    """What the layers say of an intent, without counting or reserving. Only while the breaker is closed: an open one changes by
+    being asked."""
     cdef check_t check
-    return check_all(core, intent, &check, now_mono_ns, now_wall_ns) if core.breaker.state == BREAKER_CLOSED else GATE_BREAKER_OPEN
+    return check_all(core, intent, &check, now_mono_ns,
+                     now_wall_ns) if core.breaker.state == BREAKER_CLOSED else GATE_BREAKER_OPEN
 
 
 cdef uint32_t pass_gate(core_t *core, intent_slot_t *slot, int64_t now_mono_ns, int64_t now_wall_ns) noexcept nogil:  # hot

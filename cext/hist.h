@@ -1,5 +1,7 @@
-/* Recording into a histogram_t. Index arithmetic is HdrHistogram's for lowest 1, highest 60 s, 3 digits: values below 2,048 have a count
- * each, above that every power of two is cut into 1,024 steps. Compared index by index with hdrh in tests/unit/cext/test_hist.py. */
+/* Recording into a histogram_t. Index arithmetic is HdrHistogram's for lowest 1, highest 60 s, 3 digits: values below 2,048 have
+ * a count each, above that every power of two is cut into 1,024 steps. Compared index by index with hdrh in
+ * tests/unit/cext/test_hist.py.
+ * */
 #ifndef LOCKSTEP_HIST_H
 #define LOCKSTEP_HIST_H
 #include "layout.h"

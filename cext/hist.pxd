@@ -1,5 +1,5 @@
-"""Latency histograms in shared memory, bit for bit laid out like HdrHistogram (1 ns .. 60 s, 3 digits). Recording is a few instructions;
-reading, merging and encoding belong to `hdrh` and happen elsewhere."""
+"""Latency histograms in shared memory, bit for bit laid out like HdrHistogram (1 ns .. 60 s, 3 digits). Recording is a few
+instructions; reading, merging and encoding belong to `hdrh` and happen elsewhere."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from cext.layout cimport hist_header_t, histogram_t

@@ -1,8 +1,8 @@
 """The Python side of cext/hist.h: pages of histograms in shared memory, their HdrHistogram twins, files, merging, percentiles.
 
-A component (feed.binance, engine) creates one page and records into it with hist_record(). Anybody maps it read-only while it runs.
-On disk: <run_dir>/hist/<component>.json, one entry a stage with the V2 encoding of HdrHistogram (base64) and the exact minimum and maximum,
-which that encoding rounds (docs/histograms.md). Files merge; percentiles don't."""
+A component (feed.binance, engine) creates one page and records into it with hist_record(). Anybody maps it read-only while it
+runs. On disk: <run_dir>/hist/<component>.json, one entry a stage with the V2 encoding of HdrHistogram (base64) and the exact
+minimum and maximum, which that encoding rounds (docs/histograms.md). Files merge; percentiles don't."""
 import os
 import pathlib
 import time
@@ -96,7 +96,8 @@ def highest_of_index(index):
 
 
 def percentiles(histogram):
-    """count, min_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns of an HdrHistogram. About 50 us, where its own loop takes 10 ms."""
+    """count, min_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns of an HdrHistogram. About 50 us, where its own loop takes
+    10 ms."""
     return percentiles_of_counts(counts_of(histogram), histogram.min_value, histogram.max_value)
 
 # ---------------------------------------------------------------- pages
@@ -242,7 +243,8 @@ cdef class HistPage:
         return path
 
     def close(self, unlink=None):
-        """Let the mapping go; the owner also removes the name unless told otherwise. hist_record() must not be called any more."""
+        """Let the mapping go; the owner also removes the name unless told otherwise. hist_record() must not be called any
+        more."""
         if self.header == NULL:
             return
         self.header = NULL

@@ -24,7 +24,8 @@ static inline uint32_t journal_header_crc(const journal_header_t *h)
 }
 
 /* Bytes that the record at `at` takes, or 0 when there is no committed, intact record with this sequence number. */
-static inline uint64_t journal_check(const uint8_t *base, uint64_t at, uint64_t end, uint64_t seq, uint64_t epoch, uint32_t segment_index)
+static inline uint64_t journal_check(const uint8_t *base, uint64_t at, uint64_t end, uint64_t seq, uint64_t epoch,
+                                     uint32_t segment_index)
 {
     const journal_record_t *r = (const journal_record_t *)(base + at);
     if (at + sizeof(journal_record_t) > end) return 0;

@@ -1,5 +1,5 @@
-"""The journal: an append-only log in preallocated segments on /dev/shm. A record is committed by one release store, so kill -9 at any
-instruction leaves exactly the committed prefix. engine/flusher.py copies to disk; format: docs/journal.md."""
+"""The journal: an append-only log in preallocated segments on /dev/shm. A record is committed by one release store, so kill -9 at
+any instruction leaves exactly the committed prefix. engine/flusher.py copies to disk; format: docs/journal.md."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from cext.layout cimport journal_header_t, journal_record_t
@@ -22,7 +22,8 @@ ctypedef struct journal_t:
     journal_segment_t retired[JOURNAL_RETIRED_MAX]   # full ones, to be unmapped by tend()
     int retired_count
 
-# Sequence number of the record, or 0 when there is neither room nor a spare segment (counted in `full`: the caller stops new risk).
+# Sequence number of the record, or 0 when there is neither room nor a spare segment (counted in `full`: the caller stops new
+# risk).
 # correlation: trade id, 0 = none.  Payload is copied; about 100 ns for an intent_t.
 cdef uint64_t journal_append(journal_t *j, uint32_t type, const void *payload, uint32_t payload_bytes, int64_t mono, int64_t wall,
                              uint64_t correlation) noexcept nogil  # hot
@@ -33,8 +34,8 @@ cdef uint32_t journal_rehearse(journal_t *j, const void *payload, uint32_t paylo
 
 
 cdef class JournalWriter:
-    """`&writer.j` is what hot code appends through. tend() must be called every few ms from the calm side: it prepares the spare segment
-    on a thread of its own and drops full ones."""
+    """`&writer.j` is what hot code appends through. tend() must be called every few ms from the calm side: it prepares the spare
+    segment on a thread of its own and drops full ones."""
     cdef journal_t j
     cdef readonly str run_id
     cdef readonly uint64_t segment_bytes

@@ -1,8 +1,9 @@
 """Writing and reading the journal. Format and rules: docs/journal.md; the engine writes, engine/flusher.py copies to disk.
 
-Appending is a copy with a CRC and one release store of the commit word. Segments are reserved and touched before use, the next one is
-prepared by a thread while the current one fills, so an append never waits for the kernel. A reader believes what has its commit word, its
-sequence number, its epoch and its CRC, and nothing behind the first record that lacks one of them; where more had been promised, it refuses."""
+Appending is a copy with a CRC and one release store of the commit word. Segments are reserved and touched before use, the next
+one is prepared by a thread while the current one fills, so an append never waits for the kernel. A reader believes what has its
+commit word, its sequence number, its epoch and its CRC, and nothing behind the first record that lacks one of them; where more
+had been promised, it refuses."""
 import os
 import pathlib
 import re
@@ -27,7 +28,8 @@ cdef extern from "journal.h" nogil:
     uint64_t journal_padded(uint64_t size_bytes) noexcept
     uint32_t journal_crc_start(const journal_record_t *r, uint32_t segment_index) noexcept
     uint32_t journal_header_crc(const journal_header_t *h) noexcept
-    uint64_t journal_check(const uint8_t *base, uint64_t at, uint64_t end, uint64_t seq, uint64_t epoch, uint32_t segment_index) noexcept
+    uint64_t journal_check(const uint8_t *base, uint64_t at, uint64_t end, uint64_t seq, uint64_t epoch,
+                           uint32_t segment_index) noexcept
     const int CRC32C_HARDWARE
 
 cdef extern from "ring_prefetch.h" nogil:
@@ -72,7 +74,8 @@ cdef uint64_t journal_append(journal_t *j, uint32_t type, const void *payload, u
     record.type = type
     record.pad0 = 0
     record.correlation_id = correlation
-    crc = crc32c_copy(journal_crc_start(record, j.active.index), <uint8_t *>record + sizeof(journal_record_t), payload, payload_bytes)
+    crc = crc32c_copy(journal_crc_start(record, j.active.index), <uint8_t *>record + sizeof(journal_record_t), payload,
+                      payload_bytes)
     record.crc32c = ~crc
     store_release_u64(&record.commit, JOURNAL_COMMIT ^ seq)
     j.next_seq = seq + 1
@@ -221,8 +224,8 @@ cdef class JournalWriter:
         return self.append(type, orjson.dumps(value, default=str), mono_ns, wall_ns, correlation_id)
 
     def tend(self):
-        """Calm side, every few ms, from the thread that appends. Installs what the preparing thread made, starts it when a spare is
-        missing, drops full segments. Raises ShmError when preparing failed (once a try, a try a second)."""
+        """Calm side, every few ms, from the thread that appends. Installs what the preparing thread made, starts it when a spare
+        is missing, drops full segments. Raises ShmError when preparing failed (once a try, a try a second)."""
         self._drop_retired()
         if self.j.spare.base != NULL:
             return
@@ -247,7 +250,8 @@ cdef class JournalWriter:
             leave_pinned_cpu()
             self._prepared = self._make_segment(index)
         except (OSError, shm.ShmError) as error:
-            self._failure = error if isinstance(error, shm.ShmError) else shm.ShmError(f"journal segment {index}: {error}", "create")
+            self._failure = error if isinstance(error, shm.ShmError) else shm.ShmError(f"journal segment {index}: {error}",
+                                                                                       "create")
 
     def _drop_retired(self):
         for i in range(self.j.retired_count):
@@ -331,7 +335,8 @@ class Record:
 
 
 cdef class SegmentView:
-    """One segment as bytes (mapping or file content): its header checked, its records walked. The flusher and every reader use it."""
+    """One segment as bytes (mapping or file content): its header checked, its records walked. The flusher and every reader use
+    it."""
     cdef const uint8_t *base
     cdef uint64_t bytes
     cdef object _buffer
@@ -413,8 +418,8 @@ cdef class SegmentView:
                       (<const journal_header_t *>self.base).segment_index, <bytes>start[:r.payload_bytes])
 
     def check_end(self):
-        """Called behind the last good record: raise JournalCorrupt when more was promised or when a good record follows a bad one.
-        Returns the bytes of a torn tail. After another boot a hole behind the promised part is what a power cut leaves."""
+        """Called behind the last good record: raise JournalCorrupt when more was promised or when a good record follows a bad
+        one. Returns the bytes of a torn tail. After another boot a hole behind the promised part is what a power cut leaves."""
         promised = self.promised_bytes()
         if self.position < promised:
             raise JournalCorrupt(f"{self.what}: record {self.next_seq} at byte {self.position} is damaged, {promised} bytes were committed")

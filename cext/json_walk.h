@@ -1,5 +1,5 @@
-/* Walking JSON in place: members of an object, elements of an array, spans of values. No copies, no allocation, total: any bytes give
- * either a value or "malformed", and nothing outside [p, end) is read. Used where fields come in any order and number (order
+/* Walking JSON in place: members of an object, elements of an array, spans of values. No copies, no allocation, total: any bytes
+ * give either a value or "malformed", and nothing outside [p, end) is read. Used where fields come in any order and number (order
  * replies, user streams); market data has its own, faster scanner.
  *
  * Not a validator: numbers and literals are taken as spans and judged by whoever reads them. */
@@ -187,7 +187,8 @@ static inline int json_int(const json_span_t *span, int64_t *out)
     return 1;
 }
 
-/* Unsigned decimal -> value * 10**scale, exact. 1, or 0: not a decimal, more digits than the scale, too large. "1.50" has one decimal. */
+/* Unsigned decimal -> value * 10**scale, exact. 1, or 0: not a decimal, more digits than the scale, too large. "1.50" has one
+   decimal. */
 static inline int json_scaled(const json_span_t *span, int scale, int64_t *out)
 {
     const char *p = span->at;

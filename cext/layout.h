@@ -37,8 +37,8 @@ typedef struct {
 
 /* One book after one message. Written by the feed, read by any number of readers. 640 bytes = 10 cache lines. */
 typedef struct {
-    uint64_t seq;            /* seqlock word, stored last, release. Ring: record s (from 0) is 2*s+1 while being written, then 2*s+2;
-                              * board: 2*instrument_seq-1 while being written, then 2*instrument_seq */
+    uint64_t seq;            /* seqlock word, stored last, release. Ring: record s (from 0) is 2*s+1 while being written,
+                              * then 2*s+2; board: 2*instrument_seq-1 while being written, then 2*instrument_seq */
     uint64_t instrument_seq; /* counts this instrument's records, from 1; the same in ring and board */
     int64_t exch_ns;         /* venue's event time of the newest part, wall ns; 0 = not given (spot bookTicker) */
     int64_t batch_mono_ns;   /* first frame of the socket read that this frame came with reached the listener */
@@ -58,7 +58,7 @@ typedef struct {
     uint16_t ask_count;
     uint32_t connection_id;  /* which socket of the feed */
     uint32_t quiet_limit_ms; /* learned: longer silence than this is not normal for this instrument; 0 = not learned yet */
-    int64_t lag_ns;          /* receive minus event time of the newest stamped message, less the smallest such difference seen; -1 = unknown */
+    int64_t lag_ns;          /* receive minus event time of the newest stamped message, less the smallest seen; -1 = unknown */
     level_t bids[BOOK_LEVELS]; /* best first */
     level_t asks[BOOK_LEVELS]; /* best first */
 } book_record_t;
@@ -154,7 +154,7 @@ typedef struct {
     uint64_t doorbells;        /* FIFO writes */
     uint64_t reconnects;
     uint8_t pad2[64];
-    int64_t connection_alive_mono_ns[CONNECTIONS_MAX]; /* last proof of life of each socket: any frame, or a pong to our ping; 0 = down */
+    int64_t connection_alive_mono_ns[CONNECTIONS_MAX]; /* each socket's last proof of life: a frame, or a pong to us; 0 = down */
 } segment_header_t;
 _Static_assert(offsetof(segment_header_t, cursor) == 256 + 64, "segment_header_t.cursor moved");
 _Static_assert(sizeof(segment_header_t) == 704, "segment_header_t fits its page");
@@ -248,15 +248,15 @@ typedef struct {
     uint8_t run_id[64];
     uint32_t writer_pid;
     uint32_t pad2;
-    uint64_t committed_bytes; /* end of the last committed record, header included; stored with release after each. On disk: what is synced */
+    uint64_t committed_bytes; /* end of the last committed record; stored with release after each. On disk: what is synced */
     uint32_t header_crc32c;   /* over everything before committed_bytes; 0 in a spare that was never used */
     uint32_t pad0;
     uint8_t pad1[64];
 } journal_header_t;
 _Static_assert(sizeof(journal_header_t) == 256, "journal_header_t is four cache lines");
 
-/* Record = this header, then payload, padded with zeros to 8 bytes. CRC32C starts from segment_index and covers the header fields after
- * `crc32c`, then payload and padding: a record left over from another segment, run or epoch does not fit. */
+/* Record = this header, then payload, padded with zeros to 8 bytes. CRC32C starts from segment_index and covers the header fields
+ * after `crc32c`, then payload and padding: a record left over from another segment, run or epoch does not fit. */
 typedef struct {
     uint64_t commit;          /* JOURNAL_COMMIT ^ seq, stored last with release; anything else = not committed */
     uint32_t crc32c;

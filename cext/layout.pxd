@@ -1,5 +1,6 @@
-"""Cython's view of layout.h: same structs, same fields, same order. Written by tools/make_layout_views.py. tests/layout compares type,
-name and length line by line (a wrong type here compiles and truncates silently). Who may write which field is said in layout.h only."""
+"""Cython's view of layout.h: same structs, same fields, same order. Written by tools/make_layout_views.py.
+tests/layout compares type, name and length line by line (a wrong type here compiles and truncates silently). Who may write which
+field is said in layout.h only."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "layout.h" nogil:

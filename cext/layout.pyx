@@ -1,7 +1,8 @@
-"""What the C compiler says about layout.h, for Python: numpy dtypes, constants, and the hash that both sides of a mapping compare.
+"""What the C compiler says about layout.h, for Python: numpy dtypes, constants, and the hash that both sides of a mapping
+compare.
 
-Built from the table in layout_table.h (offsetof, sizeof, _Generic). Importing fails when the listed fields do not cover a struct to its last
-byte, which is how a field added in C and forgotten in the views is found. Nothing here runs while trading."""
+Built from the table in layout_table.h (offsetof, sizeof, _Generic). Importing fails when the listed fields do not cover a struct
+to its last byte, which is how a field added in C and forgotten in the views is found. Nothing here runs while trading."""
 import hashlib
 
 import numpy as np
@@ -39,7 +40,8 @@ def _fields():
     table = {}
     for i in range(LAYOUT_FIELD_COUNT):
         field = LAYOUT_FIELDS[i]
-        table.setdefault(field.struct_name.decode(), []).append((field.field_name.decode(), field.offset, field.bytes, field.type.decode()))
+        table.setdefault(field.struct_name.decode(),
+                         []).append((field.field_name.decode(), field.offset, field.bytes, field.type.decode()))
     return table
 
 

@@ -1,5 +1,6 @@
-/* What the compiler is asked about layout.h. Written by tools/make_layout_views.py: only names are listed here, offsets, sizes and types
- * are the compiler's word. cext/layout.pyx reads it, derives the numpy dtypes and refuses to load when a field was forgotten. */
+/* What the compiler is asked about layout.h. Written by tools/make_layout_views.py: only names are listed
+ * here, offsets, sizes and types are the compiler's word. cext/layout.pyx reads it, derives the numpy dtypes and refuses to load
+ * when a field was forgotten. */
 #ifndef LOCKSTEP_LAYOUT_TABLE_H
 #define LOCKSTEP_LAYOUT_TABLE_H
 #include "layout.h"

@@ -38,7 +38,8 @@ static inline int64_t notional_e8_ceil(int64_t px, int64_t qty, int64_t mul, int
     return money_clip(div == 1 ? product * mul : ceil_div(product, div));
 }
 
-/* amount * rate / 1e8, rounded up; both >= 0. Splits so that 64 bits are enough for every amount below MONEY_MAX and rate <= 1e8. */
+/* amount * rate / 1e8, rounded up; both >= 0. Splits so that 64 bits are enough for every amount below MONEY_MAX and rate <=
+   1e8. */
 static inline int64_t rate_ceil(int64_t amount_e8, int64_t rate_e8)
 {
     return amount_e8 / MONEY_E8 * rate_e8 + (amount_e8 % MONEY_E8 * rate_e8 + MONEY_E8 - 1) / MONEY_E8;

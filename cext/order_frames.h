@@ -1,4 +1,5 @@
-/* Leaves of the order encoder: constant text, scaled integers as decimals, millisecond stamps. Each returns the end of what it wrote.
+/* Leaves of the order encoder: constant text, scaled integers as decimals, millisecond stamps. Each returns the end of
+ * what it wrote.
  *
  * copy_text writes whole 32-byte blocks: up to 31 bytes of rubbish land behind the end and are overwritten by the next part. So a
  * buffer needs FRAME_SLACK bytes behind the longest frame; encoders check lengths once, when a template is made. */

@@ -1,8 +1,9 @@
 """Order requests of Binance's WS API as bytes (order_frames.pxd says what a template is).
 
 Sources: venues/binance.md A7, A8, B5, B6 (sorted parameters, no percent-encoding; decimals as JSON strings, integers as numbers).
-Spot asks for FULL replies: they carry status, cumulative quantity and each fill with its fee. USD-M knows ACK and RESULT; RESULT has
-the final state of an IOC, its fills and fees come with the user stream. Self-trade prevention and the receive window are always
+Spot asks for FULL replies: they carry status, cumulative quantity and each fill with its fee. USD-M knows ACK and RESULT; RESULT
+has the final state of an IOC, its fills and fees come with the user stream. Self-trade prevention and the receive window are
+always
 said: the venue's defaults differ between its pages.
 """
 from cext.instrument cimport InstrumentArray, instrument_t
@@ -18,8 +19,10 @@ STP_MODES = {
 RESPONSE_TYPE = {"spot": "FULL", "linear": "RESULT"}
 # layout.h ORDER_* -> (type, timeInForce)
 ORDER_WORDS = {
-    "spot": {ORDER_IOC: ("LIMIT", "IOC"), ORDER_POST_ONLY: ("LIMIT_MAKER", ""), ORDER_GTC: ("LIMIT", "GTC"), ORDER_FOK: ("LIMIT", "FOK")},
-    "linear": {ORDER_IOC: ("LIMIT", "IOC"), ORDER_POST_ONLY: ("LIMIT", "GTX"), ORDER_GTC: ("LIMIT", "GTC"), ORDER_FOK: ("LIMIT", "FOK")},
+    "spot": {ORDER_IOC: ("LIMIT", "IOC"), ORDER_POST_ONLY: ("LIMIT_MAKER", ""), ORDER_GTC: ("LIMIT", "GTC"),
+             ORDER_FOK: ("LIMIT", "FOK")},
+    "linear": {ORDER_IOC: ("LIMIT", "IOC"), ORDER_POST_ONLY: ("LIMIT", "GTX"), ORDER_GTC: ("LIMIT", "GTC"),
+               ORDER_FOK: ("LIMIT", "FOK")},
 }
 SIDE_WORDS = {SIDE_BUY: "BUY", SIDE_SELL: "SELL"}
 RECV_WINDOW_MS_MAX = 60_000
@@ -128,16 +131,19 @@ def signed_part(parameters: list[tuple[str, str, bool]]) -> str:
     return "".join(f"{name}={value}&" for name, value, _ in parameters)
 
 
-def middle_parameters(market: str, recv_window_ms: int, stp_mode: str, reduce_only: bool, side: str) -> list[tuple[str, str, bool]]:
+def middle_parameters(market: str, recv_window_ms: int, stp_mode: str, reduce_only: bool,
+                      side: str) -> list[tuple[str, str, bool]]:
     """Parameters that sort between quantity and symbol."""
     reduce_part = [("reduceOnly", "true", True)] if reduce_only else []
-    return [("recvWindow", str(recv_window_ms), False), *reduce_part, ("selfTradePreventionMode", stp_mode, True), ("side", side, True)]
+    return [("recvWindow", str(recv_window_ms), False), *reduce_part, ("selfTradePreventionMode", stp_mode, True),
+            ("side", side, True)]
 
 
 cdef class OrderEncoder:
     """OrderEncoder("spot" | "linear", recv_window_ms, stp_mode, api_key="", hmac=None).
 
-    With `hmac` each request carries apiKey and signature (order_auth: hmac); without, the session has logged on (order_auth: ed25519).
+    With `hmac` each request carries apiKey and signature (order_auth: hmac); without, the session has logged on (order_auth:
+    ed25519).
     """
 
     def __init__(self, market: str, recv_window_ms: int = 500, stp_mode: str = "EXPIRE_MAKER", api_key: str = "",

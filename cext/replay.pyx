@@ -1,9 +1,9 @@
 """The hot loop of a capture replay: next record by receive time -> decode -> book record -> core_step, without a Python object.
 
-tools/replay_lib/session.py owns it: it feeds decompressed blocks, and is called back only for a new block, for a decision of the core, and
-when virtual time reaches an order's arrival or a timer. Decoder, books, records and core are those of the live path; nothing of them is
-repeated here. Records of several captures are merged by receive wall time, the capture named first on a tie. One thread; no clock is read:
-time is that of the records, and never runs backwards."""
+tools/replay_lib/session.py owns it: it feeds decompressed blocks, and is called back only for a new block, for a decision of the
+core, and when virtual time reaches an order's arrival or a timer. Decoder, books, records and core are those of the live path;
+nothing of them is repeated here. Records of several captures are merged by receive wall time, the capture named first on a tie.
+One thread; no clock is read: time is that of the records, and never runs backwards."""
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -91,7 +91,8 @@ cdef void replay_sample(replay_t *r, const message_t *message, BinanceMarket mar
 cdef int replay_frame(replay_t *r, replay_source_t *source, void *market, uint32_t key) noexcept nogil:  # hot
     """One frame through its decoder. 1 = there are commands."""
     cdef core_event_t event
-    cdef int kind = (<BinanceMarket>market).decode_frame(<const char *>source.payload, source.head.payload_bytes, &r.stamps, &r.result)
+    cdef int kind = (<BinanceMarket>market).decode_frame(<const char *>source.payload, source.head.payload_bytes, &r.stamps,
+                                                         &r.result)
     r.frame_kinds[kind & 15] += 1
     if r.edges != NULL:
         replay_sample(r, &(<BinanceMarket>market).state.message, <BinanceMarket>market, kind)
@@ -212,7 +213,8 @@ cdef int replay_run(replay_t *r, int64_t limit_wall_ns) noexcept nogil:  # hot
 
 
 cdef class ReplayLoop:
-    """markets: BinanceMarket of every (venue, market) read; core: cext.core.Core, or None for books only; edges: samples are wanted."""
+    """markets: BinanceMarket of every (venue, market) read; core: cext.core.Core, or None for books only; edges: samples are
+    wanted."""
 
     def __cinit__(self):
         self.r = <replay_t *>calloc(1, sizeof(replay_t))
@@ -247,7 +249,8 @@ cdef class ReplayLoop:
                 self.r.row_market[<int>row] = <void *>market
 
     def add_source(self, dict markets, const int32_t[::1] row_map) -> int:
-        """One capture. markets: {(venue_index, market code): BinanceMarket}; row_map: the capture's rows -> the run's. Returns its number."""
+        """One capture. markets: {(venue_index, market code): BinanceMarket}; row_map: the capture's rows -> the run's. Returns
+        its number."""
         cdef int i = self.r.source_count
         cdef replay_source_t *source
         if i >= FEEDS_MAX:
@@ -312,7 +315,8 @@ cdef class ReplayLoop:
             intent = None
             if self.r.commands[i].intent != NULL:
                 intent = PyBytes_FromStringAndSize(<const char *>self.r.commands[i].intent, sizeof(intent_t))
-            (sends if self.r.commands[i].kind == CMD_SEND else others).append((self.r.commands[i].kind, self.r.commands[i].reason, intent))
+            (sends if self.r.commands[i].kind == CMD_SEND else others).append((self.r.commands[i].kind, self.r.commands[i].reason,
+                                                                               intent))
         self.r.command_count = 0
         return sends + others
 

@@ -14,7 +14,8 @@ cdef enum:
     RING_RECORD = 1    # *out holds the next record
     RING_EMPTY = 0     # nothing new
     RING_LAPPED = -1   # records were lost: counted, cursor stands at the head; read the board of every row now
-    RING_TORN = -2     # board: the entry stays half-written after RING_SPINS_MAX looks (is the producer dead?). Ring: a slot with a row that
+    # board: the entry stays half-written after RING_SPINS_MAX looks (is the producer dead?). Ring: a slot with a row that
+    RING_TORN = -2
                        # does not exist, passed over. Nothing is given
     RING_STALE = -3    # the segment was retired by a newer producer: attach again, never read this one any more
     RING_SPINS_MAX = 64
@@ -54,7 +55,8 @@ ctypedef struct ring_reader_t:
     uint64_t torn                 # reads given up: RING_TORN, and copies that the producer ran over
     uint64_t skipped              # ring records not newer than what the board had already given
 
-# Producer. `record` is the caller's, all fields but seq and instrument_seq filled (these two are set here); publish_mono_ns is the caller's stamp.
+# Producer. `record` is the caller's, all fields but seq and instrument_seq filled (these two are set here); publish_mono_ns is
+# the caller's stamp.
 cdef void ring_publish_book(feed_writer_t *w, int32_t row, book_record_t *record) noexcept nogil  # hot
 cdef void ring_publish_trade(feed_writer_t *w, trade_record_t *record) noexcept nogil  # hot
 cdef void ring_publish_funding(feed_writer_t *w, int32_t row, funding_record_t *record) noexcept nogil  # hot

@@ -1,14 +1,15 @@
-"""Publishing and reading book records, trades and the board of one feed. One producer thread; readers map read-only and keep their own cursor.
+"""Publishing and reading book records, trades and the board of one feed. One producer thread; readers map read-only and keep
+their own cursor.
 
-Protocol. A seqlock word leads every slot. Producer: word = odd, release fence, body, word = even with release. Reader: word with acquire,
-body, acquire fence, word again; a copy counts only between two equal even looks. Record s of the ring (from 0) lies in slot s & mask under
-the word 2*s+2, so one look tells a reader "not yet", "now", or "overtaken". The producer marks the slot of the next record as odd already
-when it has published the one before: a reader therefore never has to wait for a half-written slot (it is as empty as an idle one, also
-when its producer died in it), and the cache line that readers look at changes hands once a record. The oldest record of a full lap goes
-one publication earlier for it.
-The board entry is written before the ring slot and both carry instrument_seq: after a lap the reader takes the board and skips ring
-records that are not newer. Readers look at the slot's word, not at the header's cursor: it arrives together with the record's first
-fields (bench/bench_ring_hop.py)."""
+Protocol. A seqlock word leads every slot. Producer: word = odd, release fence, body, word = even with release. Reader: word with
+acquire, body, acquire fence, word again; a copy counts only between two equal even looks. Record s of the ring (from 0) lies in
+slot s & mask under the word 2*s+2, so one look tells a reader "not yet", "now", or "overtaken". The producer marks the slot of
+the next record as odd already when it has published the one before: a reader therefore never has to wait for a half-written slot
+(it is as empty as an idle one, also when its producer died in it), and the cache line that readers look at changes hands once a
+record. The oldest record of a full lap goes one publication earlier for it.
+The board entry is written before the ring slot and both carry instrument_seq: after a lap the reader takes the board and skips
+ring records that are not newer. Readers look at the slot's word, not at the header's cursor: it arrives together with the
+record's first fields (bench/bench_ring_hop.py)."""
 import os
 import time
 
@@ -59,7 +60,8 @@ cdef inline void claim_slot(void *slot, uint64_t word) noexcept nogil:  # hot
 
 
 cdef inline void fill_slot(void *slot, const void *record, uint64_t size_bytes, uint64_t word) noexcept nogil:  # hot
-    """Write a claimed slot: the other lines first, the line with the seqlock word last, since that is where readers look all the time."""
+    """Write a claimed slot: the other lines first, the line with the seqlock word last, since that is where readers look all the
+    time."""
     copy_lines_to_shared(<uint8_t *>slot + LINE, <const uint8_t *>record + LINE, size_bytes / LINE - 1)
     copy_words_to_shared(<uint8_t *>slot + WORD, <const uint8_t *>record + WORD, LINE - WORD)
     store_release_u64(<uint64_t *>slot, word)
@@ -106,7 +108,8 @@ cdef void ring_publish_book(feed_writer_t *w, int32_t row, book_record_t *record
 
 
 cdef inline void claim_next_book(feed_writer_t *w) noexcept nogil:  # hot
-    """Claim the slot of the next record already now, while nobody waits, and ask for its lines, which readers touched a lap ago."""
+    """Claim the slot of the next record already now, while nobody waits, and ask for its lines, which readers touched a lap
+    ago."""
     cdef book_record_t *slot = w.ring + (w.cursor & w.mask)
     claim_slot(slot, 2 * w.cursor + 2)
     prefetch_for_write(<uint8_t *>slot + LINE, sizeof(book_record_t) - LINE)
@@ -240,8 +243,8 @@ cdef int64_t ring_heartbeat_mono_ns(const ring_reader_t *r) noexcept nogil:  # h
 
 
 class AttachError(shm.ShmError):
-    """Why a segment cannot be read; `reason` is one word: missing, empty, not_ready, magic, version, layout_hash, size, instruments,
-    producer_dead, closed."""
+    """Why a segment cannot be read; `reason` is one word: missing, empty, not_ready, magic, version, layout_hash, size,
+    instruments, producer_dead, closed."""
 
 
 def is_power_of_two(value):
@@ -290,7 +293,8 @@ cdef class FeedWriter:
     def __cinit__(self):
         memset(&self.w, 0, sizeof(feed_writer_t))
 
-    def __init__(self, run_id, feed, instrument_count, *, ring_capacity=4096, trade_ring_capacity=8192, instruments_hash=0, venue_id=0):
+    def __init__(self, run_id, feed, instrument_count, *, ring_capacity=4096, trade_ring_capacity=8192, instruments_hash=0,
+                 venue_id=0):
         if not is_power_of_two(ring_capacity) or not is_power_of_two(trade_ring_capacity):
             raise ValueError(f"ring capacities must be powers of two, not {ring_capacity} and {trade_ring_capacity}")
         if instrument_count < 1:

@@ -1,10 +1,11 @@
 /* JSON in place: leaves that look at [p, end) and never past it. Nothing is copied, allocated or remembered.
  *
- * Each scan_ function is given the place where its thing starts and returns the place right behind what it has read, or NULL when the
- * bytes are not that thing: the caller then refuses the whole message. Callers: cext/decoders (market data, orders).
+ * Each scan_ function is given the place where its thing starts and returns the place right behind what it has read, or NULL when
+ * the bytes are not that thing: the caller then refuses the whole message. Callers: cext/decoders (market data, orders).
  *
- * A decimal is ASCII digits with at most one point ("61659.70"); it becomes an exact int64 at a scale. Trailing zeros are no digits;
- * a digit beyond the scale, a sign, an exponent, NaN, no digit at all, or a value of 2**62 and more is an error, never rounded. */
+ * A decimal is ASCII digits with at most one point ("61659.70"); it becomes an exact int64 at a scale. Trailing zeros are no
+ * digits; a digit beyond the scale, a sign, an exponent, NaN, no digit at all, or a value of 2**62 and more is an error, never
+ * rounded. */
 #ifndef LOCKSTEP_SCAN_H
 #define LOCKSTEP_SCAN_H
 #include <stddef.h>
@@ -48,7 +49,8 @@ static inline const char *scan_string(const char *p, const char *end)
 #if defined(__SSE4_1__)
     while (end - p >= 16) {
         __m128i text = _mm_loadu_si128((const __m128i *)p);
-        __m128i stop = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')), _mm_cmpeq_epi8(text, _mm_set1_epi8('\\'))),
+        __m128i stop = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')),
+                                                 _mm_cmpeq_epi8(text, _mm_set1_epi8('\\'))),
                                     _mm_cmpeq_epi8(_mm_min_epu8(text, _mm_set1_epi8(0x1f)), text));
         unsigned found = (unsigned)_mm_movemask_epi8(stop);
         if (found) {
@@ -61,11 +63,13 @@ static inline const char *scan_string(const char *p, const char *end)
     return scan_string_slow(p, end);
 }
 
-/* p: first character of a number, true, false or null. Returns the place behind it. The form is not checked: the value is not used. */
+/* p: first character of a number, true, false or null. Returns the place behind it. The form is not checked: the value is not
+   used. */
 static inline const char *scan_scalar(const char *p, const char *end)
 {
     const char *start = p;
-    while (p < end && ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || *p == '-' || *p == '+' || *p == '.' || *p == 'E')) p++;
+    while (p < end && ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || *p == '-' || *p == '+' || *p == '.'
+                       || *p == 'E')) p++;
     return p == start ? NULL : p;
 }
 
@@ -120,7 +124,8 @@ static inline const char *scan_u64(const char *p, const char *end, uint64_t *out
     return p;
 }
 
-/* Byte by byte: the judge of the fast way, and the way for long or malformed text. p: first digit. Returns the place OF the quote. */
+/* Byte by byte: the judge of the fast way, and the way for long or malformed text. p: first digit. Returns the place OF the
+   quote. */
 static inline const char *scan_decimal_slow(const char *p, const char *end, int scale, int64_t *out)
 {
     const char *start = p;
@@ -151,9 +156,9 @@ static inline const char *scan_decimal_slow(const char *p, const char *end, int 
 }
 
 #if defined(__SSE4_1__)
-/* Up to 15 characters at once, any length without a branch that depends on it. Reads 16 bytes at p: the caller has checked that they
- * exist. Returns NULL when the text has another shape: the slow way then decides. Digits are moved so that lane 15 holds the last one
- * of the scale; lanes that the text does not fill become 0; then pairs, fours and eights are summed. */
+/* Up to 15 characters at once, any length without a branch that depends on it. Reads 16 bytes at p: the caller has checked that
+ * they exist. Returns NULL when the text has another shape: the slow way then decides. Digits are moved so that lane 15 holds the
+ * last one of the scale; lanes that the text does not fill become 0; then pairs, fours and eights are summed. */
 static inline const char *scan_decimal_16(const char *p, int scale, int64_t *out)
 {
     const __m128i lane = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

@@ -1,10 +1,11 @@
-"""Python surface of scan.h for tests. The bytes are copied into a block of exactly their size, so that a read past the end is one that
-the address sanitizer sees."""
+"""Python surface of scan.h for tests. The bytes are copied into a block of exactly their size, so that a read past the end is one
+that the address sanitizer sees."""
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_decimal, scan_decimal_slow, scan_level, scan_level_scales, scan_u64,
+from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_decimal, scan_decimal_slow, scan_level, scan_level_scales,
+                        scan_u64,
                         scan_value)
 
 
@@ -49,7 +50,8 @@ def value_bytes(bytes text) -> int:
 
 
 def level(bytes text, int px_scale, int qty_scale) -> tuple | None:
-    """(px, qty, bytes read) of the ["px","qty"] at the start of `text`, which has at least SCAN_LEVEL_REACH bytes; None = refused."""
+    """(px, qty, bytes read) of the ["px","qty"] at the start of `text`, which has at least SCAN_LEVEL_REACH bytes; None =
+    refused."""
     cdef int64_t px = 0
     cdef int64_t qty = 0
     cdef level_scales_t scales = scan_level_scales(px_scale, qty_scale)

@@ -1,8 +1,9 @@
 /* ["px","qty"] in one go: the innermost step of every depth message, of Binance and of most venues.
  *
- * The four quotes are found at once, so that where the next level begins depends on nothing else and the work on one level overlaps with the
- * next; price and quantity are converted side by side in the two halves of one register: 9 ns a level, 11 with two calls of scan_decimal
- * (docs/decisions/book.md). Machines without AVX-512 use those two calls. Same bytes, same result: tests/unit/cext/test_scan.py. */
+ * The four quotes are found at once, so that where the next level begins depends on nothing else and the work on one level
+ * overlaps with the next; price and quantity are converted side by side in the two halves of one register: 9 ns a level, 11 with
+ * two calls of scan_decimal (docs/decisions/book.md). Machines without AVX-512 use those two calls. Same bytes, same result:
+ * tests/unit/cext/test_scan.py. */
 #ifndef LOCKSTEP_SCAN_LEVEL_H
 #define LOCKSTEP_SCAN_LEVEL_H
 #include "scan.h"
@@ -14,7 +15,8 @@ typedef struct {
     int px_scale;
     int qty_scale;
 #if defined(__AVX512BW__) && defined(__AVX512VL__)
-    __m256i from; /* by lane: how far its digit lies from the first one, for a point at place 16 - scale; low half px, high half qty */
+    /* by lane: how far its digit lies from the first one, for a point at place 16 - scale; low half px, high half qty */
+    __m256i from;
 #endif
 } level_scales_t;
 
@@ -33,10 +35,12 @@ static inline level_scales_t scan_level_scales(int px_scale, int qty_scale)
 static inline const char *scan_level(const char *p, const level_scales_t *scales, int64_t *px, int64_t *qty)
 {
     uint64_t quotes = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512((const void *)p), _mm512_set1_epi8('"'));
-    uint64_t px_end = _tzcnt_u64(_pdep_u64(2, quotes)), qty_end = _tzcnt_u64(_pdep_u64(8, quotes)); /* 2nd and 4th quote, 64 = none */
+    /* 2nd and 4th quote, 64 = none */
+    uint64_t px_end = _tzcnt_u64(_pdep_u64(2, quotes)), qty_end = _tzcnt_u64(_pdep_u64(8, quotes));
     uint32_t px_size = (uint32_t)px_end - 2, qty_size = (uint32_t)qty_end - (uint32_t)px_end - 3;
     uint32_t around[3];
-    if (__builtin_expect(((px_size - 1) | (qty_size - 1)) > 14, 0)) return NULL; /* 1..15 characters each: so both quotes exist, too */
+    /* 1..15 characters each: so both quotes exist, too */
+    if (__builtin_expect(((px_size - 1) | (qty_size - 1)) > 14, 0)) return NULL;
     memcpy(&around[0], p, 4);
     memcpy(&around[1], p + px_end, 4);
     memcpy(&around[2], p + qty_end, 4);
@@ -50,14 +54,17 @@ static inline const char *scan_level(const char *p, const level_scales_t *scales
     uint32_t points = _mm256_cmpgt_epu8_mask(digits, _mm256_set1_epi8(9));
     uint32_t nonzero = _mm256_test_epi8_mask(digits, digits);
     wrong |= points ^ _mm256_mask_cmpeq_epi8_mask(inside, text, _mm256_set1_epi8('.'));          /* neither digit nor point */
-    wrong |= points & (0x10001 | (inside ^ (inside >> 1 & 0x7fff7fff)));                         /* a point at the first or last place */
+    /* a point at the first or last place */
+    wrong |= points & (0x10001 | (inside ^ (inside >> 1 & 0x7fff7fff)));
     wrong |= _blsr_u32(points & 0xffff) | _blsr_u32(points >> 16);                               /* two points */
     uint32_t px_point = _tzcnt_u32(points | 1u << px_size), qty_point = _tzcnt_u32(points >> 16 | 1u << qty_size);
-    wrong |= ((px_point + (uint32_t)scales->px_scale) | (qty_point + (uint32_t)scales->qty_scale)) & ~15u; /* more than 15 digits */
+    /* more than 15 digits */
+    wrong |= ((px_point + (uint32_t)scales->px_scale) | (qty_point + (uint32_t)scales->qty_scale)) & ~15u;
     wrong |= (nonzero & 0xffff) >> px_point >> (scales->px_scale + 1);                           /* digits beyond the scale */
     wrong |= nonzero >> 16 >> qty_point >> (scales->qty_scale + 1);
     if (__builtin_expect(wrong, 0)) return NULL;
-    __m256i shift = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_set1_epi8((char)px_point)), _mm_set1_epi8((char)qty_point), 1);
+    __m256i shift = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_set1_epi8((char)px_point)), _mm_set1_epi8((char)qty_point),
+                                            1);
     digits = _mm256_shuffle_epi8(digits, _mm256_add_epi8(scales->from, shift));
     __m256i pairs = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010a));
     __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi32(0x00010064));

@@ -1,7 +1,7 @@
 """POSIX shared-memory segments: creating, opening, finding out whose they are, removing what a dead run left.
 
-Names are "/lockstep.<run_id>.<what>", what = feed.<feed>, state, hist.<component>, journal.<n>. Mode 0600. Blocks are reserved with
-posix_fallocate at creation: a sparse mapping on a full /dev/shm would die of SIGBUS at some later store. Cold code only."""
+Names are "/lockstep.<run_id>.<what>", what = feed.<feed>, state, hist.<component>, journal.<n>. Mode 0600. Blocks are reserved
+with posix_fallocate at creation: a sparse mapping on a full /dev/shm would die of SIGBUS at some later store. Cold code only."""
 import errno
 import mmap
 import os

@@ -1,9 +1,9 @@
 /* HMAC-SHA256 for order requests: the key is hashed once, a signature costs the blocks of its message plus one.
  *
- * SHA-256 comes from OpenSSL's libcrypto (the copy that the interpreter already loaded, else the system's), found with dlopen: its
- * headers are not needed to build. Where there is none (an interpreter with OpenSSL linked in statically), the portable code below
- * does the same, slower. The low-level SHA256_* calls are used because EVP_MAC costs several times as much for messages of this size
- * (bench/bench_encode.py). */
+ * SHA-256 comes from OpenSSL's libcrypto (the copy that the interpreter already loaded, else the system's), found with dlopen:
+ * its headers are not needed to build. Where there is none (an interpreter with OpenSSL linked in statically), the portable code
+ * below does the same, slower. The low-level SHA256_* calls are used because EVP_MAC costs several times as much for messages of
+ * this size (bench/bench_encode.py). */
 #ifndef LOCKSTEP_SIGN_H
 #define LOCKSTEP_SIGN_H
 #include <dlfcn.h>
@@ -36,12 +36,14 @@ typedef struct {
 /* ------------------------------------------------------------ portable SHA-256 (FIPS 180-4) */
 
 static const uint32_t sha256_k[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
-    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
-    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
-    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
-    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
-    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 static inline uint32_t sha256_rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
@@ -60,7 +62,8 @@ static inline void sha256_block(sha256_t *c, const uint8_t *p)
         uint32_t e = s[4], a = s[0];
         uint32_t t1 = s[7] + (sha256_rotate(e, 6) ^ sha256_rotate(e, 11) ^ sha256_rotate(e, 25)) + ((e & s[5]) ^ (~e & s[6])) +
                       sha256_k[i] + w[i];
-        uint32_t t2 = (sha256_rotate(a, 2) ^ sha256_rotate(a, 13) ^ sha256_rotate(a, 22)) + ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
+        uint32_t t2 = (sha256_rotate(a, 2) ^ sha256_rotate(a, 13) ^ sha256_rotate(a, 22)) +
+                      ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
         s[7] = s[6], s[6] = s[5], s[5] = e, s[4] = s[3] + t1, s[3] = s[2], s[2] = s[1], s[1] = a, s[0] = t1 + t2;
     }
     for (int i = 0; i < 8; i++) c->h[i] += s[i];
@@ -68,7 +71,8 @@ static inline void sha256_block(sha256_t *c, const uint8_t *p)
 
 static inline int portable_sha256_init(sha256_t *c)
 {
-    static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab,
+                                      0x5be0cd19};
     memset(c, 0, sizeof *c);
     memcpy(c->h, start, sizeof start);
     return 1;
@@ -153,7 +157,8 @@ static inline void hmac_init(hmac_sha256_t *state, const sha256_calls_t *calls, 
 }
 
 /* Messages signed with `state` begin with `data` from now on: hashed once instead of each time. */
-static inline void hmac_absorb(hmac_sha256_t *state, const char *data, size_t size) { state->calls.update(&state->inner, data, size); }
+static inline void hmac_absorb(hmac_sha256_t *state, const char *data,
+                               size_t size) { state->calls.update(&state->inner, data, size); }
 
 static inline void hmac_digest(const hmac_sha256_t *state, const char *data, size_t size, uint8_t out[32])
 {

@@ -1,4 +1,5 @@
-"""HMAC-SHA256 with the key state computed once (sign.h). Cold code signs REST requests with it, the order encoder copies its state.
+"""HMAC-SHA256 with the key state computed once (sign.h). Cold code signs REST requests with it, the order encoder copies its
+state.
 
 libcrypto is looked for among what the process has already mapped (Python's _hashlib loads it), then by its usual names.
 """

@@ -54,7 +54,8 @@ cdef int64_t gross_of(int64_t net_qty, int64_t lot_qty, uint32_t fee_e8) noexcep
     return (gross + lot_qty - 1) // lot_qty * lot_qty
 
 
-cdef int64_t gross_absorbing(int64_t net_qty, int64_t lot_qty, int64_t base_mul, uint32_t fee_e8, int64_t residual_e8) noexcept nogil:  # hot
+cdef int64_t gross_absorbing(int64_t net_qty, int64_t lot_qty, int64_t base_mul, uint32_t fee_e8,
+                             int64_t residual_e8) noexcept nogil:  # hot
     """Smallest multiple of the lot that, less its fee and together with what is left over from before, makes at least net_qty.
     Counted in 1e-8 of the base, as the venue charges fees: so remainders never add up to a lot. At least one lot."""
     cdef int128_t needed = <int128_t>net_qty * base_mul - residual_e8
@@ -205,7 +206,8 @@ cdef int64_t entry_cap(const core_t *core, const pair_cold_t *cold, int32_t row,
         cap = <int64_t>(<int128_t>cap * limits.cautious_ratio_e8 // E8)
     lower(&cap, limits.max_position_e8 - r.exposure_e8 - r.in_flight_e8, reason, SKIP_EXPOSURE)
     lower(&cap, (limits.max_symbol_e8 - group.exposure_e8 - group.in_flight_e8) // 2, reason, SKIP_EXPOSURE)
-    lower(&cap, (limits.max_venue_e8 - core.venue_exposure_e8[venue] - core.venue_in_flight_e8[venue]) // 2, reason, SKIP_EXPOSURE)
+    lower(&cap, (limits.max_venue_e8 - core.venue_exposure_e8[venue] - core.venue_in_flight_e8[venue]) // 2, reason,
+          SKIP_EXPOSURE)
     lower(&cap, (limits.max_total_e8 - core.exposure_e8 - core.in_flight_e8) // 2, reason, SKIP_EXPOSURE)
     lower(&cap, limits.max_delta_e8 - group.delta_usd_e8, reason, SKIP_EXPOSURE)
     if rate != E8:
@@ -282,7 +284,8 @@ cdef void fill_leg(const core_t *core, const pair_cold_t *cold, leg_order_t *leg
     leg.exposure_key = core.rows[row].group
     if side == SIDE_BUY:
         leg.best_px = book.asks[0].px if book.ask_count > 0 else 0
-        leg.unwind_px = limit_with_slippage(instrument, SIDE_SELL, book.bids[0].px, 0, cold.unwind_e8) if book.bid_count > 0 else 0
+        leg.unwind_px = limit_with_slippage(instrument, SIDE_SELL, book.bids[0].px, 0,
+                                            cold.unwind_e8) if book.bid_count > 0 else 0
     else:
         leg.best_px = book.bids[0].px if book.bid_count > 0 else 0
         leg.unwind_px = limit_with_slippage(instrument, SIDE_BUY, book.asks[0].px, 0, cold.unwind_e8) if book.ask_count > 0 else 0
@@ -359,7 +362,8 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     cap_sell = entry_cap(core, cold, rows[sell_leg], &why_sell)
     lower(&cap_sell, balance_cap(core, rows[sell_leg], SIDE_SELL), &why_sell, SKIP_MARGIN)
     sell_best_common = sell.levels[0].px * sell.px_mul
-    # What the caps do not allow at the best prices they allow nowhere: the walk need not go there (a shifted book pays on all its levels).
+    # What the caps do not allow at the best prices they allow nowhere: the walk need not go there (a shifted book pays on all its
+    # levels).
     bound = at_price(cold, cap_buy, buy.levels[0].px * buy.px_mul, qty_max)
     other = at_price(cold, cap_sell, sell_best_common, qty_max)
     bound = (bound if bound < other else other) + lot - 1
@@ -413,7 +417,8 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     own_sell = qty // sell.qty_mul
     own_buy = qty // buy.qty_mul
     if buy_leg == 0:
-        own_buy = gross_absorbing(own_buy, buy_instrument.lot_qty, core.rows[rows[0]].base_mul, <uint32_t>fee_gross, cold.residual_e8)
+        own_buy = gross_absorbing(own_buy, buy_instrument.lot_qty, core.rows[rows[0]].base_mul, <uint32_t>fee_gross,
+                                  cold.residual_e8)
     gross = own_buy * buy.qty_mul
     fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own_buy, buy_limit)
     fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own_sell, sell_limit)
@@ -536,7 +541,8 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
         own[buy_leg] = gross_of(own[buy_leg], lot[buy_leg], <uint32_t>fee_gross)
     buy_limit = limit_with_slippage(&core.instruments[rows[buy_leg]], SIDE_BUY, buy.levels[walk.steps[walk.count - 1].buy].px,
                                     cold.slippage_ticks, cold.slippage_e8)
-    sell_limit = limit_with_slippage(&core.instruments[rows[sell_leg]], SIDE_SELL, sell.levels[walk.steps[walk.count - 1].sell].px,
+    sell_limit = limit_with_slippage(&core.instruments[rows[sell_leg]], SIDE_SELL,
+                                     sell.levels[walk.steps[walk.count - 1].sell].px,
                                      cold.slippage_ticks, cold.slippage_e8)
     fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own[buy_leg], buy_limit)
     fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own[sell_leg], sell_limit)

@@ -1,7 +1,7 @@
 """The state page: kill words, the engine's heartbeat and counters, the word that says "I sleep, ring me".
 
-One page a run, created by the engine ("/lockstep.<run_id>.state"). The most severe of three writers' words counts (operator, guard, engine);
-a page that is not there, or is not a state page, counts as kill."""
+One page a run, created by the engine ("/lockstep.<run_id>.state"). The most severe of three writers' words counts (operator,
+guard, engine); a page that is not there, or is not a state page, counts as kill."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cext.layout cimport STATE_MAGIC, TRADING_EMERGENCY, state_page_t
@@ -31,8 +31,8 @@ cdef inline uint64_t state_trading_word(const state_page_t *page) noexcept nogil
 
 
 cdef inline bint state_is_sleeping(const state_page_t *page) noexcept nogil:  # hot
-    """Asked by producers after they published. The fence orders the publication before the look (the engine does the mirror image:
-    says that it sleeps, fences, looks at the rings once more)."""
+    """Asked by producers after they published. The fence orders the publication before the look (the engine does the mirror
+    image: says that it sleeps, fences, looks at the rings once more)."""
     fence_seq_cst()
     return page != NULL and load_acquire_u32(&page.engine_sleeping) != 0
 

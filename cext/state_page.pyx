@@ -1,7 +1,7 @@
 """Creating, opening and reading the state page (the hot side is inline in state_page.pxd).
 
-Owner is the engine: it creates the page, beats its heart there, counts there. tools/kill, the guard and the control socket each own one
-word. Everybody else maps it read-only."""
+Owner is the engine: it creates the page, beats its heart there, counts there. tools/kill, the guard and the control socket each
+own one word. Everybody else maps it read-only."""
 import os
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -41,7 +41,8 @@ def replace_dead(name):
         return
     cdef state_page_t *page = page_address(old.map)
     if page.engine_pid != <uint32_t>os.getpid() and shm.is_producer_alive(page.engine_pid, page.engine_start):
-        raise shm.ShmError(f"{name} belongs to engine process {page.engine_pid}, which is running: one engine a run directory", "alive")
+        raise shm.ShmError(f"{name} belongs to engine process {page.engine_pid}, which is running: one engine a run directory",
+                           "alive")
     shm.unlink(name)
 
 

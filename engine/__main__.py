@@ -11,8 +11,10 @@ import click
 
 
 @click.command()
-@click.option("--run-dir", type=click.Path(path_type=pathlib.Path, file_okay=False), help="directory of the run, holding config.json")
-@click.option("--check", "check_path", type=click.Path(path_type=pathlib.Path), metavar="CONFIG", help="check a configuration and print what it means")
+@click.option("--run-dir", type=click.Path(path_type=pathlib.Path, file_okay=False),
+              help="directory of the run, holding config.json")
+@click.option("--check", "check_path", type=click.Path(path_type=pathlib.Path), metavar="CONFIG",
+              help="check a configuration and print what it means")
 def main(run_dir: pathlib.Path | None, check_path: pathlib.Path | None) -> None:
     """Run the engine, or check a configuration."""
     if check_path is not None:

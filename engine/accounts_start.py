@@ -21,8 +21,10 @@ def opening_balances(venue: str, states: dict[str, AccountState]) -> dict[str, d
     return {f"{venue}:{market}": account_totals(state.balances) for market, state in states.items()}
 
 
-def apply_account(venue: str, states: dict[str, AccountState], table: InstrumentTable, core: Any, manager: TradeManager) -> list[str]:
-    """Tell core and ledger; returns sentences about what is not ours (foreign positions and orders), whose rows stay locked by the caller."""
+def apply_account(venue: str, states: dict[str, AccountState], table: InstrumentTable, core: Any,
+                  manager: TradeManager) -> list[str]:
+    """Tell core and ledger; returns sentences about what is not ours (foreign positions and orders), whose rows stay locked by
+    the caller."""
     manager.accounts.open(opening_balances(venue, states))
     foreign = []
     for row in table.rows:

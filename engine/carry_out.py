@@ -1,7 +1,7 @@
 """Carries out what the calm floor asks: orders through the gate, queries, cancels, records, alerts.
 
-Called by the shell after each event that the calm floor saw, on the engine's loop. Orders go out in the same turn; queries are tasks that come
-back as events. The order of commands is kept."""
+Called by the shell after each event that the calm floor saw, on the engine's loop. Orders go out in the same turn; queries are
+tasks that come back as events. The order of commands is kept."""
 import asyncio
 import logging
 import time
@@ -86,9 +86,11 @@ class CommandRunner:
         answer = QueryAnswer(command.client_id, command.ask, command.asked_mono_ns, 0, False)
         try:
             found = await shell.gateway_of_row(command.row).query(str(command.ask), command.row, command.client_id,
-                                                                  venue_order_id=command.venue_order_id, since_mono_ns=command.since_mono_ns)
+                                                                  venue_order_id=command.venue_order_id,
+                                                                  since_mono_ns=command.since_mono_ns)
         except RestError as error:
-            log.warning("query %s of %s brought no answer: %s", command.ask, command.client_id, error, extra={"correlation_id": command.trade_id})
+            log.warning("query %s of %s brought no answer: %s", command.ask, command.client_id, error,
+                        extra={"correlation_id": command.trade_id})
         else:
             answer.is_answered, answer.is_found, answer.position = True, found.is_found, found.position
             for event in found.events:
@@ -103,7 +105,8 @@ class CommandRunner:
             for event in await shell.gateway_of_row(command.row).cancel(command.row, command.client_id):
                 shell.on_order_event(event)
         except RestError as error:
-            log.warning("cancel of %s brought no answer: %s", command.client_id, error, extra={"correlation_id": command.trade_id})
+            log.warning("cancel of %s brought no answer: %s", command.client_id, error,
+                        extra={"correlation_id": command.trade_id})
 
     async def finish(self) -> None:
         """Wait for the tasks under way (at a stop)."""

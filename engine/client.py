@@ -4,7 +4,8 @@
         print(await engine.status())
         await engine.kill("operator saw smoke")
 
-`call(run, "status")` is the same for code without a loop. Errors: NotRunning when no engine answers there, CommandError when it refuses."""
+`call(run, "status")` is the same for code without a loop. Errors: NotRunning when no engine answers there, CommandError when it
+refuses."""
 import asyncio
 import contextlib
 import pathlib

@@ -20,7 +20,8 @@ LOCK_REASON_OPERATOR = 9
 def register_commands(server: ControlServer, shell: "Shell") -> None:
     """Make every command known to the server."""
     commands = Commands(shell)
-    for name in ("status", "stats", "books", "opportunities", "positions", "trades", "report", "submit", "pause", "resume", "lock", "unlock",
+    for name in ("status", "stats", "books", "opportunities", "positions", "trades", "report", "submit", "pause", "resume",
+                 "lock", "unlock",
                  "kill", "close", "stop"):
         server.register(name, getattr(commands, name))
 
@@ -43,7 +44,8 @@ class Commands:
 
     def stats(self, args: dict[str, Any]) -> dict[str, Any]:
         shell = self._ready()
-        return {"counters": status.counters(shell), "ring": status.ring(shell), "gateways": {venue: gateway.stats() for venue, gateway in shell.gateways.items()}}
+        return {"counters": status.counters(shell), "ring": status.ring(shell),
+                "gateways": {venue: gateway.stats() for venue, gateway in shell.gateways.items()}}
 
     def books(self, args: dict[str, Any]) -> list[dict[str, Any]]:
         """Every book in one line each; with `name` everything that the core holds of that instrument, and its pairs."""
@@ -76,7 +78,8 @@ class Commands:
         shell = self._ready()
         legs = [self._leg(shell, leg) for leg in args["legs"]]
         kind = IntentKind.SINGLE if len(legs) == 1 else IntentKind.SIMULTANEOUS
-        reason, pool_index = shell.core.submit(int(Purpose.MANUAL), 0, layout_none_pair(), legs, int(kind), shell.config.recovery.ttl_ms * 1_000_000,
+        reason, pool_index = shell.core.submit(int(Purpose.MANUAL), 0, layout_none_pair(), legs, int(kind),
+                                               shell.config.recovery.ttl_ms * 1_000_000,
                                                time.monotonic_ns(), time.time_ns())
         if reason:
             return {"accepted": False, "reason": GATE_NAMES[reason]}
@@ -95,7 +98,8 @@ class Commands:
             limit_px, qty = to_scaled(Decimal(leg["limit_px"]), row.px_scale), to_scaled(Decimal(leg["qty"]), row.qty_scale)
         except (InvalidOperation, InstrumentError) as error:
             raise ControlError(f"{leg['instrument']}: {error}") from error
-        return (row.id, int(Side.BUY if leg["side"] == "buy" else Side.SELL), limit_px, qty, int(LegFlag.REDUCE_ONLY if leg.get("reduce_only") else 0))
+        return (row.id, int(Side.BUY if leg["side"] == "buy" else Side.SELL), limit_px, qty,
+                int(LegFlag.REDUCE_ONLY if leg.get("reduce_only") else 0))
 
     def pause(self, args: dict[str, Any]) -> str:
         self._ready().core.lock_all(FOR_EVER_NS, LOCK_REASON_OPERATOR)
@@ -108,7 +112,8 @@ class Commands:
         return "resumed; loss layers start anew"
 
     def lock(self, args: dict[str, Any]) -> str:
-        return self._lock(args["name"], time.monotonic_ns() + int(float(args["for_s"]) * 1e9) if args.get("for_s") else FOR_EVER_NS)
+        return self._lock(args["name"], time.monotonic_ns() + int(float(args["for_s"]) * 1e9)
+                          if args.get("for_s") else FOR_EVER_NS)
 
     def unlock(self, args: dict[str, Any]) -> str:
         return self._lock(args["name"], 0)
@@ -120,7 +125,8 @@ class Commands:
             shell.core.lock_all(until_mono_ns, LOCK_REASON_OPERATOR) if until_mono_ns else shell.core.unlock()
         elif name in venues:
             venue_id = venues.index(name)
-            shell.core.lock_venue(venue_id, until_mono_ns, LOCK_REASON_OPERATOR) if until_mono_ns else shell.core.unlock(venue_id=venue_id)
+            shell.core.lock_venue(venue_id, until_mono_ns,
+                                  LOCK_REASON_OPERATOR) if until_mono_ns else shell.core.unlock(venue_id=venue_id)
         elif name in shell.table.by_name:
             row = shell.table.by_name[name].id
             shell.core.lock_row(row, until_mono_ns, LOCK_REASON_OPERATOR) if until_mono_ns else shell.core.unlock(row=row)

@@ -1,8 +1,8 @@
 """Keeps one session connected: opens sockets, prepares them (logon, subscribe), replaces them before they end.
 
 The loop: open -> prepare -> adopt -> wait until the socket ends, the venue announces its end, or it gets old. An announced or old
-socket is replaced first and closed afterwards (make before break). Failures back off from `first_ms`, doubling up to `last_ms`, with
-jitter from a seeded generator; a connection that held for a while starts from the beginning again.
+socket is replaced first and closed afterwards (make before break). Failures back off from `first_ms`, doubling up to `last_ms`,
+with jitter from a seeded generator; a connection that held for a while starts from the beginning again.
 """
 from __future__ import annotations
 
@@ -37,9 +37,11 @@ class ConnectionPolicy:
 
 
 class Connection:
-    """Connection(session, url, prepare, seed): `url()` is asked before each attempt (listen keys change), `prepare(socket)` logs on."""
+    """Connection(session, url, prepare, seed): `url()` is asked before each attempt (listen keys change), `prepare(socket)` logs
+    on."""
 
-    def __init__(self, session: VenueSession, url: Callable[[], Awaitable[str]], prepare: Callable[[VenueSocket], Awaitable[None]], *,
+    def __init__(self, session: VenueSession, url: Callable[[], Awaitable[str]],
+                 prepare: Callable[[VenueSocket], Awaitable[None]], *,
                  seed: int, policy: ConnectionPolicy = ConnectionPolicy(), ssl_context: ssl.SSLContext | None = None,
                  on_failure: Callable[[str], None] | None = None) -> None:
         self.session = session

@@ -6,8 +6,8 @@
     <- {"event": "alert", "data": {...}}                      (after {"cmd": "subscribe"})
 
 Runs on the engine's own loop in short turns; handlers are plain functions registered by the shell. Every command except the
-reading ones is journaled with who and when, before it is carried out. The Python client is engine/client.py; docs/control-protocol.md lists
-the commands."""
+reading ones is journaled with who and when, before it is carried out. The Python client is engine/client.py;
+docs/control-protocol.md lists the commands."""
 import asyncio
 import os
 import pathlib
@@ -20,7 +20,8 @@ from typing import Any
 import orjson
 
 MAX_LINE_BYTES = 1 << 20
-READ_ONLY = frozenset({"ping", "status", "stats", "books", "opportunities", "positions", "trades", "report", "subscribe", "commands"})
+READ_ONLY = frozenset({"ping", "status", "stats", "books", "opportunities", "positions", "trades", "report", "subscribe",
+                       "commands"})
 
 Handler = Callable[[dict[str, Any]], Any | Awaitable[Any]]
 

@@ -1,6 +1,7 @@
 """The run epoch: a number that grows with every start of an engine on this host, part of every id that leaves for a venue.
 
-Raised and on disk (file and directory synced) before the first socket opens, so ids are unique even if everything written later is lost."""
+Raised and on disk (file and directory synced) before the first socket opens, so ids are unique even if everything written later
+is lost."""
 import fcntl
 import os
 import pathlib
@@ -21,7 +22,9 @@ def read_epoch(var_dir: pathlib.Path) -> int:
     except FileNotFoundError:
         return 0
     if not text.strip().isascii() or not text.strip().isdigit():
-        raise EpochError(f"{path} holds {text[:40]!r}, not a number; put the largest epoch ever used there (journal headers name it)")
+        raise EpochError(
+            f"{path} holds {text[:40]!r}, not a number; put the largest epoch ever used there (journal headers name it)"
+        )
     return int(text)
 
 

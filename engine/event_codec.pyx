@@ -1,4 +1,5 @@
-"""order_event_t, intent_t and sent_t <-> engine/events.py, as exact inverses. Called a few times a trade, never per market record.
+"""order_event_t, intent_t and sent_t <-> engine/events.py, as exact inverses. Called a few times a trade, never per market
+record.
 
 Journal payloads are the structs' bytes: `pack_*` makes them, `unpack_*` reads them back (recorder, recovery, tools, tests).
 """
@@ -107,7 +108,8 @@ cdef int intent_to_c(object intent, intent_t *out) except -1:
 
 
 cdef object sent_from_c(const sent_t *sent):
-    return SentOutcome(sent.intent_id, sent.leg_index, sent.outcome, sent.send_start_mono_ns, sent.send_end_mono_ns, sent.frame_bytes)
+    return SentOutcome(sent.intent_id, sent.leg_index, sent.outcome, sent.send_start_mono_ns, sent.send_end_mono_ns,
+                       sent.frame_bytes)
 
 
 cdef int check_size(bytes data, size_t size, str name) except -1:

@@ -1,10 +1,11 @@
 """Orders and their facts as the calm floor, the journal readers and the tools see them.
 
-Each class mirrors one C struct of cext/layout.h field by field: `Intent` and `Leg` (intent_t, leg_order_t), `SentOutcome` (sent_t),
-`OrderEvent` (order_event_t). Prices and quantities stay integers in the instrument's scale; fees and quote amounts are exact Decimals
-of the text that the venue sent. `engine/event_codec.pyx` converts between these and the bytes. The enums carry the header's
-values (a test compares them). Account facts (`BalanceUpdate`, `PositionUpdate`, `StreamNotice`) come from user streams and REST only
-and have no struct.
+Each class mirrors one C struct of cext/layout.h field by field: `Intent` and `Leg` (intent_t, leg_order_t), `SentOutcome`
+(sent_t),
+`OrderEvent` (order_event_t). Prices and quantities stay integers in the instrument's scale; fees and quote amounts are exact
+Decimals of the text that the venue sent. `engine/event_codec.pyx` converts between these and the bytes. The enums carry the
+header's values (a test compares them). Account facts (`BalanceUpdate`, `PositionUpdate`, `StreamNotice`) come from user streams
+and REST only and have no struct.
 """
 from __future__ import annotations
 
@@ -226,10 +227,12 @@ class PositionUpdate:
 
 @dataclass(slots=True)
 class StreamNotice:
-    """Something about the account or its stream that is not an order: key expired, stream ended, margin call, shutdown announced."""
+    """Something about the account or its stream that is not an order: key expired, stream ended, margin call, shutdown
+    announced."""
     venue: str
     market: str
-    what: str                          # "listen_key_expired", "stream_terminated", "server_shutdown", "margin_call", "config_changed"
+    # "listen_key_expired", "stream_terminated", "server_shutdown", "margin_call", "config_changed"
+    what: str
     detail: str = ""
     exch_ns: int = 0
     recv_mono_ns: int = 0

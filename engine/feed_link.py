@@ -1,7 +1,7 @@
 """The engine's end of the feeds: attaches their segments, sees when one died or was replaced, attaches the new one.
 
-Called by the shell a few times a second; the hot loop only ever sees readers that are attached. Until the first attachment succeeds the engine
-waits and says for what."""
+Called by the shell a few times a second; the hot loop only ever sees readers that are attached. Until the first attachment
+succeeds the engine waits and says for what."""
 import logging
 from collections.abc import Callable
 
@@ -30,7 +30,11 @@ class FeedLink:
         """Attach when not attached, let go of a feed that died. True while it lives."""
         if self.reader is not None and not self.reader.is_current():
             self._let_go("its segment was replaced")
-        if self.reader is not None and now_mono_ns - self.reader.heartbeat_mono_ns() > HEARTBEAT_DEAD_NS and not self.reader.is_producer_alive():
+        if (
+            self.reader is not None
+            and now_mono_ns - self.reader.heartbeat_mono_ns() > HEARTBEAT_DEAD_NS
+            and not self.reader.is_producer_alive()
+        ):
             self._let_go("its process died")
         if self.reader is None:
             self._attach()

@@ -1,10 +1,11 @@
-"""The flusher process: copies committed journal bytes from /dev/shm to <run_dir>/journal/<n>.lsj and syncs them, at most 5 ms behind.
+"""The flusher process: copies committed journal bytes from /dev/shm to <run_dir>/journal/<n>.lsj and syncs them, at most 5 ms
+behind.
 
     python -m engine.flusher --run-dir D
 
-Keeps the disk off the engine's path. It outlives the engine: when that process is gone it copies the rest, removes the copied segments from
-/dev/shm and ends. The file's header promises (committed_bytes) only what was synced. The first error of the disk ends it for good, with the
-trading word raised to RESTRICTED: a later "success" of the same file would be a lie."""
+Keeps the disk off the engine's path. It outlives the engine: when that process is gone it copies the rest, removes the copied
+segments from /dev/shm and ends. The file's header promises (committed_bytes) only what was synced. The first error of the disk
+ends it for good, with the trading word raised to RESTRICTED: a later "success" of the same file would be a lie."""
 import logging
 import mmap
 import os
@@ -130,7 +131,8 @@ class Flusher:
             time.sleep(max(0.0, (SYNC_PERIOD_S if fresh else IDLE_PERIOD_S) - (time.monotonic() - started)))
 
     def _is_engine_gone(self) -> bool:
-        """True when segments were found and the process that made the newest runs no more. Asked of the system ten times a second."""
+        """True when segments were found and the process that made the newest runs no more. Asked of the system ten times a
+        second."""
         now = time.monotonic()
         if self.copies and now >= self._next_alive_look_s:
             self._next_alive_look_s = now + ALIVE_LOOK_PERIOD_S

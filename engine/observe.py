@@ -1,5 +1,6 @@
-"""The whole picture of a running system, put together by whoever looks: the engine's status over the control socket, books and feeds from their
-boards, latency from the histogram pages. Looking costs the engine one short answer; the rest is read from shared memory, read-only.
+"""The whole picture of a running system, put together by whoever looks: the engine's status over the control socket, books and
+feeds from their boards, latency from the histogram pages. Looking costs the engine one short answer; the rest is read from shared
+memory, read-only.
 
 Used by the supervisor's screen and tools/status."""
 import asyncio

@@ -2,10 +2,10 @@
 
     python -m engine.paper_bridge --run-dir D
 
-Reads the feeds' rings and boards like any other reader, writes JSON lines to D/simex_books.sock (docs/simex.md, "Pushed books"). Only
-the newest book of an instrument is pushed; a book that is not VALID is pushed empty, because nothing can be known to fill there. Marks
-and funding follow once a second. How far the simulated books lie behind the feed's is the histogram "bridge". Knows no keys, sends no
-orders, has no internet socket; ends with 1 when the simulated venue goes away."""
+Reads the feeds' rings and boards like any other reader, writes JSON lines to D/simex_books.sock (docs/simex.md, "Pushed books").
+Only the newest book of an instrument is pushed; a book that is not VALID is pushed empty, because nothing can be known to fill
+there. Marks and funding follow once a second. How far the simulated books lie behind the feed's is the histogram "bridge". Knows
+no keys, sends no orders, has no internet socket; ends with 1 when the simulated venue goes away."""
 import contextlib
 import json
 import logging

@@ -28,7 +28,8 @@ ctypedef struct poll_t:
     uint32_t stale                  # bit per feed: its segment was retired, attach again
     uint32_t torn
     uint64_t records
-    int64_t batch_min_ns            # oldest batch of this drain; INT64_MAX = what is evaluated now did not come from a record just read
+    # oldest batch of this drain; INT64_MAX = what is evaluated now did not come from a record just read
+    int64_t batch_min_ns
     histogram_t *h_ring
     histogram_t *h_detect
     histogram_t *h_gate

@@ -1,8 +1,9 @@
 """The engine's poll step, called once a loop turn by engine/shell.py on the pinned thread.
 
-Drains every feed's ring into the core's private market state, evaluates each touched instrument once, and carries a decision out in the same
-turn: journal the intent, encode both legs, re-read the kill words, send A, send B. Python objects appear only after a decision, when the
-bytes have left. Order of things and who may stop it: docs/order-flow.md."""
+Drains every feed's ring into the core's private market state, evaluates each touched instrument once, and carries a decision out
+in the same
+turn: journal the intent, encode both legs, re-read the kill words, send A, send B. Python objects appear only after a decision,
+when the bytes have left. Order of things and who may stop it: docs/order-flow.md."""
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -32,8 +33,8 @@ cdef int64_t stage_clock() noexcept nogil:  # hot
 
 
 cdef int poll_rings(poll_t *p, int64_t *read_mono_ns) noexcept nogil:  # hot
-    """Records read from all rings; each is stored in the core and its row marked touched. *read_mono_ns = the clock of the last read.
-    At most records_max of one ring, so that one noisy venue cannot starve the others."""
+    """Records read from all rings; each is stored in the core and its row marked touched. *read_mono_ns = the clock of the last
+    read. At most records_max of one ring, so that one noisy venue cannot starve the others."""
     cdef core_event_t event
     cdef int feed, count, taken = 0, result
     cdef int64_t now
@@ -183,7 +184,8 @@ cdef class Poller:
 
     def counters(self) -> dict:
         """Totals since start."""
-        return {"turns": self.turns, "records": self.p.records, "torn": self.p.torn, "intents": self.intents, "orders": self.orders,
+        return {"turns": self.turns, "records": self.p.records, "torn": self.p.torn, "intents": self.intents,
+                "orders": self.orders,
                 "abandoned": self.abandoned, "journal_full": self.journal_full, "rehearsals_passed": self.rehearsals_passed}
 
     def turn(self) -> int:
@@ -226,7 +228,8 @@ cdef class Poller:
         event.kind = EV_EVALUATE
         while True:
             self.core.c.gate_ns = 0
-            count = core_step(self.p.core, &event, now_mono_ns, now_mono_ns + self._wall_minus_mono_ns, self.commands, COMMANDS_MAX)
+            count = core_step(self.p.core, &event, now_mono_ns, now_mono_ns + self._wall_minus_mono_ns, self.commands,
+                              COMMANDS_MAX)
             before = now_mono_ns
             now_mono_ns = mono_ns()
             gate_ns = self.core.c.gate_ns
@@ -252,7 +255,8 @@ cdef class Poller:
             if command.kind == CMD_REFUSED:
                 now = mono_ns()
                 if command.reason == GATE_DRY_RUN:  # what would have been sent, then that it was not
-                    journal_append(self.p.journal, JR_INTENT, command.intent, sizeof(intent_t), now, now + self._wall_minus_mono_ns,
+                    journal_append(self.p.journal, JR_INTENT, command.intent, sizeof(intent_t), now,
+                                   now + self._wall_minus_mono_ns,
                                    command.intent.trade_id)
                 memset(&refusal, 0, sizeof(refusal))
                 refusal.intent_id = command.intent.intent_id
@@ -270,13 +274,14 @@ cdef class Poller:
         self._rehearse(mono_ns())
 
     cdef int _rehearse(self, int64_t now_mono_ns) except -1:
-        """Decisions are far apart and the loop's own code pushes theirs out of the caches. So each turn begins with one that is not taken:
-        another pair each time is sized and put before the gate, encoded into the sessions' own buffers, and thrown away. Nothing is counted,
-        reserved, journaled or sent; about a microsecond a turn."""
+        """Decisions are far apart and the loop's own code pushes theirs out of the caches. So each turn begins with one that is
+        not taken: another pair each time is sized and put before the gate, encoded into the sessions' own buffers, and thrown
+        away. Nothing is counted, reserved, journaled or sent; about a microsecond a turn."""
         if self.core.c.pair_count == 0:
             return 0
         self._rehearsal_pair = (self._rehearsal_pair + 1) % <uint32_t>self.core.c.pair_count
-        if rehearse_decision(self.core.c, self._rehearsal_pair, &self._scratch, now_mono_ns, now_mono_ns + self._wall_minus_mono_ns) == GATE_OK:
+        if rehearse_decision(self.core.c, self._rehearsal_pair, &self._scratch, now_mono_ns,
+                             now_mono_ns + self._wall_minus_mono_ns) == GATE_OK:
             self.rehearsals_passed += 1
         if self._scratch.intent.leg_count:
             self._send_intent(&self._scratch.intent, True)
@@ -287,8 +292,8 @@ cdef class Poller:
         self._send_intent(&self.core.c.pool[pool_index].intent, False)
 
     cdef int _send_intent(self, intent_t *intent, bint is_rehearsal) except -1:
-        """Journal, encode, look at the kill words, send. The intent's reservations were taken by the gate. A rehearsal goes the same way
-        up to the first byte and leaves no trace: no record, no count, nothing sent."""
+        """Journal, encode, look at the kill words, send. The intent's reservations were taken by the gate. A rehearsal goes the
+        same way up to the first byte and leaves no trace: no record, no count, nothing sent."""
         cdef OrderSession session
         cdef int leg, legs = <int>intent.leg_count
         cdef int64_t started = mono_ns(), journaled, encoded, now, send_ns = 0
@@ -308,7 +313,8 @@ cdef class Poller:
             held.append(session)
         if is_rehearsal:
             journal_rehearse(self.p.journal, intent, sizeof(intent_t))
-        elif journal_append(self.p.journal, JR_INTENT, intent, sizeof(intent_t), started, started + self._wall_minus_mono_ns, intent.trade_id) == 0:
+        elif journal_append(self.p.journal, JR_INTENT, intent, sizeof(intent_t), started, started + self._wall_minus_mono_ns,
+                            intent.trade_id) == 0:
             self.journal_full += 1
             return self._abandon(intent, GATE_POOL_FULL)
         journaled = mono_ns()
@@ -320,9 +326,11 @@ cdef class Poller:
             return state_trading_word(self.p.state) > TRADING_EMERGENCY
         for leg in range(legs):
             if bytes_of[leg] == 0:
-                return self._abandon(intent, GATE_NOT_TRADABLE)  # the market cannot say this leg: then the other must not leave either
+                # the market cannot say this leg: then the other must not leave either
+                return self._abandon(intent, GATE_NOT_TRADABLE)
         word = state_trading_word(self.p.state)
-        if word >= TRADING_RESTRICTED and not (intent.purpose == PURPOSE_CHASE or intent.purpose == PURPOSE_UNWIND or intent.purpose == PURPOSE_EXIT):
+        if word >= TRADING_RESTRICTED and not (intent.purpose == PURPOSE_CHASE or intent.purpose == PURPOSE_UNWIND
+                                               or intent.purpose == PURPOSE_EXIT):
             return self._abandon(intent, GATE_KILLED)
         now = encoded
         for leg in range(legs):
@@ -343,9 +351,11 @@ cdef class Poller:
         hist_record(self.h_encode, encoded - journaled)
         for leg in range(legs):
             hist_record(self.h_send, sent[leg].send_end_mono_ns - sent[leg].send_start_mono_ns)
-            journal_append(self.p.journal, JR_SENT, &sent[leg], sizeof(sent_t), now, now + self._wall_minus_mono_ns, intent.trade_id)
+            journal_append(self.p.journal, JR_SENT, &sent[leg], sizeof(sent_t), now, now + self._wall_minus_mono_ns,
+                           intent.trade_id)
         # Decisions that funding, a horizon or a person brought about have no tick to count from.
-        if intent.kind == INTENT_SIMULTANEOUS and intent.batch_mono_ns >= self.p.batch_min_ns and (intent.purpose == PURPOSE_ENTRY or intent.purpose == PURPOSE_EXIT):
+        if (intent.kind == INTENT_SIMULTANEOUS and intent.batch_mono_ns >= self.p.batch_min_ns
+                and (intent.purpose == PURPOSE_ENTRY or intent.purpose == PURPOSE_EXIT)):
             hist_record(self.h_total, now - intent.batch_mono_ns)
             hist_record(self.h_own, now - intent.batch_mono_ns - send_ns)
         self.intents += 1
@@ -353,7 +363,8 @@ cdef class Poller:
         self.p.state.intents = self.intents
         self.p.state.orders = self.orders
         self._on_sent(intent_from_c(intent), [
-            SentOutcome(intent.intent_id, leg, sent[leg].outcome, sent[leg].send_start_mono_ns, sent[leg].send_end_mono_ns, bytes_of[leg])
+            SentOutcome(intent.intent_id, leg, sent[leg].outcome, sent[leg].send_start_mono_ns, sent[leg].send_end_mono_ns,
+                        bytes_of[leg])
             for leg in range(legs)])
         return 0
 
@@ -367,10 +378,12 @@ cdef class Poller:
         refusal.leg_index = <uint32_t>0xffffffff
         refusal.pair_index = intent.pair_index
         refusal.purpose = intent.purpose
-        journal_append(self.p.journal, JR_REFUSAL, &refusal, sizeof(refusal), now, now + self._wall_minus_mono_ns, intent.trade_id)
+        journal_append(self.p.journal, JR_REFUSAL, &refusal, sizeof(refusal), now, now + self._wall_minus_mono_ns,
+                       intent.trade_id)
         self.abandoned += 1
         self.core.c.counters.refused[reason] += 1
-        self._on_sent(intent_from_c(intent), [SentOutcome(intent.intent_id, leg, SENT_NOT, now, now, 0) for leg in range(<int>intent.leg_count)])
+        self._on_sent(intent_from_c(intent),
+                      [SentOutcome(intent.intent_id, leg, SENT_NOT, now, now, 0) for leg in range(<int>intent.leg_count)])
         return 0
 
     cdef int _look_after_feeds(self, int64_t now_mono_ns) except -1:

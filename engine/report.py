@@ -1,7 +1,8 @@
-"""report.json: one object that says what a run did. Composed at the end of a run (and on request) from what each part states about itself.
+"""report.json: one object that says what a run did. Composed at the end of a run (and on request) from what each part states
+about itself.
 
-Pure: dicts in, dict out; the driver passes what the feeds' boards, the histograms and the rings say, and writes the file with `write_report`.
-Keys are those that readers rely on (docs/order-flow.md); exact numbers are decimal strings.
+Pure: dicts in, dict out; the driver passes what the feeds' boards, the histograms and the rings say, and writes the file with
+`write_report`. Keys are those that readers rely on (docs/order-flow.md); exact numbers are decimal strings.
 """
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ def compose_report(*, run_id: str, mode: str, commit: str, config_hash: str, tra
                    feeds: Mapping[str, Mapping[str, int]] | None = None, opportunities: int = 0,
                    gate_rejects: Mapping[str, int] | None = None, stages: Mapping[str, Mapping[str, int]] | None = None,
                    ring: Mapping[str, int] | None = None, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """`trade_part`: TradeManager.report(). `feeds`: feed name -> counters. `gate_rejects`: gate reason name -> count. `stages`: stage -> percentiles.
+    """`trade_part`: TradeManager.report(). `feeds`: feed name -> counters. `gate_rejects`: gate reason name -> count. `stages`:
+    stage -> percentiles.
 
     `extra`: further facts of the driver (skips, started, stopped, versions); it may not overwrite a key of ours.
     """
@@ -69,7 +71,8 @@ def _feeds(feeds: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
 
 
 def _rejects(gate: Mapping[str, int], ours: Mapping[str, int]) -> dict[str, int]:
-    """Gate refusals of entries by reason name, then those of repairs, sockets and venues with their source in front. Zeros are left out."""
+    """Gate refusals of entries by reason name, then those of repairs, sockets and venues with their source in front. Zeros are
+    left out."""
     merged = {f"gate:{name}" if ":" not in name else name: count for name, count in gate.items() if count}
     for name, count in ours.items():
         # The core counts every refusal of the gate, those of repairs too: its figure stands.
@@ -81,4 +84,5 @@ def _rejects(gate: Mapping[str, int], ours: Mapping[str, int]) -> dict[str, int]
 
 
 def _stage(row: Mapping[str, int]) -> dict[str, int]:
-    return {key: int(row.get(key, 0)) for key in STAGE_KEYS} | {key: int(value) for key, value in row.items() if key not in STAGE_KEYS}
+    return {key: int(row.get(key, 0)) for key in STAGE_KEYS} | {key: int(value) for key, value in row.items()
+                                                                if key not in STAGE_KEYS}

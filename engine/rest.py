@@ -1,8 +1,8 @@
 """One pooled keep-alive HTTP client per venue market: signed requests, explicit time-outs, the venue's rate headers obeyed.
 
-Cold: start-up, reconciliation, queries about orders in doubt. Runs on the engine's loop in short turns (a reply is read whole, parsed by
-orjson). No redirects, no proxies from the environment, no cookies. A 429 or 418 stops every request until the venue's Retry-After;
-above `weight_share` of the weight limit only requests marked critical go out.
+Cold: start-up, reconciliation, queries about orders in doubt. Runs on the engine's loop in short turns (a reply is read whole,
+parsed by orjson). No redirects, no proxies from the environment, no cookies. A 429 or 418 stops every request until the venue's
+Retry-After; above `weight_share` of the weight limit only requests marked critical go out.
 """
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class RateState:
 
 
 class RestClient:
-    """RestClient("binance spot", base_url, api_key, sign): `sign(payload) -> signature` (hex, or base64 for Ed25519); None = public only."""
+    """RestClient("binance spot", base_url, api_key, sign): `sign(payload) -> signature` (hex, or base64 for Ed25519); None =
+    public only."""
 
     def __init__(self, name: str, base_url: str, *, api_key: str = "", sign: Callable[[str], str] | None = None,
                  recv_window_ms: int = 5000, weight_limit: int = 1200, ssl_context: ssl.SSLContext | None = None,
@@ -133,8 +134,13 @@ class RestClient:
             word = "banned" if self.rate.is_banned else "rate limited"
             raise RestError(where, 0, 0, f"{word} by the venue for another {waiting:.1f} s", was_sent=False)
         if not is_critical and self.rate.is_crowded(now):
-            raise RestError(where, 0, 0, f"weight {self.rate.used_weight} of {self.rate.weight_limit} is used: the rest is kept for "
-                            "cancels and queries", was_sent=False)
+            raise RestError(
+                where,
+                0,
+                0,
+                f"weight {self.rate.used_weight} of {self.rate.weight_limit} is used: the rest is kept for cancels and queries",
+                was_sent=False,
+            )
         headers = {"X-MBX-APIKEY": self._api_key} if (is_signed or with_key) and self._api_key else {}
         url = self.base_url + path
         query = self.signed_query(params or {}) if is_signed else urlencode(params or {})
@@ -168,6 +174,7 @@ class RestClient:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=60, ttl_dns_cache=300,
                                              ssl=self._ssl if self._ssl is not None else True)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(),
+            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, trust_env=False,
+                                                  cookie_jar=aiohttp.DummyCookieJar(),
                                                   headers={"User-Agent": "lockstep"})
         return self._session

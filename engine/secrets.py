@@ -1,7 +1,7 @@
 """Keys in memory: typed, never echoed. Config holds file references only (feeds/strict.py: SecretRef reads and checks the files).
 
-`Secret` shows as *** in every string, repr, log line and traceback; the value leaves it through `reveal()` alone, which is easy to
-search for. `Ed25519Key` signs without giving its private half back."""
+`Secret` shows as *** in every string, repr, log line and traceback; the value leaves it through `reveal()` alone, which is easy
+to search for. `Ed25519Key` signs without giving its private half back."""
 from __future__ import annotations
 
 import base64

@@ -68,7 +68,8 @@ cdef class VenueSession:
     cdef object _deliver(self, VenueSocket socket)
     cdef object _lost(self, VenueSocket socket)
     cdef object _guard(self, str where, object callback, tuple arguments)
-    cdef int _register(self, const uint8_t *client_id, uint8_t answers, uint32_t row, uint32_t socket, int64_t mono) noexcept nogil
+    cdef int _register(self, const uint8_t *client_id, uint8_t answers, uint32_t row, uint32_t socket,
+                       int64_t mono) noexcept nogil
     cdef int _settle(self, const uint8_t *client_id, uint8_t answers, uint32_t *row) noexcept nogil
 
 
@@ -84,10 +85,11 @@ cdef class OrderSession(VenueSession):
     cdef char _leg_buffer[3][1072]          # FRAME_BUFFER_BYTES
     cdef char _request_buffer[1072]
 
-    # True when a frame can be handed to the kernel at once: logged on, connected, empty write buffer, room to remember the request.
+    # True when a frame can be handed to the kernel at once: logged on, connected, empty write buffer, room to remember the
+    # request.
     cdef bint can_send(self)
-    # Writes leg's order.place into the leg's own buffer; bytes, or 0 when refused (send_leg then says SENT_NOT). No side effect beyond
-    # the buffer: also used to keep the code warm.
+    # Writes leg's order.place into the leg's own buffer; bytes, or 0 when refused (send_leg then says SENT_NOT). No side effect
+    # beyond the buffer: also used to keep the code warm.
     cdef int encode_leg(self, const intent_t *intent, int leg, int64_t wall_ns) noexcept nogil
     # Hands the encoded leg to the socket -> SENT_*. The buffer is used up (masked in place): encode again before another send.
     cdef uint32_t send_leg(self, int leg)

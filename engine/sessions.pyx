@@ -1,9 +1,9 @@
 """Order sockets and user streams of one venue market, on the engine's loop.
 
-A session outlives its sockets. engine/connection.py opens them (back-off, logon, replacing before the 24 h cut) and hands each ready
-one to `adopt`; frames come in through `VenueSocket.on_ws_frame`, are decoded in place, and leave as OrderEvents through plain Python
-callbacks. A callback that raises is reported (`on_error`, counter) and never closes the socket. When a socket dies, every order
-request whose reply it owed is reported as UNKNOWN: an answer that never came is not a rejection.
+A session outlives its sockets. engine/connection.py opens them (back-off, logon, replacing before the 24 h cut) and hands each
+ready one to `adopt`; frames come in through `VenueSocket.on_ws_frame`, are decoded in place, and leave as OrderEvents through
+plain Python callbacks. A callback that raises is reported (`on_error`, counter) and never closes the socket. When a socket dies,
+every order request whose reply it owed is reported as UNKNOWN: an answer that never came is not a rejection.
 
 The request id of an order is its client id (cancel: X..., query: Q...), so a reply says by itself what it answers.
 """
@@ -17,7 +17,8 @@ from picows import WSCloseCode
 from engine.events import OrderEvent
 
 from cext.clock cimport mono_ns, wall_ns
-from cext.decoders.binance_orders cimport (ANSWERS_CANCEL, ANSWERS_NONE, ANSWERS_PLACE, ANSWERS_QUERY, DECODED_ACCOUNT, DECODED_ERROR,
+from cext.decoders.binance_orders cimport (ANSWERS_CANCEL, ANSWERS_NONE, ANSWERS_PLACE, ANSWERS_QUERY, DECODED_ACCOUNT,
+                                           DECODED_ERROR,
                                            DECODED_ORDERS, DECODED_REPLY, BinanceOrderDecoder)
 from cext.instrument cimport InstrumentArray
 from cext.layout cimport (CLIENT_ID_BYTES, ERROR_NONE, ERROR_UNKNOWN_EXECUTION, LEGS_MAX, OE_CANCEL_REPLY, OE_SOURCE_LOCAL,
@@ -114,7 +115,8 @@ cdef class VenueSocket(WSListener):
         error = reply.get("error")
         if waiting is None:
             if error is not None:
-                self.session._report("reply", RequestFailed("unasked", reply.get("status", 0), error.get("code", 0), error.get("msg", "")))
+                self.session._report("reply",
+                                     RequestFailed("unasked", reply.get("status", 0), error.get("code", 0), error.get("msg", "")))
             return
         method, future = waiting
         if future.done():
@@ -176,7 +178,8 @@ cdef class VenueSession:
         return VenueSocket(self, self.sockets)
 
     def adopt(self, VenueSocket socket not None) -> None:
-        """The socket is logged on: use it from now on. A socket that it replaces closes when its replies are in, or after a while."""
+        """The socket is logged on: use it from now on. A socket that it replaces closes when its replies are in, or after a
+        while."""
         if socket.transport is None:
             raise RuntimeError(f"{self.venue} {self.market} {self.kind}: socket {socket.number} is gone already")
         cdef VenueSocket before = self.socket
@@ -281,7 +284,8 @@ cdef class VenueSession:
 
     # ------------------------------------------------------------ requests that wait for replies
 
-    cdef int _register(self, const uint8_t *client_id, uint8_t answers, uint32_t row, uint32_t socket, int64_t mono) noexcept nogil:
+    cdef int _register(self, const uint8_t *client_id, uint8_t answers, uint32_t row, uint32_t socket,
+                       int64_t mono) noexcept nogil:
         """Remember a request; its slot, or -1 when all are taken. Few are in flight: a scan finds a free one at once."""
         cdef int slot
         cdef pending_t *pending
@@ -313,7 +317,8 @@ cdef class VenueSession:
 
     def stats(self) -> dict:
         """Counters for the status screen."""
-        return {"venue": self.venue, "market": self.market, "kind": self.kind, "is_ready": bool(self.is_ready), "frames": self.frames,
+        return {"venue": self.venue, "market": self.market, "kind": self.kind, "is_ready": bool(self.is_ready),
+                "frames": self.frames,
                 "undecodable": self.undecodable, "sockets": self.sockets, "pending": self.pending_count,
                 "late_replies": self.late_replies, "callback_errors": self.callback_errors,
                 "malformed": self.decoder.malformed, "unmapped_errors": self.decoder.unmapped_errors,
@@ -362,7 +367,8 @@ cdef class OrderSession(VenueSession):
                                  self._leg_row[leg])
 
     cdef uint32_t _send_buffer(self, char *frame, int size, const uint8_t *client_id, uint8_t answers, uint32_t row):
-        """SENT_NOT only when no byte can have left; the library reports success on dead and full connections, so look again after."""
+        """SENT_NOT only when no byte can have left; the library reports success on dead and full connections, so look again
+        after."""
         cdef WSTransport transport
         cdef uint32_t number
         if not self.can_send():
@@ -391,7 +397,8 @@ cdef class OrderSession(VenueSession):
         """Ask for the state of an order -> SENT_*. The answer comes as an event with source QUERY."""
         return self._send_by_id(&self.encoder.query, row, client_id, ANSWERS_QUERY)
 
-    def place(self, row: int, client_id: str, side: int, order_type: int, limit_px: int, qty: int, reduce_only: bool = False) -> int:
+    def place(self, row: int, client_id: str, side: int, order_type: int, limit_px: int, qty: int,
+              reduce_only: bool = False) -> int:
         """One order outside an intent (tools, tests) -> SENT_*. The engine's orders pass the gate and come through send_leg."""
         cdef bytes frame = self.encoder.encode_place(self.instruments, row, client_id, side, order_type, limit_px, qty,
                                                      self.venue_time_ms(), reduce_only)
@@ -404,7 +411,8 @@ cdef class OrderSession(VenueSession):
         cdef uint8_t raw[24]
         cdef int size
         self.encoder.copy_id(raw, client_id)
-        size = encode_by_id(template, self.encoder.is_signed, self.encoder.instrument(self.instruments, row), raw, self.venue_time_ms(),
+        size = encode_by_id(template, self.encoder.is_signed, self.encoder.instrument(self.instruments, row), raw,
+                            self.venue_time_ms(),
                             self._request_buffer + FRAME_HEAD_ROOM)
         return self._send_buffer(self._request_buffer + FRAME_HEAD_ROOM, size, raw, answers, row)
 
@@ -417,7 +425,8 @@ cdef class OrderSession(VenueSession):
         return bool(self.can_send())
 
     def encode_and_send(self, intent) -> list[int]:
-        """SENT_* of each leg of an Intent whose legs all belong to this session: what the engine does, for tests and warm-up tools."""
+        """SENT_* of each leg of an Intent whose legs all belong to this session: what the engine does, for tests and warm-up
+        tools."""
         from engine.event_codec import pack_intent
         cdef bytes packed = pack_intent(intent)
         cdef intent_t raw

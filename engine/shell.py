@@ -1,8 +1,8 @@
 """The engine process: sets everything up, drives the hot poll step and the calm floor from one pinned uvloop, stops in order.
 
-Start: lock of the run, epoch, state page, journal, control socket; then feeds, accounts, warm-up, trading. Each turn of the loop: poll rings and act
-(engine/poll.pyx), then whatever sockets and timers brought. Nothing here reads or writes a disk while trading. SIGTERM: no new entries, finish or
-close what is open (run.on_stop), report, end."""
+Start: lock of the run, epoch, state page, journal, control socket; then feeds, accounts, warm-up, trading. Each turn of the loop:
+poll rings and act (engine/poll.pyx), then whatever sockets and timers brought. Nothing here reads or writes a disk while trading.
+SIGTERM: no new entries, finish or close what is open (run.on_stop), report, end."""
 import asyncio
 import fcntl
 import logging
@@ -63,7 +63,8 @@ class EngineFailed(Exception):
 
 
 class Shell:
-    """One engine. `run()` returns after an orderly stop; attributes without underscore are read by status, control and reports."""
+    """One engine. `run()` returns after an orderly stop; attributes without underscore are read by status, control and
+    reports."""
 
     def __init__(self, config: Config, run_dir: pathlib.Path) -> None:
         self.config = config
@@ -79,7 +80,8 @@ class Shell:
         self.phase = PHASES[PHASE_STARTING]
         available = sorted(os.sched_getaffinity(0))
         self.is_spinning = config.engine.resolved_spin(os.cpu_count() or 1)
-        self.cpu = config.engine.resolved_cpu(sorted(range(os.cpu_count() or 1)) if len(available) == 1 else available) if self.is_spinning else None
+        self.cpu = config.engine.resolved_cpu(sorted(range(os.cpu_count() or 1))
+                                              if len(available) == 1 else available) if self.is_spinning else None
         self.stopping = asyncio.Event()
         self.failure: str | None = None
         self._links: dict[str, FeedLink] = {}
@@ -97,7 +99,9 @@ class Shell:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise EngineFailed(f"another engine (pid {file.read().strip() or 'unknown'}) runs in {self.run_dir}; stop it first") from None
+            raise EngineFailed(
+                f"another engine (pid {file.read().strip() or 'unknown'}) runs in {self.run_dir}; stop it first"
+            ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -119,8 +123,10 @@ class Shell:
                 self._start_polling()
                 host.freeze_gc()
                 self._set_phase(PHASE_TRADING)
-                log.info("trading: mode %s, %d instruments, %d pairs, %s on cpu %s, epoch %d, config %s", self.config.mode, len(self.table.rows),
-                         len(self.core.pairs()), "spinning" if self.is_spinning else "waking", self.cpu, self.epoch, self.config_hash)
+                log.info("trading: mode %s, %d instruments, %d pairs, %s on cpu %s, epoch %d, config %s", self.config.mode,
+                         len(self.table.rows),
+                         len(self.core.pairs()), "spinning" if self.is_spinning else "waking", self.cpu, self.epoch,
+                         self.config_hash)
                 await self.stopping.wait()
                 await self._finish_trades()
         finally:
@@ -166,10 +172,12 @@ class Shell:
                              on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed)
         self.strategy = spot_futures.SpotFutures(self.config, self.table, self.core)
         self.trades = TradeDesk(self)
-        self.journal_json(layout.JR_RUN_START, {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
+        self.journal_json(layout.JR_RUN_START,
+                          {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
                                                 "commit": status.commit(), "instruments": self.table.to_json()})
         for feed, name in enumerate(self.config.venues):
-            self._links[name] = FeedLink(self.run_id, name, self.table.version_hash(), lambda reader, feed=feed: self.poller.set_reader(feed, reader),
+            self._links[name] = FeedLink(self.run_id, name, self.table.version_hash(), lambda reader,
+                                         feed=feed: self.poller.set_reader(feed, reader),
                                          lambda feed=feed: self.poller.feed_down(feed))
         while not all([link.check(time.monotonic_ns()) for link in self._links.values()]):  # noqa: C419 - each is looked at
             await asyncio.sleep(0.05)
@@ -184,8 +192,8 @@ class Shell:
         await self._warm()
 
     def _assume_accounts(self) -> None:
-        """dry_run: no gateway, no order session, no key is made or read. The core is told of sessions and balances that never are the limit,
-        so that every layer of the gate speaks; the last one, DRY_RUN, refuses whatever the others let through."""
+        """dry_run: no gateway, no order session, no key is made or read. The core is told of sessions and balances that never are
+        the limit, so that every layer of the gate speaks; the last one, DRY_RUN, refuses whatever the others let through."""
         self.core.set_dry_run()
         amount_e8 = int(self.config.risk.max_total_usd * DRY_RUN_BALANCE_FACTOR) * 10**8
         venues = list(self.instruments.venues)
@@ -201,9 +209,12 @@ class Shell:
         simex = orjson.loads(simex_path.read_bytes()) if simex_path.exists() else None
         settings = gateway_settings(self.config.venues[venue], self.config.mode, instance=self.config.engine.instance,
                                     seed=self.config.feeds.seed, simex=simex)
-        hooks = GatewayHooks(event=self.on_order_event, session=self.on_session, account=self.trades.on_account, notice=self._on_notice,
+        hooks = GatewayHooks(event=self.on_order_event, session=self.on_session, account=self.trades.on_account,
+                             notice=self._on_notice,
                              fees=lambda market, symbol, rates: self._on_fees(venue, market, symbol, rates),
-                             alert=self.alert, rate_stop=lambda *what: self.alert("rate_stop", f"{what[0]} {what[1]}: no requests for {what[2]:.0f} s"))
+                             alert=self.alert,
+                             rate_stop=lambda *what: self.alert("rate_stop",
+                                                                f"{what[0]} {what[1]}: no requests for {what[2]:.0f} s"))
         gateway = self.gateways[venue] = BinanceGateway(settings, self.table, self.instruments, hooks)
         venue_id = list(self.instruments.venues).index(venue)
         for market, session in gateway.sessions().items():
@@ -228,8 +239,8 @@ class Shell:
             await asyncio.sleep(0.05)
 
     async def _warm(self) -> None:
-        """Every page and branch of the hot path is touched before the first real decision: books are read and evaluated while the trading
-        word still says HALTED, so nothing can leave."""
+        """Every page and branch of the hot path is touched before the first real decision: books are read and evaluated while the
+        trading word still says HALTED, so nothing can leave."""
         self.core.set_trading_word(layout.TRADING_HALTED)
         deadline = time.monotonic() + self.config.engine.warm_up_ms / 1000
         while time.monotonic() < deadline:
@@ -354,7 +365,8 @@ class Shell:
 
     def alert(self, code: str, text: str, severity: str = "warning", trade_id: int = 0) -> None:
         """Tell a person: log, screen, subscribers. The calm floor journals its own alerts; ours are journaled here."""
-        log.log(logging.ERROR if severity == "critical" else logging.WARNING, "%s: %s", code, text, extra={"correlation_id": trade_id})
+        log.log(logging.ERROR if severity == "critical" else logging.WARNING, "%s: %s", code, text,
+                extra={"correlation_id": trade_id})
         alarm = {"at": time.strftime("%H:%M:%S"), "code": code, "text": text, "severity": severity, "trade_id": trade_id}
         self.alarms.append(alarm)
         self.control.publish("alert", alarm)
@@ -363,7 +375,8 @@ class Shell:
         """Append a JSON record; a full journal stops new risk."""
         if self.journal.append_json(record_type, value, time.monotonic_ns(), time.time_ns(), correlation_id) == 0:
             self.state.set_engine_word(layout.TRADING_RESTRICTED)
-            self.alarms.append({"at": time.strftime("%H:%M:%S"), "code": "journal_full", "text": "the journal is full: reducing orders only",
+            self.alarms.append({"at": time.strftime("%H:%M:%S"), "code": "journal_full",
+                                "text": "the journal is full: reducing orders only",
                                 "severity": "critical"})
 
     def _on_loop_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -406,7 +419,8 @@ class Shell:
         deadline = time.monotonic() + STOP_PATIENCE_S
         while not manager.is_idle():
             if time.monotonic() > deadline:
-                self.alert("stop", f"trades are still open after {STOP_PATIENCE_S:.0f} s: see open_pairs in report.json", "critical")
+                self.alert("stop", f"trades are still open after {STOP_PATIENCE_S:.0f} s: see open_pairs in report.json",
+                           "critical")
                 break
             await asyncio.sleep(0.01)
         await self._runner.finish()
@@ -428,7 +442,8 @@ class Shell:
             await gateway.stop()
         if self.trades is not None and hasattr(self, "poller"):
             write_report(self.run_dir, status.report(self))
-            self.journal_json(layout.JR_RUN_STOP, {"run_id": self.run_id, "failure": self.failure, "trades": self.trades.by_state()})
+            self.journal_json(layout.JR_RUN_STOP,
+                              {"run_id": self.run_id, "failure": self.failure, "trades": self.trades.by_state()})
         for link in self._links.values():
             link.close()
         if hasattr(self, "control"):

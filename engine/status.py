@@ -1,7 +1,8 @@
 """What the engine says about itself over the control socket, and the report of a run.
 
-`status` is asked a few times a second while the engine trades, so it is short: pairs, trades, PnL and counters, all from the engine's own
-memory. Books, feeds and latency are in shared memory: whoever wants them reads them there (engine/observe.py), and the engine pays nothing."""
+`status` is asked a few times a second while the engine trades, so it is short: pairs, trades, PnL and counters, all from the
+engine's own memory. Books, feeds and latency are in shared memory: whoever wants them reads them there (engine/observe.py), and
+the engine pays nothing."""
 import functools
 import pathlib
 import subprocess
@@ -36,9 +37,18 @@ def books(shell: "Shell") -> list[dict[str, Any]]:
     for row in shell.table.rows:
         market = shell.core.market(row.id)
         bids, asks, at = market["bids"], market["asks"], market["data_mono_ns"]
-        state = "NONE" if not market["instrument_seq"] else "CROSSED" if market["is_crossed"] else "LIVE" if market["is_valid"] else "INVALID"
+        state = (
+            "NONE"
+            if not market["instrument_seq"]
+            else "CROSSED"
+            if market["is_crossed"]
+            else "LIVE"
+            if market["is_valid"]
+            else "INVALID"
+        )
         rows.append({"name": row.name, "state": state, "age_ms": (now - at) / 1e6 if at else None,
-                     "bid": decimal_text(bids[0][0], row.px_scale) if bids else None, "ask": decimal_text(asks[0][0], row.px_scale) if asks else None})
+                     "bid": decimal_text(bids[0][0], row.px_scale) if bids else None,
+                     "ask": decimal_text(asks[0][0], row.px_scale) if asks else None})
     return rows
 
 
@@ -60,8 +70,10 @@ def feed_row(name: str, reader: Any, rows: range, now_mono_ns: int) -> dict[str,
     header = reader.header()
     board = [reader.read_row(row) for row in rows]
     return {"name": name, "state": "up" if reader.is_producer_alive() else "dead", "pid": header["producer_pid"],
-            "heartbeat_age_ms": (now_mono_ns - reader.heartbeat_mono_ns()) / 1e6, "frames": header["frames"], "records": header["cursor"],
-            "unknown_frames": header["unknown_frames"], "oversized_frames": header["oversized_frames"], "reconnects": header["reconnects"],
+            "heartbeat_age_ms": (now_mono_ns - reader.heartbeat_mono_ns()) / 1e6, "frames": header["frames"],
+            "records": header["cursor"],
+            "unknown_frames": header["unknown_frames"], "oversized_frames": header["oversized_frames"],
+            "reconnects": header["reconnects"],
             **{key: sum(entry[key] for entry in board) for key in FEED_COUNTERS}}
 
 
@@ -79,7 +91,8 @@ def stages(shell: "Shell") -> dict[str, dict[str, int]]:
 def counters(shell: "Shell") -> dict[str, Any]:
     """Counts of the core and the poll step; reasons by name."""
     core, poll = shell.core.counters(), shell.poller.counters()
-    return {"opportunities": core["opportunities"], "intents": poll["intents"], "orders": poll["orders"], "records": poll["records"],
+    return {"opportunities": core["opportunities"], "intents": poll["intents"], "orders": poll["orders"],
+            "records": poll["records"],
             "abandoned": poll["abandoned"], "journal_full": poll["journal_full"], "turns": poll["turns"],
             "rehearsals_passed": poll["rehearsals_passed"], "rejects": core["rejects"],
             "skips": core["skips"]}
@@ -99,19 +112,22 @@ def ring(shell: "Shell") -> dict[str, int]:
 
 def status(shell: "Shell") -> dict[str, Any]:
     """The engine's part of what the screen shows."""
-    base = {"run_id": shell.run_id, "mode": shell.config.mode, "phase": shell.phase, "wait": "spin" if shell.is_spinning else "wake",
+    base = {"run_id": shell.run_id, "mode": shell.config.mode, "phase": shell.phase, "wait": "spin"
+            if shell.is_spinning else "wake",
             "cpu": shell.cpu, "uptime_s": time.monotonic() - shell.started_s, "alarms": list(shell.alarms)[-ALARMS_SHOWN:],
             "trading": TRADING_NAMES.get(shell.state.trading_word(), "?"), "feed_states": shell.feed_states()}
     if shell.trades is None:
         return base
-    return {**base, "pairs": pairs(shell), "trades": shell.trades.status(), "pnl": shell.trades.pnl(), "counters": counters(shell), "ring": ring(shell)}
+    return {**base, "pairs": pairs(shell), "trades": shell.trades.status(), "pnl": shell.trades.pnl(),
+            "counters": counters(shell), "ring": ring(shell)}
 
 
 @functools.cache
 def commit() -> str:
     """The commit that runs, or 'unknown' outside a checkout."""
     root = pathlib.Path(__file__).resolve().parents[1]
-    done = subprocess.run(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True,
+                          check=False)
     return done.stdout.strip() or "unknown"
 
 
@@ -119,9 +135,11 @@ def report(shell: "Shell") -> dict[str, Any]:
     """report.json as of now."""
     counts = counters(shell)
     return compose_report(
-        run_id=shell.run_id, mode=shell.config.mode, commit=commit(), config_hash=shell.config_hash, trade_part=shell.trades.manager.report(),
+        run_id=shell.run_id, mode=shell.config.mode, commit=commit(), config_hash=shell.config_hash,
+        trade_part=shell.trades.manager.report(),
         feeds={feed["name"]: {key: value for key, value in feed.items() if isinstance(value, int)} for feed in feeds(shell)},
         opportunities=counts["opportunities"], gate_rejects=counts["rejects"], stages=stages(shell), ring=ring(shell),
         extra={"skips": counts["skips"], "counters": {key: value for key, value in counts.items() if isinstance(value, int)},
-               "alarms": list(shell.alarms), "epoch": shell.epoch, "started_wall_ns": shell.started_wall_ns, "stopped_wall_ns": time.time_ns(),
+               "alarms": list(shell.alarms), "epoch": shell.epoch, "started_wall_ns": shell.started_wall_ns,
+               "stopped_wall_ns": time.time_ns(),
                "wait": "spin" if shell.is_spinning else "wake"})

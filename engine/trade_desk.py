@@ -1,4 +1,5 @@
-"""Between the shell and the calm floor: hands events to the TradeManager, keeps what screen and report want to know, records ack and fill times.
+"""Between the shell and the calm floor: hands events to the TradeManager, keeps what screen and report want to know, records ack
+and fill times.
 
 Python, after the bytes have left; nothing here decides."""
 import logging
@@ -38,7 +39,8 @@ class TradeDesk:
     def __init__(self, shell: "Shell") -> None:
         self._shell = shell
         recovery = shell.config.recovery.model_dump()
-        self.manager = TradeManager(shell.core, shell.table, make_policy(recovery, rest_ms=shell.config.strategies.spot_futures.rearm_ms,
+        self.manager = TradeManager(shell.core, shell.table,
+                                    make_policy(recovery, rest_ms=shell.config.strategies.spot_futures.rearm_ms,
                                                                          ttl_ms=shell.config.recovery.ttl_ms))
         self._waits: dict[str, Waits] = {}
         self._sent_order: deque[str] = deque()
@@ -66,7 +68,8 @@ class TradeDesk:
         """A decision that the gate refused, or an edge that could not be used: kept for "why not"."""
         name = GATE_NAMES[reason] if kind == CMD_REFUSED else SKIP_NAMES[reason]
         if name == "DRY_RUN" and intent is not None:
-            log.info("would send %s: %s, expected net %.4f", self.pair_name(intent.pair_index), self._legs_text(intent), intent.expected_net_e8 / 1e8,
+            log.info("would send %s: %s, expected net %.4f", self.pair_name(intent.pair_index), self._legs_text(intent),
+                     intent.expected_net_e8 / 1e8,
                      extra={"correlation_id": intent.trade_id})
         self._remember(intent, "refused" if kind == CMD_REFUSED else "skipped", name)
 
@@ -75,7 +78,8 @@ class TradeDesk:
         waits = self._waits.get(event.client_id)
         if waits is not None and event.recv_mono_ns >= waits.sent_mono_ns:
             elapsed_ns = event.recv_mono_ns - waits.sent_mono_ns
-            if not waits.is_acked and event.source == Source.REPLY and event.status not in (OrderStatus.UNKNOWN, OrderStatus.NONE):
+            if not waits.is_acked and event.source == Source.REPLY and event.status not in (OrderStatus.UNKNOWN,
+                                                                                            OrderStatus.NONE):
                 waits.is_acked = True
                 self._shell.hist.record("ack", elapsed_ns)
             if not waits.is_filled and event.is_fill:
@@ -84,7 +88,8 @@ class TradeDesk:
         self.manager.on_order_event(event, now_mono_ns)
 
     def on_account(self, fact: BalanceUpdate | PositionUpdate) -> None:
-        """What the venue says of balances and positions. Funding and transfers change the ledger; the rest only confirms what fills said."""
+        """What the venue says of balances and positions. Funding and transfers change the ledger; the rest only confirms what
+        fills said."""
         if isinstance(fact, BalanceUpdate) and fact.reason == "FUNDING_FEE" and fact.delta is not None:
             self.manager.on_funding_income(fact.venue, fact.market, fact.asset, fact.delta, None, time.monotonic_ns())
         elif isinstance(fact, BalanceUpdate) and fact.delta and fact.reason in TRANSFER_REASONS:
@@ -98,7 +103,8 @@ class TradeDesk:
     def _remember(self, intent: Intent | None, what: str, why: str) -> None:
         if intent is None:
             return
-        self.recent.append({"at": time.strftime("%H:%M:%S"), "trade_id": intent.trade_id, "what": what, "why": why, "purpose": int(intent.purpose),
+        self.recent.append({"at": time.strftime("%H:%M:%S"), "trade_id": intent.trade_id, "what": what, "why": why,
+                            "purpose": int(intent.purpose),
                             "pair": self.pair_name(intent.pair_index), "edge_bps": intent.edge_e12 / 1e8,
                             "expected_net": intent.expected_net_e8 / 1e8, "worst_net": intent.worst_net_e8 / 1e8,
                             "notional": intent.notional_e8 / 1e8})
@@ -122,6 +128,8 @@ class TradeDesk:
         return {"by_state": self.by_state(), "recent": (open_trades + finished[::-1])[:TRADES_SHOWN]}
 
     def _row(self, described: dict[str, Any]) -> dict[str, Any]:
-        return {"id": described["trade_id"] & 0xFFFFFFFF, "trade_id": described["trade_id"], "pair": self.pair_name(described["pair"]),
-                "state": described["state"], "qty": next(iter(described.get("positions", {}).values()), ""), "edge_bps": self._edges.get(described["trade_id"]),
+        return {"id": described["trade_id"] & 0xFFFFFFFF, "trade_id": described["trade_id"],
+                "pair": self.pair_name(described["pair"]),
+                "state": described["state"], "qty": next(iter(described.get("positions", {}).values()), ""),
+                "edge_bps": self._edges.get(described["trade_id"]),
                 "pnl_usd": described.get("net"), "orders": described.get("orders")}

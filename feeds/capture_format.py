@@ -1,9 +1,10 @@
-"""The capture file: raw frames with receive stamps, connection ids, REST snapshots and the instrument table, in one compressed file.
+"""The capture file: raw frames with receive stamps, connection ids, REST snapshots and the instrument table, in one compressed
+file.
 
 `CaptureWriter` is used by the feed process (compressing on a thread of its own, never waited for) and by `tools/capture import`;
-`CaptureReader` by `tools/capture info` and `tools/replay`. docs/capture-format.md draws the bytes. Records inside a block are those
-of cext/capture.h. A file that was cut off (crash, full disk) is readable up to the cut: the reader gives every whole record and then
-says where the file is torn. Nothing here decodes a frame.
+`CaptureReader` by `tools/capture info` and `tools/replay`. docs/capture-format.md draws the bytes. Records inside a block are
+those of cext/capture.h. A file that was cut off (crash, full disk) is readable up to the cut: the reader gives every whole record
+and then says where the file is torn. Nothing here decodes a frame.
 """
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ TRAILER = struct.Struct("<Q8s")              # offset of the index block, end ma
 RECORD_HEADER = struct.Struct("<IBBBBIiqq")  # capture_record_t
 assert RECORD_HEADER.size == capture.RECORD_BYTES
 
-# 512 KiB: a decompressed block still lies in the second-level cache when it is decoded; larger blocks compress no better (measured
-# on Binance frames: 256 KiB to 4 MiB within 1 %).
+# 512 KiB: a decompressed block still lies in the second-level cache when it is decoded; larger blocks compress no better
+# (measured on Binance frames: 256 KiB to 4 MiB within 1 %).
 BLOCK_BYTES = 512 * 1024
 BLOCK_RAW_MAX = 2 * capture.PAYLOAD_MAX  # a header that claims more is damaged: nothing is allocated for it
 HEADER_BYTES_MAX = 256 * 1024 * 1024
@@ -111,9 +112,9 @@ def as_json_value(table: Any) -> Any:
 class CaptureWriter:
     """Writes one capture file. Call `frame`, `snapshot`, `connect`, `disconnect`, `note` in the order of arrival, then `close`.
 
-    threaded: compression and disk run on a thread of their own, and a call costs one copy of the payload (a feed's loop). When the
-    disk cannot follow, whole blocks are dropped and counted in `dropped_records`; when it fails, `error` says so: the caller goes on.
-    Without threaded (importers) a failing disk raises CaptureError.
+    threaded: compression and disk run on a thread of their own, and a call costs one copy of the payload (a feed's loop). When
+    the disk cannot follow, whole blocks are dropped and counted in `dropped_records`; when it fails, `error` says so: the caller
+    goes on. Without threaded (importers) a failing disk raises CaptureError.
     flush_s: write a block at least this often, so that a crash loses no more; 0 = only full blocks.
     """
 
@@ -163,7 +164,8 @@ class CaptureWriter:
     def note(self, recv_wall_ns: int, recv_mono_ns: int, text: str, market: int = 0) -> None:
         self.record(capture.NOTE, market, 0, recv_wall_ns, recv_mono_ns, text.encode())
 
-    def record(self, kind: int, market: int, connection_id: int, recv_wall_ns: int, recv_mono_ns: int, payload: Any, row: int = -1,
+    def record(self, kind: int, market: int, connection_id: int, recv_wall_ns: int, recv_mono_ns: int, payload: Any,
+               row: int = -1,
                venue_index: int = 0) -> None:
         """Append one record; the payload is copied."""
         size = len(payload)
@@ -255,7 +257,8 @@ class CaptureWriter:
 
     def _write_index(self) -> None:
         counts = {TYPE_NAMES[kind]: count for kind, count in self.counts.items()}
-        raw = json.dumps({"blocks": [[b.offset, b.compressed_bytes, b.raw_bytes, b.records, b.frames, b.first_wall_ns, b.last_wall_ns]
+        raw = json.dumps({"blocks": [[b.offset, b.compressed_bytes, b.raw_bytes, b.records, b.frames, b.first_wall_ns,
+                                      b.last_wall_ns]
                                      for b in self._blocks], "counts": counts, "dropped_records": self.dropped_records}).encode()
         payload = self._compressor.compress(raw)
         offset = self._file.tell()
@@ -353,7 +356,8 @@ class CaptureReader:
             raise CaptureError(f"{self.path}: is not a capture (starts with {head[:8]!r}, a capture starts with {FILE_MAGIC!r}); "
                                "recordings of another form are brought in with tools/capture import")
         if len(head) < FILE_HEADER.size:
-            raise CaptureTorn(f"{self.path}: torn at byte {self.file_bytes}, inside the file header: nothing can be read", len(head))
+            raise CaptureTorn(f"{self.path}: torn at byte {self.file_bytes}, inside the file header: nothing can be read",
+                              len(head))
         _, version, header_bytes, crc = FILE_HEADER.unpack(head)
         if version != FORMAT_VERSION:
             raise CaptureError(f"{self.path}: capture format version {version}; this build reads version {FORMAT_VERSION}")
@@ -407,7 +411,9 @@ class CaptureReader:
         self.index = json.loads(raw)
         expected = [len(self.index["blocks"]), sum(block[3] for block in self.index["blocks"])]
         if totals != expected:
-            raise CaptureError(f"{self.path}: damaged: {totals[0]} blocks with {totals[1]} records found, the index has {expected}")
+            raise CaptureError(
+                f"{self.path}: damaged: {totals[0]} blocks with {totals[1]} records found, the index has {expected}"
+            )
 
     def _salvage(self, offset: int) -> bytes:
         """Whole records of a block whose end is missing; nothing of a block that is there whole but damaged."""

@@ -189,8 +189,8 @@ cdef class FeedPublisher:
         return bool(self.h.writer.board[row].book.flags & BOOK_VALID)
 
     def write_board_counters(self, BinanceMarket market) -> list:
-        """Counters of every row of a market; once a second. Returns the rows whose depth was crossed after at least CROSSED_MESSAGES
-        depth messages since then: a wrong level that the newer top of book hides."""
+        """Counters of every row of a market; once a second. Returns the rows whose depth was crossed after at least
+        CROSSED_MESSAGES depth messages since then: a wrong level that the newer top of book hides."""
         cdef const stream_stats_t *stats
         cdef board_entry_t *entry
         cdef int row

@@ -300,8 +300,8 @@ class FeedProcess:
         log.info("%s: %d instruments, %d sockets, segment %s", self.venue, len(chosen), len(self.routes), self.writer.name)
 
     def _save_listings(self, names: set[str]) -> None:
-        """Mode paper: what the venue says of the chosen symbols, as it said it, for the venue that is simulated from it. Written before the
-        run's table: whoever sees the table finds these too."""
+        """Mode paper: what the venue says of the chosen symbols, as it said it, for the venue that is simulated from it. Written
+        before the run's table: whoever sees the table finds these too."""
         for market, listing in self.listings.items():
             symbols = {self.table.by_name[name].symbol for name in names if self.table.by_name[name].market == market}
             kept = {**listing, "symbols": [one for one in listing["symbols"] if one["symbol"] in symbols]}

@@ -1,7 +1,8 @@
 """For all tests: `--seed N` repeats a seeded test exactly, and nothing may be left behind.
 
-After each test an autouse fixture looks for what the test made and did not take away: shared segments (/dev/shm/lockstep.*), child processes,
-sockets. Things of fixtures with a wider scope (a module's server) are there before the test begins and are not its business.
+After each test an autouse fixture looks for what the test made and did not take away: shared segments (/dev/shm/lockstep.*),
+child processes, sockets. Things of fixtures with a wider scope (a module's server) are there before the test begins and are not
+its business.
 """
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ SHM = pathlib.Path("/dev/shm")
 GRACE_S = 2.0          # children may need a moment to go
 FOREIGN_GRACE_S = 30.0  # a test elsewhere that kills a process clears its segments away within this
 OWNER = "LOCKSTEP_TEST_OWNER"
-NUMBERED_RUN = re.compile(r"lockstep\.[a-z-]+-(\d+)(?:-\d+)?\.")  # run ids that tests and benches make themselves carry their process number
+# run ids that tests and benches make themselves carry their process number
+NUMBERED_RUN = re.compile(r"lockstep\.[a-z-]+-(\d+)(?:-\d+)?\.")
 HELPERS = ("resource_tracker", "forkserver")  # the standard library keeps these for the whole run
 
 
@@ -83,8 +85,8 @@ def segments() -> set[str]:
 
 
 def left_segments(before: set[str]) -> set[str]:
-    """New segments that this test process left. Others (a second worker, another checkout) make segments too: theirs carry another
-    process's number in the run id, or are mapped by a process of theirs, or go away within FOREIGN_GRACE_S."""
+    """New segments that this test process left. Others (a second worker, another checkout) make segments too: theirs carry
+    another process's number in the run id, or are mapped by a process of theirs, or go away within FOREIGN_GRACE_S."""
     started = time.monotonic()
     while True:
         new = segments() - before

@@ -1,8 +1,8 @@
 """First import of every executable in tools/: `import _bootstrap; _bootstrap.enter()`.
 
-Typed as `tools/replay ...` from anywhere, a tool must run with the project's own interpreter and import the project's packages. `enter`
-starts .venv/bin/python again when another Python was found on the path, puts the project's root in front of the import path, and says in
-one sentence what is missing when the project was not built. Standard library only."""
+Typed as `tools/replay ...` from anywhere, a tool must run with the project's own interpreter and import the project's packages.
+`enter` starts .venv/bin/python again when another Python was found on the path, puts the project's root in front of the import
+path, and says in one sentence what is missing when the project was not built. Standard library only."""
 import os
 import pathlib
 import sys

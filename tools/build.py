@@ -1,7 +1,8 @@
 """Compile the extensions in place; called by make. Incremental: what did not change is not compiled again.
 
     .venv/bin/python tools/build.py            quiet unless something is compiled or fails
-    .venv/bin/python tools/build.py --strict   compiler warnings and Cython performance hints are errors; everything is compiled anew
+    .venv/bin/python tools/build.py --strict   compiler warnings and Cython performance hints are errors; everything is compiled
+                                               anew
                                                unless this very source was already compiled strictly
 
 A performance hint is Cython's word for "this takes the GIL after all"; -Werror does not catch it, so its text is looked for."""
@@ -34,7 +35,8 @@ def compile_all(strict: bool, force: bool) -> str:
     if force:
         command.append("--force")
     environment = dict(os.environ, LOCKSTEP_STRICT="1" if strict else "0")
-    done = subprocess.run(command, check=False, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(command, check=False, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
     if done.returncode != 0:
         sys.stderr.write(done.stdout[-20000:])
         sys.exit("lockstep: the build failed; the compiler's message stands above")

@@ -17,12 +17,15 @@ Printed from the compiled dtypes by `make layouts`; a test compares this page wi
 Little-endian, no implicit padding. "line" is the cache line (64 bytes) that a field starts in, relative to its struct.
 """
 WHAT = {
-    "level_t": "one price level", "book_record_t": "one book after one message (ring, board)", "trade_record_t": "one public trade (trade ring)",
+    "level_t": "one price level", "book_record_t": "one book after one message (ring, board)",
+    "trade_record_t": "one public trade (trade ring)",
     "funding_record_t": "funding and mark (board)", "board_entry_t": "the newest of everything for one instrument",
     "segment_header_t": "page 0 of a feed's segment", "state_page_t": "kill words, heartbeats, counters of the engine",
     "histogram_t": "one latency histogram", "hist_header_t": "head of a histogram page; histogram_t[histogram_count] follow",
-    "journal_header_t": "head of a journal segment", "journal_record_t": "head of a journal record; payload, padded to 8 bytes, follows",
-    "leg_order_t": "one order of an intent", "intent_t": "a decision, journaled before a byte leaves", "sent_t": "what happened to the bytes of one leg",
+    "journal_header_t": "head of a journal segment",
+    "journal_record_t": "head of a journal record; payload, padded to 8 bytes, follows",
+    "leg_order_t": "one order of an intent", "intent_t": "a decision, journaled before a byte leaves",
+    "sent_t": "what happened to the bytes of one leg",
     "refusal_t": "a decision that the gate refused", "order_event_t": "one fact about one order",
 }
 FIELD_LINE = re.compile(r"^\s*\w+\s+(\w+)(?:\[\w+\])?;\s*(?:/\*\s*(.*?)\s*(?:\*/|$))?")
@@ -57,9 +60,14 @@ def type_text(kind: str, size: int) -> str:
 def struct_section(name: str, comments: dict[str, str]) -> str:
     """One struct as a heading and a table."""
     size = layout.STRUCT_BYTES[name]
-    lines = ["", f"## {name}", "", f"{WHAT[name][0].upper()}{WHAT[name][1:]}. {size} bytes.", "", "| offset | line | bytes | type | field | |", "|---:|---:|---:|---|---|---|"]
-    lines += [f"| {offset} | {offset // 64} | {bytes_} | {type_text(kind, bytes_)} | {field} | {comments.get(field, '').replace('|', chr(92) + '|')} |".replace(" |  |", " | |")
-              for field, offset, bytes_, kind in layout.FIELDS[name]]
+    lines = ["", f"## {name}", "", f"{WHAT[name][0].upper()}{WHAT[name][1:]}. {size} bytes.", "",
+             "| offset | line | bytes | type | field | |", "|---:|---:|---:|---|---|---|"]
+    lines += [
+        f"| {offset} | {offset // 64} | {bytes_} | {type_text(kind, bytes_)} | {field} | {comments.get(field, '').replace('|', chr(92) + '|')} |".replace(
+            " |  |", " | |"
+        )
+        for field, offset, bytes_, kind in layout.FIELDS[name]
+    ]
     return "\n".join(lines)
 
 

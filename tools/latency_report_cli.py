@@ -1,7 +1,8 @@
 """tools/latency_report [RUN]: one row a stage, in the order in which a tick passes them.
 
-RUN is a run id, a run directory, or nothing for var/latest. What still runs is read from its shared-memory pages, what has stopped from
-<run_dir>/hist/*.json, and both are merged by stage: histograms merge, percentiles don't. --json gives the same in ns."""
+RUN is a run id, a run directory, or nothing for var/latest. What still runs is read from its shared-memory pages, what has
+stopped from <run_dir>/hist/*.json, and both are merged by stage: histograms merge, percentiles don't. --json gives the same in
+ns."""
 import json
 import pathlib
 from typing import Any
@@ -13,7 +14,8 @@ from rich.table import Table
 from cext import hist, shm
 from tools.run_argument import find_run, run_argument
 
-ORDER = ("wire", "recv", "decode", "publish", "ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked")
+ORDER = ("wire", "recv", "decode", "publish", "ring", "detect", "gate", "journal", "encode", "send", "ack", "fill",
+         "tick_to_trade", "own", "naked")
 COLUMNS = (("count", "count"), ("min", "min_ns"), ("p50", "p50_ns"), ("p90", "p90_ns"), ("p99", "p99_ns"), ("p99.9", "p999_ns"),
            ("p99.99", "p9999_ns"), ("max", "max_ns"))
 HEADLINES = ("tick_to_trade", "own")
@@ -29,7 +31,8 @@ def human_ns(value: int) -> str:
 
 
 def collect(run_dir: pathlib.Path) -> tuple[dict[str, Any], list[str], list[str]]:
-    """(stage -> histogram, components read live, components read from files). A component that runs has its page read, not its old file."""
+    """(stage -> histogram, components read live, components read from files). A component that runs has its page read, not its
+    old file."""
     run_id = run_dir.name
     parts, live = [], []
     for component in hist.live_components(run_id):
@@ -82,10 +85,13 @@ def main(run: str | None, as_json: bool) -> None:
     except (hist.HistogramFileError, shm.ShmError) as error:
         raise click.ClickException(str(error)) from error
     if not rows:
-        raise click.ClickException(f"run {run_dir.name} has no histograms: no page in {shm.SHM_DIR} and nothing in {run_dir / 'hist'}; "
-                                   "did it start, and did it stop in order?")
+        raise click.ClickException(
+            f"run {run_dir.name} has no histograms: no page in {shm.SHM_DIR} and nothing in {run_dir / 'hist'}; "
+            "did it start, and did it stop in order?"
+        )
     if as_json:
-        click.echo(json.dumps({"run_id": run_dir.name, "is_running": bool(live), "live": live, "files": files, "stages": rows}, indent=1))
+        click.echo(json.dumps({"run_id": run_dir.name, "is_running": bool(live), "live": live, "files": files, "stages": rows},
+                              indent=1))
         return
     console = Console()
     if not console.is_terminal:

@@ -1,9 +1,11 @@
-"""Writes the two views of cext/layout.h that are text: cext/layout.pxd (Cython's names) and cext/layout_table.h (what the compiler is asked).
+"""Writes the two views of cext/layout.h that are text: cext/layout.pxd (Cython's names) and cext/layout_table.h (what the
+compiler is asked).
 
     python -m tools.make_layout_views            after a change of layout.h
     python -m tools.make_layout_views --check    exit code 1 when a view is out of date (tests/layout does the same)
 
-Only names are copied. Offsets, sizes and types are the compiler's word (offsetof, sizeof, _Generic) and are compared at import of cext.layout."""
+Only names are copied. Offsets, sizes and types are the compiler's word (offsetof, sizeof, _Generic) and are compared at import of
+cext.layout."""
 import pathlib
 import re
 import sys
@@ -19,14 +21,16 @@ STRUCT = re.compile(r"typedef struct \{(.*?)\}\s*(\w+);", re.DOTALL)
 FIELD = re.compile(r"^\s*(\w+)\s+(\w+)((?:\[\w+\])?);", re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
-PXD_HEAD = '''"""Cython's view of layout.h: same structs, same fields, same order. Written by tools/make_layout_views.py. tests/layout compares type,
-name and length line by line (a wrong type here compiles and truncates silently). Who may write which field is said in layout.h only."""
+PXD_HEAD = '''"""Cython's view of layout.h: same structs, same fields, same order. Written by tools/make_layout_views.py.
+tests/layout compares type, name and length line by line (a wrong type here compiles and truncates silently). Who may write which
+field is said in layout.h only."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "layout.h" nogil:
 '''
-TABLE_HEAD = """/* What the compiler is asked about layout.h. Written by tools/make_layout_views.py: only names are listed here, offsets, sizes and types
- * are the compiler's word. cext/layout.pyx reads it, derives the numpy dtypes and refuses to load when a field was forgotten. */
+TABLE_HEAD = """/* What the compiler is asked about layout.h. Written by tools/make_layout_views.py: only names are listed
+ * here, offsets, sizes and types are the compiler's word. cext/layout.pyx reads it, derives the numpy dtypes and refuses to load
+ * when a field was forgotten. */
 #ifndef LOCKSTEP_LAYOUT_TABLE_H
 #define LOCKSTEP_LAYOUT_TABLE_H
 #include "layout.h"
@@ -92,9 +96,11 @@ def table_text(layout: Layout) -> str:
     codes = {"uint8_t": "u1", "uint16_t": "u2", "uint32_t": "u4", "uint64_t": "u8", "int32_t": "i4", "int64_t": "i8"}
     nested = {kind for _, fields in layout.structs for kind, _, _ in fields if kind not in codes}
     lines = [TABLE_HEAD.rstrip("\n"), "#define TYPE_OF(x) _Generic((x), \\"]
-    cases = [f'    {kind}: "{code}", {kind} *: "{code}"' for kind, code in {**codes, **{name: name for name in sorted(nested)}}.items()]
+    cases = [f'    {kind}: "{code}", {kind} *: "{code}"'
+             for kind, code in {**codes, **{name: name for name in sorted(nested)}}.items()]
     lines += [", \\\n".join(cases) + ")"]
-    lines += ["#define FIELD(s, f) {#s, #f, TYPE_OF(((s *)0)->f), offsetof(s, f), sizeof(((s *)0)->f)}", "#define STRUCT(s) {#s, sizeof(s)}",
+    lines += ["#define FIELD(s, f) {#s, #f, TYPE_OF(((s *)0)->f), offsetof(s, f), sizeof(((s *)0)->f)}",
+              "#define STRUCT(s) {#s, sizeof(s)}",
               "#define CONSTANT(c) {#c, (uint64_t)(c)}", "", "static const layout_struct_t LAYOUT_STRUCTS[] = {"]
     lines += [f"    STRUCT({name})," for name, _ in layout.structs]
     lines += ["};", "", "static const layout_field_t LAYOUT_FIELDS[] = {"]

@@ -2,7 +2,8 @@
 
     python3 tools/make_venv.py requirements.lock
 
-Says in one sentence what is missing on a fresh machine (Python 3.11, venv, a C compiler, Python's headers) and ends with code 1."""
+Says in one sentence what is missing on a fresh machine (Python 3.11, venv, a C compiler, Python's headers) and ends with code
+1."""
 import pathlib
 import shutil
 import subprocess

@@ -1,5 +1,6 @@
-/* Reference of bench_ring_hop: the least that moving a 640-byte record between two pinned processes can cost in plain C. No board, no layout,
- * no lap or generation check: a ring of slots, memcpy, one release store, a reader that spins on the slot's word and copies with memcpy.
+/* Reference of bench_ring_hop: the least that moving a 640-byte record between two pinned processes can cost in plain C. No
+ * board, no layout, no lap or generation check: a ring of slots, memcpy, one release store, a reader that spins on the slot's
+ * word and copies with memcpy.
  *
  *   c_hop SLOTS WRITER_CPU READER_CPU < spacing (int64 ns, one per record) > latencies (int64 ns, one per record)
  *

@@ -1,10 +1,11 @@
-"""The usual way, as the reference of bench_tick_to_trade: ccxt.pro on uvloop, watch_order_book on both legs, two create_order at once.
+"""The usual way, as the reference of bench_tick_to_trade: ccxt.pro on uvloop, watch_order_book on both legs, two create_order at
+once.
 
     python bench/reference/ccxtpro_taker.py SIMEX_JSON SYMBOL CPU
 
-Takes whenever the perpetual's bid is more than 25 bps over the spot ask, then waits until the difference is gone. Book streams at the fastest
-rate that the venue offers to it (USD-M depth in real time). Prints "ready" when both books are there. Orders are small market-like IOC limits;
-the simulated venue stamps their arrival, so this process measures nothing itself."""
+Takes whenever the perpetual's bid is more than 25 bps over the spot ask, then waits until the difference is gone. Book streams at
+the fastest rate that the venue offers to it (USD-M depth in real time). Prints "ready" when both books are there. Orders are
+small market-like IOC limits; the simulated venue stamps their arrival, so this process measures nothing itself."""
 import asyncio
 import json
 import os
@@ -22,7 +23,8 @@ def make_client(endpoints: dict, keys: dict, market: str):
     """A ccxt.pro client that talks to the simulated venue only."""
     client = ccxt.pro.binance({
         "apiKey": keys["key"], "secret": keys["secret"], "enableRateLimit": False,
-        "options": {"defaultType": market, "fetchCurrencies": False, "fetchMargins": False, "watchOrderBookRate": "100" if market == "spot" else "0",
+        "options": {"defaultType": market, "fetchCurrencies": False, "fetchMargins": False, "watchOrderBookRate": "100"
+                    if market == "spot" else "0",
                     "fetchMarkets": {"types": ["spot" if market == "spot" else "linear"]}, "newOrderRespType": {"limit": "ACK"}}})
     def local(url: str) -> str:
         path = "/" + url.split("://", 1)[1].partition("/")[2]
@@ -35,7 +37,8 @@ def make_client(endpoints: dict, keys: dict, market: str):
             return endpoints["linear_ws_public"] + "/ws" if "fstream" in url else endpoints["spot_ws"] + "/stream"
         return (endpoints["linear_rest"] if is_linear else endpoints["spot_rest"]) + path
     def walk(node):
-        return {key: walk(value) if isinstance(value, dict) else local(value) if isinstance(value, str) else value for key, value in node.items()}
+        return {key: walk(value) if isinstance(value, dict) else local(value) if isinstance(value, str) else value
+                for key, value in node.items()}
     client.urls["api"] = walk(client.urls["api"])
     return client
 

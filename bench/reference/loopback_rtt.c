@@ -1,4 +1,4 @@
-/* Round trip of 200 bytes over loopback TCP between two pinned, spinning threads: what the kernel charges before anybody computes.
+/* Round trip of 200 bytes over loopback TCP between two pinned, spinning threads: the kernel's charge before anybody computes.
  *
  *   loopback_rtt COUNT CPU_CLIENT CPU_SERVER        one ns figure a line */
 #define _GNU_SOURCE

@@ -1,8 +1,9 @@
-"""FROZEN. The reference of bench_decode_book: what a careful Python programmer writes for a Binance USD-M book, with the fastest parser there is.
+"""FROZEN. The reference of bench_decode_book: what a careful Python programmer writes for a Binance USD-M book, with the fastest
+parser there is.
 
-orjson for the frame, float prices in two SortedDicts, the venue's `pu` rule, and after each message the best 16 levels of both sides as a
-record. Nothing is done that ours does not do as well; what ours does beyond it (exact numbers, top overlay, lag and quiet) is left out here.
-Do not make it slower or faster: the ratio would stop meaning anything."""
+orjson for the frame, float prices in two SortedDicts, the venue's `pu` rule, and after each message the best 16 levels of both
+sides as a record. Nothing is done that ours does not do as well; what ours does beyond it (exact numbers, top overlay, lag and
+quiet) is left out here. Do not make it slower or faster: the ratio would stop meaning anything."""
 from itertools import islice
 from operator import neg
 
@@ -49,7 +50,8 @@ class Book:
                 asks[key] = amount
             else:
                 asks.pop(key, None)
-        return (data["u"], data["E"], [(-key, bids[key]) for key in islice(bids, LEVELS)], [(key, asks[key]) for key in islice(asks, LEVELS)])
+        return (data["u"], data["E"], [(-key, bids[key]) for key in islice(bids, LEVELS)],
+                [(key, asks[key]) for key in islice(asks, LEVELS)])
 
     def levels(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
         """All levels, best first."""

@@ -1,10 +1,11 @@
-/* The floor under tick_to_trade: two websocket frames sent back to back to the same simulated venue, by a program that does nothing else.
+/* The floor under tick_to_trade: two websocket frames sent back to back to the same simulated venue, by a program
+ * that does nothing else.
  *
  *   two_send_floor HOST PORT_A PATH_A PORT_B PATH_B FRAME_BYTES COUNT MEAN_SPACING_US CPU SEED
  *
- * Spins on its own core as the engine does, sends at exponentially distributed times, drains replies in between. Prints one line a pair:
- * ns from before the first send() to after the second one. The frames are masked text frames of FRAME_BYTES payload holding an order that the
- * venue refuses (no session), so that the venue reads and answers just as it does for the engine. */
+ * Spins on its own core as the engine does, sends at exponentially distributed times, drains replies in between. Prints one line
+ * a pair: ns from before the first send() to after the second one. The frames are masked text frames of FRAME_BYTES payload
+ * holding an order that the venue refuses (no session), so that the venue reads and answers just as it does for the engine. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -76,7 +77,10 @@ static void drain(int fd)
 
 int main(int argc, char **argv)
 {
-    if (argc != 11) { fprintf(stderr, "usage: two_send_floor HOST PORT_A PATH_A PORT_B PATH_B FRAME_BYTES COUNT MEAN_SPACING_US CPU SEED\n"); return 2; }
+    if (argc != 11) {
+        fprintf(stderr, "usage: two_send_floor HOST PORT_A PATH_A PORT_B PATH_B FRAME_BYTES COUNT MEAN_SPACING_US CPU SEED\n");
+        return 2;
+    }
     int bytes = atoi(argv[6]), count = atoi(argv[7]), cpu = atoi(argv[9]);
     double mean_ns = atof(argv[8]) * 1000.0;
     srand48(atol(argv[10]));

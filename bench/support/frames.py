@@ -1,8 +1,8 @@
 """Depth frames for benches: a recording beside the project when there is one, else generated ones of the same shape.
 
-The shape (USD-M BTCUSDT, depth@0ms, 2024-08-08, 6,545 messages): 1,600 bytes and 68 levels a message, sorted by price; 59 % change a level, 19 % add
-one, 18 % take one away, 4 % take away one that is not there; half of all changes lie within 230 levels of the best, one in ten beyond 1,200;
-the book grows to 5,000 levels a side."""
+The shape (USD-M BTCUSDT, depth@0ms, 2024-08-08, 6,545 messages): 1,600 bytes and 68 levels a message, sorted by price; 59 %
+change a level, 19 % add one, 18 % take one away, 4 % take away one that is not there; half of all changes lie within 230 levels
+of the best, one in ten beyond 1,200; the book grows to 5,000 levels a side."""
 import bisect
 import gzip
 import os
@@ -106,7 +106,8 @@ def generated_frames(count: int, seed: int = SEED) -> Frames:
     rng = random.Random(seed)
     sides = {"b": Generator(rng, -1), "a": Generator(rng, 1)}
     update_id = 5_123_107_852_948
-    start = {side: ",".join(generator.level(key, generator.qty())[1] for key in generator.keys) for side, generator in sides.items()}
+    start = {side: ",".join(generator.level(key, generator.qty())[1] for key in generator.keys)
+             for side, generator in sides.items()}
     frames = Frames(f"generated, seed {seed}", f'{{"lastUpdateId":{update_id},"E":1723161256501,"T":1723161256493,'
                                                f'"bids":[{start["b"]}],"asks":[{start["a"]}]}}'.encode())
     previous = update_id - 2000
@@ -117,10 +118,14 @@ def generated_frames(count: int, seed: int = SEED) -> Frames:
                    for side, generator in sides.items()}
         text = {side: ",".join(level for _, level in rows) for side, rows in changes.items()}
         stamp = 1_723_161_256_550 + number * 50
-        frames.depth.append(f'{{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":{stamp},"T":{stamp - 1},"s":"BTCUSDT","U":{first},'
-                            f'"u":{last},"pu":{previous},"b":[{text["b"]}],"a":[{text["a"]}]}}}}'.encode())
+        frames.depth.append(
+            f'{{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":{stamp},"T":{stamp - 1},"s":"BTCUSDT","U":{first},'
+            f'"u":{last},"pu":{previous},"b":[{text["b"]}],"a":[{text["a"]}]}}}}'.encode()
+        )
         bid, ask = -sides["b"].keys[0] / 10, sides["a"].keys[0] / 10
-        frames.tops.append(f'{{"stream":"btcusdt@bookTicker","data":{{"e":"bookTicker","u":{last + 1},"s":"BTCUSDT","b":"{bid:.2f}","B":"2.507",'
-                           f'"a":"{ask:.2f}","A":"2.510","T":{stamp},"E":{stamp}}}}}'.encode())
+        frames.tops.append(
+            f'{{"stream":"btcusdt@bookTicker","data":{{"e":"bookTicker","u":{last + 1},"s":"BTCUSDT","b":"{bid:.2f}","B":"2.507",'
+            f'"a":"{ask:.2f}","A":"2.510","T":{stamp},"E":{stamp}}}}}'.encode()
+        )
         previous, first = last, last + rng.randint(2, 400)
     return frames

@@ -1,14 +1,16 @@
-"""Binance market data: bytes of one frame -> books, records, trades, funding. One `BinanceMarket` for one (venue, market) of a process.
+"""Binance market data: bytes of one frame -> books, records, trades, funding. One `BinanceMarket` for one (venue, market) of a
+process.
 
-Called by the feed listener and by tools/replay: the same code on the same bytes. It owns, for each of its rows, the full-depth book, the sync
-state with the deltas buffered while out of sync, the top of book kept apart as an overlay, the counters, and what is learned about quiet and
-lag. It never opens a socket or reads a clock, and makes no Python object after construction.
+Called by the feed listener and by tools/replay: the same code on the same bytes. It owns, for each of its rows, the full-depth
+book, the sync state with the deltas buffered while out of sync, the top of book kept apart as an overlay, the counters, and what
+is learned about quiet and lag. It never opens a socket or reads a clock, and makes no Python object after construction.
 
     kind = market.decode_frame(data, size, &stamps, &result)
     if kind == FRAME_BOOK or kind == FRAME_NEED_SNAPSHOT or (kind == FRAME_ERROR and result.row >= 0):
         market.build_record(result.row, &stamps, &record)      # then stamp publish_mono_ns and publish
 
-DANGER: `data` is read in place and only during the call; what must outlive it (deltas that wait for a snapshot) is copied inside."""
+DANGER: `data` is read in place and only during the call; what must outlive it (deltas that wait for a snapshot) is copied
+inside."""
 from cext.decoders.binance_sync cimport binance_state_t
 from cext.decoders.frames cimport frame_result_t, stamps_t, stream_stats_t
 from cext.instrument cimport InstrumentArray

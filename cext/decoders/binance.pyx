@@ -1,7 +1,7 @@
 """Binance market data: bytes of one frame -> books, records, trades, funding; see binance.pxd.
 
-This file joins the two halves: binance_message (what do the bytes say?) and binance_sync (what does it mean for the book?). The `def` surface at
-the end is for tests and cold code; the feed listener and replay call the cdef methods."""
+This file joins the two halves: binance_message (what do the bytes say?) and binance_sync (what does it mean for the book?). The
+`def` surface at the end is for tests and cold code; the feed listener and replay call the cdef methods."""
 import cython
 
 from cpython.bytes cimport PyBytes_AsString, PyBytes_Size
@@ -11,11 +11,15 @@ from libc.string cimport memset, strlen
 
 from cext.book cimport book_best, book_check, book_free, book_init, book_levels, book_walk
 from cext.clock cimport mono_ns
-from cext.decoders.binance_message cimport (MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_MARK, MSG_NO_SYMBOL, MSG_SHUTDOWN, MSG_TOP, MSG_TRADE, SCRATCH_LEVELS,
-                                            message_t, parse_frame, parse_snapshot, symbols_add, symbols_find, symbols_free, symbols_init)
-from cext.decoders.binance_sync cimport (SYNC_NONE, binance_state_t, fill_record, learn_lag, lose_stream, pending_free, stream_t, take_depth,
+from cext.decoders.binance_message cimport (MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_MARK, MSG_NO_SYMBOL, MSG_SHUTDOWN, MSG_TOP,
+                                            MSG_TRADE, SCRATCH_LEVELS,
+                                            message_t, parse_frame, parse_snapshot, symbols_add, symbols_find, symbols_free,
+                                            symbols_init)
+from cext.decoders.binance_sync cimport (SYNC_NONE, binance_state_t, fill_record, learn_lag, lose_stream, pending_free, stream_t,
+                                         take_depth,
                                          take_snapshot, take_top)
-from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT, FRAME_NOTHING, FRAME_SHUTDOWN, FRAME_TRADE, FRAME_UNKNOWN,
+from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT, FRAME_NOTHING,
+                                   FRAME_SHUTDOWN, FRAME_TRADE, FRAME_UNKNOWN,
                                    SNAPSHOT_ERROR, frame_result_t, stamps_t, stream_stats_t)
 from cext.instrument cimport MARKET_LINEAR, MARKET_SPOT, InstrumentArray
 from cext.layout cimport STATUS_SYNCING, TRADE_SELL_AGGRESSOR, book_record_t, level_t
@@ -129,7 +133,8 @@ cdef class BinanceMarket:
         self.state.decoder.is_linear = market == "linear"
         self.state.decoder.scratch = <level_t *>malloc(SCRATCH_LEVELS * sizeof(level_t))
         self.state.streams = <stream_t *>calloc(max(1, instruments.count), sizeof(stream_t))
-        if self.state.streams == NULL or self.state.decoder.scratch == NULL or symbols_init(&self.state.decoder.symbols, len(rows)) != 0:
+        if self.state.streams == NULL or self.state.decoder.scratch == NULL or symbols_init(&self.state.decoder.symbols,
+                                                                                            len(rows)) != 0:
             raise MemoryError
         self.state.decoder.hints.streams = <const uint8_t *>self.state.streams
         self.state.decoder.hints.stream_stride = sizeof(stream_t)
@@ -151,7 +156,8 @@ cdef class BinanceMarket:
 
     # ------------------------------------------------------------ hot
 
-    cdef int decode_frame(self, const char *data, Py_ssize_t size, const stamps_t *stamps, frame_result_t *out) noexcept nogil:  # hot
+    cdef int decode_frame(self, const char *data, Py_ssize_t size, const stamps_t *stamps,
+                          frame_result_t *out) noexcept nogil:  # hot
         cdef binance_state_t *state = self.state
         state.frames += 1
         out.row = -1
@@ -162,7 +168,8 @@ cdef class BinanceMarket:
     cdef void build_record(self, int row, const stamps_t *stamps, book_record_t *out) noexcept nogil:  # hot
         fill_record(&self.state.streams[row], <uint32_t>row, stamps, out)
 
-    cdef int load_snapshot(self, int row, const char *data, Py_ssize_t size, int limit, const stamps_t *stamps) noexcept nogil:  # hot
+    cdef int load_snapshot(self, int row, const char *data, Py_ssize_t size, int limit,
+                           const stamps_t *stamps) noexcept nogil:  # hot
         cdef binance_state_t *state = self.state
         if parse_snapshot(&state.decoder, row, data, size, &state.message) != 0:
             return SNAPSHOT_ERROR
@@ -183,7 +190,8 @@ cdef class BinanceMarket:
     # ------------------------------------------------------------ cold
 
     def apply_snapshot(self, int row, bytes body, int limit=0, int64_t frame_mono_ns=0, int64_t recv_wall_ns=0) -> str:
-        """A REST depth body of `row`; `limit` = levels a side that were asked for (0 = not known). Returns one of SNAPSHOT_OUTCOMES."""
+        """A REST depth body of `row`; `limit` = levels a side that were asked for (0 = not known). Returns one of
+        SNAPSHOT_OUTCOMES."""
         stream_of(self, row)
         cdef stamps_t stamps = make_stamps(frame_mono_ns, recv_wall_ns, 0)
         return SNAPSHOT_OUTCOMES[self.load_snapshot(row, body, len(body), limit, &stamps)]
@@ -208,7 +216,8 @@ cdef class BinanceMarket:
 
     def counters(self) -> dict:
         """Counters of the whole market."""
-        return {"frames": self.state.frames, "unknown_frames": self.state.unknown_frames, "unknown_symbols": self.state.unknown_symbols,
+        return {"frames": self.state.frames, "unknown_frames": self.state.unknown_frames,
+                "unknown_symbols": self.state.unknown_symbols,
                 "error_frames": self.state.error_frames}
 
     def book(self, int row) -> dict:
@@ -273,7 +282,8 @@ cdef class BinanceMarket:
         return told
 
     def run(self, list frames, int64_t step_ns=1_000_000) -> tuple:
-        """All frames one after the other, a record built for each that asks for one, in a loop without Python: for bench and fuzz.
+        """All frames one after the other, a record built for each that asks for one, in a loop without Python: for bench and
+        fuzz.
 
         Stamps advance by step_ns a frame. Returns (ns for all of them, counts by FRAME_*)."""
         cdef batch_t batch

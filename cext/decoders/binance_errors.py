@@ -1,8 +1,9 @@
-"""What Binance's errors mean for the order that they answer, as data (venues/binance.md A11, B8; venue pages errors.md, error-code.md).
+"""What Binance's errors mean for the order that they answer, as data (venues/binance.md A11, B8; venue pages errors.md,
+error-code.md).
 
-`ERRORS` is read top to bottom, the first row that fits counts; a row fits when market, status range, code and text all do. The text is
-compared as "contains", ignoring case: codes -2010 and -2011 mean many things, only their message tells. What fits no row is UNMAPPED
-and handled as UNKNOWN_EXECUTION: an order is rejected only by a row that says so.
+`ERRORS` is read top to bottom, the first row that fits counts; a row fits when market, status range, code and text all do. The
+text is compared as "contains", ignoring case: codes -2010 and -2011 mean many things, only their message tells. What fits no row
+is UNMAPPED and handled as UNKNOWN_EXECUTION: an order is rejected only by a row that says so.
 
 Class -> what it says about a *new* order:
   definite (nothing executed): RETRY, REJECT, BALANCE, FILTER, RATE, AUTH, TIME, FATAL
@@ -15,7 +16,8 @@ from typing import NamedTuple
 
 # layout.h ERROR_*: cext imports nothing of ours, tests/unit/cext compares
 NONE, RETRY, REJECT, BALANCE, FILTER, RATE, AUTH, TIME, UNKNOWN_ORDER, UNKNOWN_EXECUTION, FATAL, UNMAPPED = range(12)
-CLASS_NAMES = ("NONE", "RETRY", "REJECT", "BALANCE", "FILTER", "RATE", "AUTH", "TIME", "UNKNOWN_ORDER", "UNKNOWN_EXECUTION", "FATAL",
+CLASS_NAMES = ("NONE", "RETRY", "REJECT", "BALANCE", "FILTER", "RATE", "AUTH", "TIME", "UNKNOWN_ORDER", "UNKNOWN_EXECUTION",
+               "FATAL",
                "UNMAPPED")
 DEFINITE = frozenset({RETRY, REJECT, BALANCE, FILTER, RATE, AUTH, TIME, FATAL})
 
@@ -96,7 +98,9 @@ ERRORS: tuple[ErrorRow, ...] = (
     row(SPOT, ANY, -2010, "rest of this order would", REJECT, ""),
     row(SPOT, ANY, -2010, "filter failure", FILTER, ""),
     row(SPOT, ANY, -2010, "limit_maker", REJECT, "post-only would have taken"),
-    row(SPOT, ANY, -1013, "", FILTER, "PRICE_FILTER, PERCENT_PRICE_BY_SIDE, LOT_SIZE, NOTIONAL, MAX_POSITION, MAX_NUM_ORDERS ..."),
+    row(
+        SPOT, ANY, -1013, "", FILTER, "PRICE_FILTER, PERCENT_PRICE_BY_SIDE, LOT_SIZE, NOTIONAL, MAX_POSITION, MAX_NUM_ORDERS ..."
+    ),
     row(SPOT, ANY, -2043, "", RETRY, "no reference price for this symbol"),
     # ---- unknown orders
     row(BOTH, ANY, -2011, "cancel restrictions", UNKNOWN_ORDER, "not cancelled because of cancelRestrictions: ask"),
@@ -179,7 +183,8 @@ def classify(market: str, status: int, code: int, message: str) -> int:
     """Class of one answer: the plain twin of the decoder's nogil search, also used for REST."""
     text = message.lower()
     for entry in ERRORS:
-        if (entry.market in (BOTH, _MARKETS[market]) and (entry.status_min == ANY or entry.status_min <= status <= entry.status_max)
+        if (entry.market in (BOTH, _MARKETS[market])
+            and (entry.status_min == ANY or entry.status_min <= status <= entry.status_max)
                 and entry.code in (ANY, code) and entry.text in text):
             return entry.error_class
     return UNMAPPED

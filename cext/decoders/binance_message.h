@@ -8,7 +8,8 @@
 
 #define MESSAGE_BYTES_MAX (1 << 20)  /* largest frame seen: 64 kB (data of 2024); beyond this nothing is tried */
 #define SNAPSHOT_BYTES_MAX (4 << 20) /* 5,000 levels a side are 360 kB */
-#define SCRATCH_LEVELS (SNAPSHOT_BYTES_MAX / 10 + 8) /* the shortest level, ["1","1"] and a comma, has ten bytes: it cannot overflow */
+/* the shortest level, ["1","1"] and a comma, has ten bytes: it cannot overflow */
+#define SCRATCH_LEVELS (SNAPSHOT_BYTES_MAX / 10 + 8)
 
 #define TIME_MS_LIMIT 9000000000000ull    /* a larger time is in us (timeUnit=MICROSECOND): ms reach this in 2255 */
 #define TIME_US_LIMIT 9000000000000000ull /* and us this; in ns both fit an int64 */
@@ -92,14 +93,16 @@ typedef struct {
     hints_t hints;
 } decoder_t;
 
-/* A frame's symbol stands near its start: from there on the lines that applying and publishing will want are on their way while the
- * numbers are still being read. Only a hint: nothing depends on it, and without hints (tests, replay) it does nothing. */
+/* A frame's symbol stands near its start: from there on the lines that applying and publishing will want are on their way while
+ * the numbers are still being read. Only a hint: nothing depends on it, and without hints (tests, replay) it does nothing. */
 static inline void hint_row(const decoder_t *d, int row)
 {
     const hints_t *h = &d->hints;
     if (row < 0) return;
-    for (uint32_t at = 0; at < h->stream_bytes; at += 64) __builtin_prefetch(h->streams + (uint64_t)row * h->stream_stride + at, 1, 3);
-    for (uint32_t at = 0; at < h->board_bytes; at += 64) __builtin_prefetch(h->board + (uint64_t)row * h->board_stride + at, 1, 3);
+    for (uint32_t at = 0; at < h->stream_bytes; at += 64) __builtin_prefetch(h->streams + (uint64_t)row * h->stream_stride + at,
+                                                                             1, 3);
+    for (uint32_t at = 0; at < h->board_bytes; at += 64) __builtin_prefetch(h->board + (uint64_t)row * h->board_stride + at, 1,
+                                                                            3);
 }
 
 _Static_assert(KEY_COUNT <= 64, "one bit a key");

@@ -1,5 +1,5 @@
-"""Bytes of one Binance market data message -> message_t; see binance_message.h. No state but the scratch: what a message means for a book is
-decided in binance_sync."""
+"""Bytes of one Binance market data message -> message_t; see binance_message.h. No state but the scratch: what a message means
+for a book is decided in binance_sync."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from cext.instrument cimport instrument_t

@@ -1,8 +1,8 @@
 """Bytes of one Binance market data message -> message_t. Pure: the same bytes give the same message, whatever came before.
 
-Keys may come in any order; a key that we do not use is stepped over with its value; a key that we use and that comes twice makes the message
-malformed. In the documented order (type and symbol before the levels) the levels are read on the way, otherwise in a second look. A message
-is read to its last byte before anything is done with it: a bad one leaves no trace but its error.
+Keys may come in any order; a key that we do not use is stepped over with its value; a key that we use and that comes twice makes
+the message malformed. In the documented order (type and symbol before the levels) the levels are read on the way, otherwise in a
+second look. A message is read to its last byte before anything is done with it: a bad one leaves no trace but its error.
 
 Formats: Binance spot web-socket-streams.md (2026-07), USD-M websocket-market-streams (2026-05); docs/venues/binance.md.
 Runs in the feed's loop and in replay, without the GIL."""
@@ -11,7 +11,8 @@ from libc.string cimport memcmp
 
 from cext.instrument cimport instrument_t
 from cext.layout cimport level_t
-from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_scales, scan_space, scan_string, scan_u64,
+from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_scales, scan_space,
+                        scan_string, scan_u64,
                         scan_value)
 
 cdef enum:
@@ -46,12 +47,14 @@ cdef inline int read_decimal(const fields_t *f, uint32_t key, int scale, int64_t
     """A quoted decimal at a scale; -1 = missing, no string, or not exact at this scale."""
     if not f.seen >> key & 1 or f.spans[key].start[0] != c'"':
         return -1
-    # Up to the end of the frame, not of the value: 16 bytes in reach make the fast way possible. It stops at the quote all the same.
+    # Up to the end of the frame, not of the value: 16 bytes in reach make the fast way possible. It stops at the quote all the
+    # same.
     return 0 if scan_decimal(f.spans[key].start + 1, f.end, scale, out) == f.spans[key].stop - 1 else -1
 
 
 cdef int read_rounded(const fields_t *f, uint32_t key, int scale, int64_t *out) noexcept nogil:  # hot
-    """Mark and index prices: averages with more decimals than the instrument has. Digits beyond the scale are cut, nobody trades at them."""
+    """Mark and index prices: averages with more decimals than the instrument has. Digits beyond the scale are cut, nobody trades
+    at them."""
     cdef const char *p
     cdef const char *stop
     cdef int64_t value = 0
@@ -118,7 +121,8 @@ cdef const char *read_level(const char *p, const char *end, int px_scale, int qt
 
 cdef const char *read_levels(decoder_t *d, const char *p, const char *end, const instrument_t *instrument, level_t **first,
                              uint32_t *count) noexcept nogil:  # hot
-    """An array of levels into the scratch. p: at its '['. Returns the place behind its ']', or NULL: malformed, not exact, or px = 0.
+    """An array of levels into the scratch. p: at its '['. Returns the place behind its ']', or NULL: malformed, not exact, or px
+    = 0.
 
     The scratch cannot overflow: a level has at least ten bytes, and the size of a frame is bounded."""
     cdef level_t *level = &d.scratch[d.scratch_used]
@@ -248,7 +252,8 @@ cdef inline bint has(const fields_t *f, uint32_t key) noexcept nogil:  # hot
     return f.seen >> key & 1
 
 
-cdef int finish_levels(decoder_t *d, uint32_t key, level_t **first, uint32_t *count, const instrument_t *instrument) noexcept nogil:  # hot
+cdef int finish_levels(decoder_t *d, uint32_t key, level_t **first, uint32_t *count,
+                       const instrument_t *instrument) noexcept nogil:  # hot
     """Levels that were not read on the way, because type or symbol came behind them."""
     cdef const fields_t *f = &d.fields
     if not has(f, key) or f.spans[key].start[0] != c'[':

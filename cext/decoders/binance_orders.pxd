@@ -1,8 +1,8 @@
 """Binance's order replies and user streams -> order_event_t (cext/layout.h). One decoder a market; used by one thread.
 
-`decode` looks at one whole text frame of an order session or a user stream and fills `events[0:count]`. A reply that carries fills
-(spot FULL) gives one event a fill and then the event with the status. What is not about an order is only named (`kind`, `name`),
-its JSON is for cold code.
+`decode` looks at one whole text frame of an order session or a user stream and fills `events[0:count]`. A reply that carries
+fills (spot FULL) gives one event a fill and then the event with the status. What is not about an order is only named (`kind`,
+`name`), its JSON is for cold code.
 """
 from cext.instrument cimport InstrumentArray
 from cext.json_walk cimport json_span_t

@@ -1,16 +1,19 @@
 """Binance's order replies and user streams as order_event_t; see binance_orders.pxd for the interface.
 
-Total: any bytes give events, or DECODED_ERROR and a counter. A reply that answers one of our orders and cannot be understood becomes
-an UNKNOWN event for that order, never silence. Sources: venues/binance.md A8, A9, A11, B6, B7, B8.
+Total: any bytes give events, or DECODED_ERROR and a counter. A reply that answers one of our orders and cannot be understood
+becomes an UNKNOWN event for that order, never silence. Sources: venues/binance.md A8, A9, A11, B6, B7, B8.
 """
 from cext.client_id cimport CLIENT_ID_LENGTH, client_id_decode
 from cext.decoders import binance_errors
 from cext.instrument cimport InstrumentArray, instrument_t
-from cext.json_walk cimport (JSON_ARRAY, JSON_LITERAL, JSON_NONE, JSON_NUMBER, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int, json_is,
+from cext.json_walk cimport (JSON_ARRAY, JSON_LITERAL, JSON_NONE, JSON_NUMBER, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int,
+                             json_is,
                              json_next_element, json_next_member, json_open, json_scaled, json_space, json_span_t, json_value)
-from cext.layout cimport (CLIENT_ID_BYTES, ERROR_AUTH, ERROR_BALANCE, ERROR_FATAL, ERROR_FILTER, ERROR_NONE, ERROR_RATE, ERROR_REJECT,
+from cext.layout cimport (CLIENT_ID_BYTES, ERROR_AUTH, ERROR_BALANCE, ERROR_FATAL, ERROR_FILTER, ERROR_NONE, ERROR_RATE,
+                          ERROR_REJECT,
                           ERROR_RETRY, ERROR_TIME, ERROR_UNMAPPED, OE_CANCEL_REPLY, OE_FOREIGN,
-                          OE_IS_FILL, OE_LITE, OE_MAKER, OE_SOURCE_QUERY, OE_SOURCE_REPLY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED,
+                          OE_IS_FILL, OE_LITE, OE_MAKER, OE_SOURCE_QUERY, OE_SOURCE_REPLY, OE_SOURCE_STREAM,
+                          ORDER_STATUS_CANCELED,
                           ORDER_STATUS_EXPIRED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_NONE, ORDER_STATUS_NOT_FOUND,
                           ORDER_STATUS_PARTIAL, ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN, order_event_t)
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -149,7 +152,8 @@ cdef inline bint contains(const json_span_t *message, const char *lower, uint32_
 
 cdef inline bint is_definite(uint32_t error_class) noexcept nogil:  # hot
     """The allow-list: only these say that a new order was not executed."""
-    return (error_class == ERROR_RETRY or error_class == ERROR_REJECT or error_class == ERROR_BALANCE or error_class == ERROR_FILTER
+    return (error_class == ERROR_RETRY or error_class == ERROR_REJECT or error_class == ERROR_BALANCE
+            or error_class == ERROR_FILTER
             or error_class == ERROR_RATE or error_class == ERROR_AUTH or error_class == ERROR_TIME or error_class == ERROR_FATAL)
 
 
@@ -461,7 +465,8 @@ cdef class BinanceOrderDecoder:
             copy_message(about.message, 64, &reason)
         elif json_is(&status, "EXPIRED_IN_MATCH"):
             copy_message(about.message, 64, &status)
-        if fills.kind == JSON_ARRAY and not self.decode_fills(&fills, about, instrument.px_scale, instrument.qty_scale, recv_mono_ns):
+        if fills.kind == JSON_ARRAY and not self.decode_fills(&fills, about, instrument.px_scale, instrument.qty_scale,
+                                                              recv_mono_ns):
             return 0
         event = self.add(recv_mono_ns, about.source)
         event[0] = about[0]
@@ -469,7 +474,8 @@ cdef class BinanceOrderDecoder:
 
     cdef int decode_fills(self, const json_span_t *fills, const order_event_t *about, int px_scale, int qty_scale,
                           int64_t recv_mono_ns) noexcept nogil:  # hot
-        """[{"price","qty","commission","commissionAsset","tradeId"}] -> one event each, PARTIAL. The last slot is kept for the status."""
+        """[{"price","qty","commission","commissionAsset","tradeId"}] -> one event each, PARTIAL. The last slot is kept for the
+        status."""
         cdef json_span_t element, key, value
         cdef json_cursor_t cursor, inside
         cdef order_event_t *event
@@ -607,7 +613,8 @@ cdef class BinanceOrderDecoder:
             copy_message(event.message, 64, reason)
         elif json_is(&fields[88], "EXPIRED_IN_MATCH"):
             copy_message(event.message, 64, &fields[88])
-        if kind == EXECUTION_LITE or json_is(execution, "TRADE") or (kind == EXECUTION_LINEAR and json_is(execution, "CALCULATED")):
+        if kind == EXECUTION_LITE or json_is(execution, "TRADE") or (kind == EXECUTION_LINEAR
+                                                                     and json_is(execution, "CALCULATED")):
             event.flags |= OE_IS_FILL
             event.trade_id = positive_id(&fields[116])     # t
             if (not json_scaled(&fields[108], instrument.qty_scale, &event.last_qty)     # l
@@ -629,8 +636,8 @@ cdef class BinanceOrderDecoder:
         return DECODED_NAMES[kind], self.taken() if kind == DECODED_ORDERS else []
 
     def decode_rest(self, status: int, body: bytes, client_id: str, answers: str, recv_mono_ns: int = 0) -> list[bytes]:
-        """Events of a REST answer about the order `client_id`; answers: "place", "cancel" or "query". Never empty: an answer that is
-        not understood (an HTML page, an empty body) is UNKNOWN for a place, and says nothing for a cancel or a query."""
+        """Events of a REST answer about the order `client_id`; answers: "place", "cancel" or "query". Never empty: an answer that
+        is not understood (an HTML page, an empty body) is UNKNOWN for a place, and says nothing for a cancel or a query."""
         cdef json_span_t root
         cdef bytes request_id = {"place": "L", "cancel": "X", "query": "Q"}[answers].encode() + client_id[1:].encode("ascii")
         cdef json_span_t id_span, none

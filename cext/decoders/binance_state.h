@@ -13,7 +13,8 @@
 #define SYNC_LIVE 2
 
 #define CROSSED_MAX_NS 50000000ll     /* a crossed book that does not heal within this is a wrong one */
-#define TOP_AHEAD_MAX_NS 2000000000ll /* depth comes every 0 to 1,000 ms: a top that it does not catch up with for longer is a wrong one */
+/* depth comes every 0 to 1,000 ms: a top that it does not catch up with for longer is a wrong one */
+#define TOP_AHEAD_MAX_NS 2000000000ll
 #define LEVEL_NOTIONAL_LIMIT 288230376151711744.0 /* 2**58: px * qty summed over 16 levels stays below 2**62 */
 
 typedef struct {

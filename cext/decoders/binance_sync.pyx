@@ -1,12 +1,14 @@
-"""When is a Binance book true? The venue's sync rules, spot and USD-M, and the merging of the depth stream with the top-of-book stream.
+"""When is a Binance book true? The venue's sync rules, spot and USD-M, and the merging of the depth stream with the top-of-book
+stream.
 
     spot   a snapshot with id L: deltas with u <= L are old; the first one used has U <= L+1 <= u; later ones U <= previous u + 1
     USD-M  a snapshot with id L: deltas with u < L are old; the first one used has U <= L <= u; later ones pu == previous u
 
-A delta that does not follow makes the book INVALID at once, and is the first of those that wait for the next snapshot. The top of book is kept
-apart: while its update id is newer than the depth's it overlays level 0 and hides what it has passed; when the ids are equal both must tell the
-same best levels, or the book is wrong. Sources: Binance spot web-socket-streams.md (rule text of 2025-11-12), USD-M "how to manage a local order
-book correctly" (2026-05).
+A delta that does not follow makes the book INVALID at once, and is the first of those that wait for the next snapshot. The top of
+book is kept
+apart: while its update id is newer than the depth's it overlays level 0 and hides what it has passed; when the ids are equal both
+must tell the same best levels, or the book is wrong. Sources: Binance spot web-socket-streams.md (rule text of 2025-11-12), USD-M
+"how to manage a local order book correctly" (2026-05).
 
 No I/O, no clock: times come with the frames."""
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
@@ -14,9 +16,11 @@ from libc.string cimport memset
 
 from cext.book cimport book_apply, book_best, book_clear, book_levels, book_walk
 from cext.decoders.binance_message cimport message_t
-from cext.decoders.frames cimport (FRAME_BOOK, FRAME_BUFFERED, FRAME_NEED_SNAPSHOT, FRAME_NOTHING, SNAPSHOT_ERROR, SNAPSHOT_IGNORED,
+from cext.decoders.frames cimport (FRAME_BOOK, FRAME_BUFFERED, FRAME_NEED_SNAPSHOT, FRAME_NOTHING, SNAPSHOT_ERROR,
+                                   SNAPSHOT_IGNORED,
                                    SNAPSHOT_SYNCED, SNAPSHOT_TOO_OLD, SNAPSHOT_WAITING, stamps_t)
-from cext.layout cimport (BOOK_CROSSED, BOOK_DEPTH_COMPLETE, BOOK_LEVELS, BOOK_TOP_NEWER, BOOK_VALID, SIDE_BUY, SIDE_SELL, STATUS_INVALID,
+from cext.layout cimport (BOOK_CROSSED, BOOK_DEPTH_COMPLETE, BOOK_LEVELS, BOOK_TOP_NEWER, BOOK_VALID, SIDE_BUY, SIDE_SELL,
+                          STATUS_INVALID,
                           STATUS_LIVE, book_record_t, level_t)
 
 
@@ -267,7 +271,8 @@ cdef uint32_t fill_side(const stream_t *s, uint32_t side, bint is_top_newer, lev
     return count
 
 
-cdef void fill_record(const stream_t *s, uint32_t instrument_id, const stamps_t *stamps, book_record_t *out) noexcept nogil:  # hot
+cdef void fill_record(const stream_t *s, uint32_t instrument_id, const stamps_t *stamps,
+                      book_record_t *out) noexcept nogil:  # hot
     cdef bint is_top_newer = s.top_id > s.update_id
     out.batch_mono_ns = stamps.batch_mono_ns
     out.frame_mono_ns = stamps.frame_mono_ns

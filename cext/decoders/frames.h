@@ -1,5 +1,6 @@
-/* What every venue's market data decoder speaks: the stamps it is given, the result it gives, the counters it keeps for each instrument.
- * The feed listener and tools/replay are written against this page only. Process-private: none of this is shared memory. */
+/* What every venue's market data decoder speaks: the stamps it is given, the result it gives, the counters it keeps for each
+ * instrument. The feed listener and tools/replay are written against this page only. Process-private: none of this is shared
+ * memory. */
 #ifndef LOCKSTEP_FRAMES_H
 #define LOCKSTEP_FRAMES_H
 #include <stdint.h>

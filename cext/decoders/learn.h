@@ -1,5 +1,5 @@
-/* What is learned from the frames themselves: how long a silence is normal for an instrument, and how late frames are beyond the skew of
- * the two clocks. Integers only, a few nanoseconds a frame, the same in replay as live. */
+/* What is learned from the frames themselves: how long a silence is normal for an instrument, and how late frames are beyond the
+ * skew of the two clocks. Integers only, a few nanoseconds a frame, the same in replay as live. */
 #ifndef LOCKSTEP_LEARN_H
 #define LOCKSTEP_LEARN_H
 #include <stdint.h>
@@ -29,7 +29,10 @@ static inline uint32_t quiet_bucket(int64_t gap_ns)
 }
 
 /* Upper edge of a bucket. */
-static inline int64_t quiet_edge_ns(uint32_t bucket) { return (int64_t)(5 + bucket % 4) << (QUIET_FIRST_OCTAVE - 2 + bucket / 4); }
+static inline int64_t quiet_edge_ns(uint32_t bucket)
+{
+    return (int64_t)(5 + bucket % 4) << (QUIET_FIRST_OCTAVE - 2 + bucket / 4);
+}
 
 static inline void quiet_renew(quiet_t *quiet)
 {

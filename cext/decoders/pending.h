@@ -8,7 +8,8 @@
 #include "invariant.h"
 #include "layout.h"
 
-#define PENDING_BYTES_MAX (8u << 20) /* a row; USD-M BTCUSDT of 2024 fills 20 kB a second: minutes of it, a snapshot takes one second */
+/* a row; USD-M BTCUSDT of 2024 fills 20 kB a second: minutes of it, a snapshot takes one second */
+#define PENDING_BYTES_MAX (8u << 20)
 
 typedef struct {
     uint64_t first_id;
@@ -68,6 +69,7 @@ static inline void pending_push(pending_t *pending, const delta_t *delta, const 
 }
 
 /* Walks: offset 0 is the first delta; the place behind the last one is used_bytes. */
-static inline const delta_t *pending_at(const pending_t *pending, uint32_t offset) { return (const delta_t *)(pending->bytes + offset); }
+static inline const delta_t *pending_at(const pending_t *pending,
+                                        uint32_t offset) { return (const delta_t *)(pending->bytes + offset); }
 static inline const level_t *delta_levels(const delta_t *delta) { return (const level_t *)(delta + 1); }
 #endif

@@ -1,4 +1,5 @@
-/* Venue symbol -> row, looked up for every frame: an open-addressing table of 32-byte keys, filled at start, never more than half full. */
+/* Venue symbol -> row, looked up for every frame: an open-addressing table of 32-byte keys, filled at start, never more than
+   half full. */
 #ifndef LOCKSTEP_SYMBOLS_H
 #define LOCKSTEP_SYMBOLS_H
 #include <stdint.h>

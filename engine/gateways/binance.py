@@ -1,8 +1,9 @@
-"""Binance as the engine trades it: both markets, one account. Facts as data stand in binance_facts.py and cext/decoders/binance_errors.py.
+"""Binance as the engine trades it: both markets, one account. Facts as data stand in binance_facts.py and
+cext/decoders/binance_errors.py.
 
-The shell makes one `BinanceGateway`, hands `gateway.sessions()` to the poll step, and gives the calm floor's commands to `query`, `cancel`
-and `restart_stream`. What happens comes back through `GatewayHooks`, plain callables on the engine's loop; one that raises is logged and
-stops nothing.
+The shell makes one `BinanceGateway`, hands `gateway.sessions()` to the poll step, and gives the calm floor's commands to `query`,
+`cancel` and `restart_stream`. What happens comes back through `GatewayHooks`, plain callables on the engine's loop; one that
+raises is logged and stops nothing.
 """
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ class GatewayHooks:
     rate_stop: Callable[[str, str, float], Any] = _ignore             # venue, market, seconds
 
     def guarded(self) -> GatewayHooks:
-        """The same hooks, each of which reports what it raises and goes on: a mistake in one must not end the gateway's own tasks."""
+        """The same hooks, each of which reports what it raises and goes on: a mistake in one must not end the gateway's own
+        tasks."""
         alert = _guard("alert", self.alert, _ignore)
         return GatewayHooks(*(_guard(f.name, getattr(self, f.name), alert) for f in fields(self)))
 
@@ -89,9 +91,10 @@ class GatewaySettings:
             raise ValueError(f"venues.binance.credentials: order_auth {self.order_auth} needs {pair}")
 
 
-def gateway_settings(config: Any, mode: str, *, instance: int = 0, seed: int = 1, simex: dict[str, Any] | None = None) -> GatewaySettings:
-    """From the venue's section of the configuration (VenueConfig) and, in sim and paper, D/simex.json. Orders of sim and paper never
-    leave for a real address: without simex.json they are refused."""
+def gateway_settings(config: Any, mode: str, *, instance: int = 0, seed: int = 1,
+                     simex: dict[str, Any] | None = None) -> GatewaySettings:
+    """From the venue's section of the configuration (VenueConfig) and, in sim and paper, D/simex.json. Orders of sim and paper
+    never leave for a real address: without simex.json they are refused."""
     references: dict[str, Any] = {}
     ca_file = None
     if mode in ("sim", "paper"):
@@ -109,7 +112,8 @@ def gateway_settings(config: Any, mode: str, *, instance: int = 0, seed: int = 1
         references = {name: getattr(config.credentials, name) for name in type(config.credentials).model_fields}
     else:
         raise ValueError(f"mode {mode} has no order transport")
-    return GatewaySettings(endpoints, load_credentials(references), tuple(config.markets), config.order_auth, config.recv_window_ms,
+    return GatewaySettings(endpoints, load_credentials(references), tuple(config.markets), config.order_auth,
+                           config.recv_window_ms,
                            instance=instance, seed=seed, ca_file=ca_file, checks_key_restrictions=mode == "live")
 
 
@@ -130,14 +134,17 @@ class BinanceGateway:
                 ws_api_url=where.spot_ws_api if market == "spot" else where.linear_ws_api,
                 private_url="" if market == "spot" else where.linear_ws_private,
                 order_auth=settings.order_auth, recv_window_ms=settings.recv_window_ms, stp_mode=settings.stp_mode,
-                instance=settings.instance, seed=settings.seed * 16 + index, checks_key_restrictions=settings.checks_key_restrictions,
+                instance=settings.instance, seed=settings.seed * 16 + index,
+                checks_key_restrictions=settings.checks_key_restrictions,
                 policy=settings.policy), settings.credentials, table, instruments, self.hooks, context)
-        self._market_of_row = [None if row.market not in self.markets or row.venue != VENUE else self.markets[row.market] for row in table.rows]
+        self._market_of_row = [None if row.market not in self.markets or row.venue != VENUE else self.markets[row.market]
+                               for row in table.rows]
 
     # ------------------------------------------------------------ life
 
     async def start(self, *, give_up_after_s: float | None = None) -> dict[str, AccountState]:
-        """Bring both markets up; what is not reachable is tried again with back-off (alert "venue_unreachable"), for ever or until
+        """Bring both markets up; what is not reachable is tried again with back-off (alert "venue_unreachable"), for ever or
+        until
         `give_up_after_s`. AccountRefused ends it at once: a wrong account does not get better by asking again."""
         started = time.monotonic()
         await asyncio.gather(*(self._start_market(market, started, give_up_after_s) for market in self.markets.values()))
@@ -190,10 +197,12 @@ class BinanceGateway:
             return await market.query_position(row)
         except (AccountRefused, LookupError, TypeError, ValueError, AttributeError) as error:
             # JSON of another shape than the venue documents
-            raise RestError(f"{VENUE} {market.market} {ask} {client_id}", 200, 0, f"an answer that makes no sense: {error!r}") from None
+            raise RestError(f"{VENUE} {market.market} {ask} {client_id}", 200, 0,
+                            f"an answer that makes no sense: {error!r}") from None
 
     async def cancel(self, row: int, client_id: str) -> list[OrderEvent]:
-        """Cancel by client id: over the order session when it can send (its answer comes as an event: empty list), else over REST."""
+        """Cancel by client id: over the order session when it can send (its answer comes as an event: empty list), else over
+        REST."""
         market = self.market_of(row)
         if market.orders.is_sendable() and market.orders.cancel(row, client_id) == Sent.OK:
             return []

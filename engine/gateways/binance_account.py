@@ -1,7 +1,7 @@
 """Binance's account answers as typed facts: pure functions from parsed JSON, no I/O.
 
-What the engine does not know it refuses: an account mode, margin type or permission outside the lists below is an AccountRefused with
-the field, the value and what would be right, before anything trades.
+What the engine does not know it refuses: an account mode, margin type or permission outside the lists below is an AccountRefused
+with the field, the value and what would be right, before anything trades.
 """
 from __future__ import annotations
 
@@ -135,9 +135,12 @@ def parse_linear_positions(answer: Any, rows: Mapping[str, InstrumentRow], *, ex
 
 def position_of(symbol: str, amount: Any, side: Any, entry_px: Any, reason: str, exch_ns: int, recv_mono_ns: int,
                 rows: Mapping[str, InstrumentRow]) -> PositionUpdate:
-    """One signed position. A symbol that is not ours keeps its name, with instrument_id NO_INSTRUMENT and qty in units of 1e-8."""
+    """One signed position. A symbol that is not ours keeps its name, with instrument_id NO_INSTRUMENT and qty in units of
+    1e-8."""
     if side != "BOTH":
-        raise AccountRefused(f"linear position {symbol}: positionSide is {side!r}, the account is in hedge mode; right is one-way mode")
+        raise AccountRefused(
+            f"linear position {symbol}: positionSide is {side!r}, the account is in hedge mode; right is one-way mode"
+        )
     row = rows.get(symbol)
     where = f"linear position {symbol}"
     try:
@@ -175,7 +178,9 @@ def parse_symbol_config(answer: Any, wanted: set[str], state: AccountState) -> N
             continue
         margin_type = str(require(row, "marginType", f"linear symbolConfig {symbol}")).upper()
         if margin_type not in MARGIN_TYPES:
-            raise AccountRefused(f"linear {symbol}: marginType is {margin_type!r}; right is one of {', '.join(sorted(MARGIN_TYPES))}")
+            raise AccountRefused(
+                f"linear {symbol}: marginType is {margin_type!r}; right is one of {', '.join(sorted(MARGIN_TYPES))}"
+            )
         leverage = require(row, "leverage", f"linear symbolConfig {symbol}")
         if isinstance(leverage, str) and leverage.isdigit():
             leverage = int(leverage)

@@ -1,4 +1,5 @@
-"""The keys of one Binance account and the signatures made with them. Values never appear in a repr, a log line or an exception."""
+"""The keys of one Binance account and the signatures made with them. Values never appear in a repr, a log line or an
+exception."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -54,7 +55,8 @@ def sorted_payload(params: dict[str, Any]) -> str:
 
 
 def load_credentials(references: dict[str, Any]) -> Credentials:
-    """From file references: hmac_key, hmac_secret, ed25519_key, ed25519_private (config, simex.json). Absent or null = not given."""
+    """From file references: hmac_key, hmac_secret, ed25519_key, ed25519_private (config, simex.json). Absent or null = not
+    given."""
     made = Credentials()
     if references.get("hmac_key") and references.get("hmac_secret"):
         made.hmac_key = load_secret(references["hmac_key"]).reveal()

@@ -1,7 +1,7 @@
 """Binance spot and USD-M futures as data: where, which paths, what it costs (venues/binance.md, read 2026-11-20).
 
-Testnet addresses are the venue's demo and testnet hosts. USD-M sockets are routed (/public, /market, /private) since 2026-04-23; user
-data is on /private. Nothing here is asked of a venue that configuration or simex.json points elsewhere.
+Testnet addresses are the venue's demo and testnet hosts. USD-M sockets are routed (/public, /market, /private) since 2026-04-23;
+user data is on /private. Nothing here is asked of a venue that configuration or simex.json points elsewhere.
 """
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One Binance market (spot or USD-M) as the engine trades it: clock, account, queries, its order session and its user stream.
 
-Everything here is cold and runs on the engine's loop in short turns; the hot way out is the OrderSession itself. A query that brings no
-answer (transport, rate limit, 5xx, an answer that makes no sense) raises RestError: it is never "not found".
+Everything here is cold and runs on the engine's loop in short turns; the hot way out is the OrderSession itself. A query that
+brings no answer (transport, rate limit, 5xx, an answer that makes no sense) raises RestError: it is never "not found".
 """
 from __future__ import annotations
 
@@ -96,12 +96,14 @@ class MarketGateway:
         self.hooks = hooks
         self.state = account.AccountState(market)
         self.clock = Clock()
-        self.rows: dict[str, InstrumentRow] = {row.symbol: row for row in table.rows if row.venue == VENUE and row.market == market}
+        self.rows: dict[str, InstrumentRow] = {row.symbol: row for row in table.rows if row.venue == VENUE
+                                               and row.market == market}
         self.traded = {symbol for symbol, row in self.rows.items() if row.status == "TRADING"}
         self.unknown_events: dict[str, int] = {}
         self.paths = PATHS[market]
         self.rest = RestClient(f"{VENUE} {market}", settings.rest_url, api_key=credentials.rest_key(), sign=credentials.sign_rest,
-                               recv_window_ms=max(settings.recv_window_ms, 1000), weight_limit=WEIGHT_LIMIT[market], ssl_context=ssl_context)
+                               recv_window_ms=max(settings.recv_window_ms, 1000), weight_limit=WEIGHT_LIMIT[market],
+                               ssl_context=ssl_context)
         self.decoder = BinanceOrderDecoder(instruments, market)  # of REST answers; sessions have their own
         hmac = credentials.hmac if settings.order_auth == "hmac" else None
         encoder = OrderEncoder(market, settings.recv_window_ms, settings.stp_mode, credentials.hmac_key if hmac else "", hmac)
@@ -114,14 +116,17 @@ class MarketGateway:
         self._wire(self.orders)
         self._wire(self.user)
         self.order_connection = Connection(self.orders, self._order_url, self._prepare_orders, seed=settings.seed * 4,
-                                           policy=settings.policy, ssl_context=ssl_context, on_failure=lambda why: self._failed("orders", why))
+                                           policy=settings.policy, ssl_context=ssl_context,
+                                           on_failure=lambda why: self._failed("orders", why))
         self.user_connection = Connection(self.user, self._user_url, self._prepare_user, seed=settings.seed * 4 + 1,
-                                          policy=settings.policy, ssl_context=ssl_context, on_failure=lambda why: self._failed("user", why))
+                                          policy=settings.policy, ssl_context=ssl_context,
+                                          on_failure=lambda why: self._failed("user", why))
 
     # ------------------------------------------------------------ life
 
     async def start(self, ready_timeout_s: float = 15.0) -> None:
-        """Clock, user stream, account, order session. AccountRefused: do not trade; RestError or TimeoutError: not reachable now."""
+        """Clock, user stream, account, order session. AccountRefused: do not trade; RestError or TimeoutError: not reachable
+        now."""
         await self.measure_clock()
         self.user_connection.start()
         await self._wait_ready(self.user, self.user_connection, ready_timeout_s)
@@ -162,7 +167,9 @@ class MarketGateway:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not session.is_ready:
             if asyncio.get_running_loop().time() > deadline:
-                raise TimeoutError(f"{VENUE} {self.market} {session.kind}: not ready after {timeout_s:g} s: {connection.last_failure or 'no answer'}")
+                raise TimeoutError(
+                    f"{VENUE} {self.market} {session.kind}: not ready after {timeout_s:g} s: {connection.last_failure or 'no answer'}"
+                )
             await asyncio.sleep(0.01)
 
     def _failed(self, kind: str, why: str) -> None:
@@ -182,7 +189,8 @@ class MarketGateway:
             try:
                 server_ns = int(response.json()["serverTime"]) * 1_000_000 + 500_000
             except (KeyError, TypeError, ValueError):
-                raise RestError(f"{VENUE} {self.market} time", response.status, 0, f"no serverTime in {response.body[:100]!r}") from None
+                raise RestError(f"{VENUE} {self.market} time", response.status, 0,
+                                f"no serverTime in {response.body[:100]!r}") from None
             middle_ns = wall_ns + (response.sent_mono_ns - mono_ns) + round_trip_ns // 2
             if round_trip_ns // 2 + 500_000 < best.uncertainty_ns:
                 best = Clock(server_ns - middle_ns, round_trip_ns // 2 + 500_000, response.received_mono_ns)
@@ -191,7 +199,8 @@ class MarketGateway:
         self.rest.clock_offset_ns = best.offset_ns
         self.orders.clock_offset_ns = best.offset_ns
         if best.is_good != was_good:
-            self.hooks.session(VENUE, self.market, "clock", best.is_good, f"offset {best.offset_ns / 1e6:.1f} ms, uncertainty {best.uncertainty_ns / 1e6:.1f} ms")
+            self.hooks.session(VENUE, self.market, "clock", best.is_good,
+                               f"offset {best.offset_ns / 1e6:.1f} ms, uncertainty {best.uncertainty_ns / 1e6:.1f} ms")
         return best
 
     async def _keep_clock(self) -> None:
@@ -222,7 +231,8 @@ class MarketGateway:
             state.is_multi_assets = account.check_multi_assets(await self._signed(self.paths["multi_assets"]))
             account.parse_symbol_config(await self._signed(self.paths["symbol_config"]), self.traded, state)
             state.balances = account.parse_linear_balances(await self._signed(self.paths["balance"]), exch_ns=now_ns)
-            state.positions = account.parse_linear_positions(await self._signed(self.paths["positions"]), self.rows, exch_ns=now_ns)
+            state.positions = account.parse_linear_positions(await self._signed(self.paths["positions"]), self.rows,
+                                                             exch_ns=now_ns)
             state.can_trade = True
         state.fees = await self._read_fees()
         for row in await self._signed(self.paths["open_orders"]):
@@ -234,8 +244,9 @@ class MarketGateway:
         return state
 
     async def _read_fees(self) -> dict[str, account.FeeRates]:
-        """Rates of the first few traded symbols; the others are taken for as dear as the dearest of these until `_keep_fees` has read theirs.
-        One answer costs 20 weight: asking for all at start would use up the minute that snapshots and queries need."""
+        """Rates of the first few traded symbols; the others are taken for as dear as the dearest of these until `_keep_fees` has
+        read theirs. One answer costs 20 weight: asking for all at start would use up the minute that snapshots and queries
+        need."""
         symbols = sorted(self.traded)
         gate = asyncio.Semaphore(FEE_REQUESTS_AT_A_TIME)
 
@@ -256,7 +267,8 @@ class MarketGateway:
         return parse(await self._signed(self.paths["commission"], {"symbol": symbol}), symbol)
 
     async def _keep_fees(self) -> None:
-        """The symbols that were not read at start, at a pace that leaves the weight to others; then all of them again once a day."""
+        """The symbols that were not read at start, at a pace that leaves the weight to others; then all of them again once a
+        day."""
         wanted = list(self._fees_wanted)
         while True:
             for symbol in wanted:
@@ -293,22 +305,25 @@ class MarketGateway:
     # ------------------------------------------------------------ questions about one order
 
     async def query_order(self, row: int, client_id: str) -> Answer:
-        """Status by client id, and the fills with their fees when something was executed. NOT_FOUND is an event like any other."""
+        """Status by client id, and the fills with their fees when something was executed. NOT_FOUND is an event like any
+        other."""
         symbol = self._symbol(row)
-        response = await self.rest.request("GET", self.paths["order"], {"symbol": symbol, "origClientOrderId": client_id}, is_signed=True, is_critical=True)
+        response = await self.rest.request("GET", self.paths["order"], {"symbol": symbol, "origClientOrderId": client_id},
+                                           is_signed=True, is_critical=True)
         events = self._rest_events(response, client_id, "query", row)
         status = events[-1]
         if status.status == OrderStatus.NOT_FOUND:
             return Answer(events, False)
         if status.status == OrderStatus.NONE or status.error_class != ErrorClass.NONE:
-            raise RestError(f"{VENUE} {self.market} query {client_id}", response.status, status.venue_code, status.message or "no answer")
+            raise RestError(f"{VENUE} {self.market} query {client_id}", response.status, status.venue_code, status.message
+                            or "no answer")
         if status.cum_qty > 0 and status.venue_order_id:
             events = await self._fills_of(symbol, row, client_id, status.venue_order_id) + events
         return Answer(events, True)
 
     async def query_fills(self, row: int, client_id: str, venue_order_id: int, since_mono_ns: int) -> Answer:
-        """The account's trades of the instrument since then that belong to this order. Without a venue order id, trades of orders that
-        nobody here has seen are looked up: the venue's trade lists do not carry client ids."""
+        """The account's trades of the instrument since then that belong to this order. Without a venue order id, trades of orders
+        that nobody here has seen are looked up: the venue's trade lists do not carry client ids."""
         symbol = self._symbol(row)
         if venue_order_id:
             fills = await self._fills_of(symbol, row, client_id, venue_order_id)
@@ -319,11 +334,13 @@ class MarketGateway:
         order_ids = list(dict.fromkeys(int(trade["orderId"]) for trade in trades))
         strangers = [order_id for order_id in order_ids if order_id not in self._client_of_order]
         if len(strangers) > FOREIGN_LOOKUPS_MAX:
-            raise RestError(f"{VENUE} {self.market} fills {client_id}", 200, 0, f"{len(strangers)} orders of others: cannot attribute their fills")
+            raise RestError(f"{VENUE} {self.market} fills {client_id}", 200, 0,
+                            f"{len(strangers)} orders of others: cannot attribute their fills")
         for order_id in strangers:
             found = await self._signed(self.paths["order"], {"symbol": symbol, "orderId": order_id}, is_critical=True)
             self._client_of_order[order_id] = str(found.get("clientOrderId", ""))
-        fills = [self._trade_event(trade, row, client_id) for trade in trades if self._client_of_order.get(int(trade["orderId"])) == client_id]
+        fills = [self._trade_event(trade, row, client_id) for trade in trades
+                 if self._client_of_order.get(int(trade["orderId"])) == client_id]
         return Answer(fills, bool(fills))
 
     async def query_position(self, row: int) -> Answer:
@@ -334,14 +351,16 @@ class MarketGateway:
             wanted = self.rows[symbol].base
             total = sum((b.free + b.locked for b in await self.balances() if b.asset == wanted), Decimal(0))
             return Answer([], True, total)
-        for position in account.parse_linear_positions(await self._signed(self.paths["positions"], {"symbol": symbol}, is_critical=True), self.rows):
+        for position in account.parse_linear_positions(await self._signed(self.paths["positions"], {"symbol": symbol},
+                                                                          is_critical=True), self.rows):
             if position.symbol == symbol:
                 return Answer([], True, Decimal(position.qty).scaleb(-self.rows[symbol].qty_scale))
         return Answer([], True, Decimal(0))
 
     async def cancel_rest(self, row: int, client_id: str) -> list[OrderEvent]:
         """Cancel by client id over REST: the way out when the order session is down."""
-        response = await self.rest.request("DELETE", self.paths["order"], {"symbol": self._symbol(row), "origClientOrderId": client_id},
+        response = await self.rest.request("DELETE", self.paths["order"],
+                                           {"symbol": self._symbol(row), "origClientOrderId": client_id},
                                            is_signed=True, is_critical=True)
         return self._rest_events(response, client_id, "cancel", row)
 
@@ -353,7 +372,8 @@ class MarketGateway:
         """The account's trades. A full page may not be all of them, so it is no answer."""
         trades = await self._signed(self.paths["my_trades"], {"symbol": symbol, **which, "limit": TRADES_PAGE}, is_critical=True)
         if not isinstance(trades, list) or len(trades) >= TRADES_PAGE:
-            raise RestError(f"{VENUE} {self.market} trades {symbol}", 200, 0, "not a list" if not isinstance(trades, list) else "more than one page")
+            raise RestError(f"{VENUE} {self.market} trades {symbol}", 200, 0, "not a list"
+                            if not isinstance(trades, list) else "more than one page")
         return trades
 
     def _trade_event(self, trade: dict[str, Any], row: int, client_id: str) -> OrderEvent:
@@ -362,14 +382,16 @@ class MarketGateway:
         try:
             is_maker = trade.get("isMaker", trade.get("maker")) is True
             return OrderEvent(
-                client_id, instrument["instrument_id"], Source.QUERY, OrderStatus.PARTIAL, int(trade["orderId"]), int(trade["id"]),
+                client_id, instrument["instrument_id"], Source.QUERY, OrderStatus.PARTIAL, int(trade["orderId"]),
+                int(trade["id"]),
                 exch_ns=int(trade["time"]) * 1_000_000, recv_mono_ns=time.monotonic_ns(),
                 last_qty=to_scaled(account.decimal(trade["qty"], "trade qty"), instrument["qty_scale"]),
                 last_px=to_scaled(account.decimal(trade["price"], "trade price"), instrument["px_scale"]),
                 fee=account.decimal(trade["commission"], "trade commission"), fee_asset=str(trade["commissionAsset"]),
                 flags=EventFlag.IS_FILL | (EventFlag.MAKER if is_maker else 0))
         except (KeyError, TypeError, ValueError, InstrumentError, account.AccountRefused) as error:
-            raise RestError(f"{VENUE} {self.market} trades {client_id}", 200, 0, f"a trade that makes no sense ({error}): {trade}") from None
+            raise RestError(f"{VENUE} {self.market} trades {client_id}", 200, 0,
+                            f"a trade that makes no sense ({error}): {trade}") from None
 
     def _rest_events(self, response: Any, client_id: str, answers: str, row: int) -> list[OrderEvent]:
         events = [unpack_order_event(raw) for raw in self.decoder.decode_rest(response.status, response.body, client_id, answers,
@@ -407,7 +429,8 @@ class MarketGateway:
             await self._logon(socket)
             await socket.request("userDataStream.subscribe")
         else:
-            await socket.request("userDataStream.subscribe.signature", self.credentials.ws_params_hmac(self.orders.venue_time_ms()))
+            await socket.request("userDataStream.subscribe.signature",
+                                 self.credentials.ws_params_hmac(self.orders.venue_time_ms()))
 
     async def _logon(self, socket: VenueSocket) -> None:
         """session.logon; a refusal for the time's sake measures the clock before the next attempt."""
@@ -437,7 +460,8 @@ class MarketGateway:
         session.on_event = self._on_event
         session.on_state = lambda is_ready, reason: self.hooks.session(VENUE, self.market, session.kind, is_ready, reason)
         session.on_account = lambda name, data, recv_mono_ns: self._on_account(session, name, data, recv_mono_ns)
-        session.on_error = lambda where, error: self.hooks.alert("session", f"{VENUE} {self.market} {session.kind}: {where}: {error}")
+        session.on_error = lambda where, error: self.hooks.alert("session",
+                                                                 f"{VENUE} {self.market} {session.kind}: {where}: {error}")
         session.on_retry_after = self._on_retry_after
 
     def _on_event(self, event: OrderEvent) -> None:

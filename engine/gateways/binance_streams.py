@@ -1,7 +1,7 @@
 """Binance's user stream events that are not about one order: balances, positions, and news about the stream itself.
 
-Pure: JSON in, typed facts out. Order events take the decoder's way (cext/decoders/binance_orders). An event type that nobody knows gives
-no facts and is counted by the caller: Binance adds new ones without notice.
+Pure: JSON in, typed facts out. Order events take the decoder's way (cext/decoders/binance_orders). An event type that nobody
+knows gives no facts and is counted by the caller: Binance adds new ones without notice.
 """
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ NOTICES = {
 IGNORED = frozenset({"listStatus", "CONDITIONAL_ORDER_TRIGGER_REJECT", "STRATEGY_UPDATE", "GRID_UPDATE"})
 
 
-def parse_account_event(name: str, data: bytes, recv_mono_ns: int, market: str, rows: Mapping[str, InstrumentRow]) -> list[Fact] | None:
+def parse_account_event(name: str, data: bytes, recv_mono_ns: int, market: str,
+                        rows: Mapping[str, InstrumentRow]) -> list[Fact] | None:
     """The facts of one event, None when its type is unknown. `rows`: symbol -> instrument of this market."""
     event = orjson.loads(data)
     inner = event.get("event")
@@ -47,7 +48,8 @@ def parse_account_event(name: str, data: bytes, recv_mono_ns: int, market: str, 
     if name in NOTICES:
         return [StreamNotice(VENUE, market, NOTICES[name], orjson.dumps(event).decode()[:500], exch_ns, recv_mono_ns)]
     if name == "outboundAccountPosition":
-        return [BalanceUpdate(VENUE, market, str(row["a"]), free=decimal(row["f"], name), locked=decimal(row["l"], name), reason="trade",
+        return [BalanceUpdate(VENUE, market, str(row["a"]), free=decimal(row["f"], name), locked=decimal(row["l"], name),
+                              reason="trade",
                               exch_ns=int(event.get("u") or 0) * 1_000_000 or exch_ns, recv_mono_ns=recv_mono_ns)
                 for row in require(event, "B", name)]
     if name == "balanceUpdate":
@@ -58,16 +60,19 @@ def parse_account_event(name: str, data: bytes, recv_mono_ns: int, market: str, 
     return [] if name in IGNORED else None
 
 
-def _account_update(update: dict[str, Any], exch_ns: int, recv_mono_ns: int, market: str, rows: Mapping[str, InstrumentRow]) -> list[Fact]:
+def _account_update(update: dict[str, Any], exch_ns: int, recv_mono_ns: int, market: str,
+                    rows: Mapping[str, InstrumentRow]) -> list[Fact]:
     """USD-M: wallet balances with what changed them, and positions. A FUNDING_FEE on a cross position carries balances only."""
     reason = str(update.get("m", ""))
     facts: list[Fact] = []
     for row in update.get("B", ()):
         change = row.get("bc")
-        facts.append(BalanceUpdate(VENUE, market, str(require(row, "a", "ACCOUNT_UPDATE")), wallet=decimal(require(row, "wb", "ACCOUNT_UPDATE"), "wb"),
+        facts.append(BalanceUpdate(VENUE, market, str(require(row, "a", "ACCOUNT_UPDATE")),
+                                   wallet=decimal(require(row, "wb", "ACCOUNT_UPDATE"), "wb"),
                                    delta=decimal(change, "bc") if change is not None else None, reason=reason, exch_ns=exch_ns,
                                    recv_mono_ns=recv_mono_ns))
-    facts += [position_of(str(require(row, "s", "ACCOUNT_UPDATE")), require(row, "pa", "ACCOUNT_UPDATE"), row.get("ps", "BOTH"), row.get("ep"),
+    facts += [position_of(str(require(row, "s", "ACCOUNT_UPDATE")), require(row, "pa", "ACCOUNT_UPDATE"), row.get("ps", "BOTH"),
+                          row.get("ep"),
                           reason, exch_ns, recv_mono_ns, rows)
               for row in update.get("P", ())]
     return facts

@@ -28,7 +28,8 @@ def core_limits(config: Any) -> CoreLimits:
     """The gate's limits: the section `risk` names them as the core does, the data rules come from `feeds`."""
     given = {field.name: getattr(config.risk, field.name) for field in fields(CoreLimits) if hasattr(config.risk, field.name)}
     feeds = config.feeds
-    return CoreLimits(**{**given, "ws_stale_ms": feeds.ws_stale_ms, "max_data_age_ms": feeds.max_data_age_ms, "max_skew_ms": feeds.max_skew_ms})
+    return CoreLimits(**{**given, "ws_stale_ms": feeds.ws_stale_ms, "max_data_age_ms": feeds.max_data_age_ms,
+                         "max_skew_ms": feeds.max_skew_ms})
 
 
 def pair_params(config: Any) -> PairParams:
@@ -56,8 +57,10 @@ def find_pairs(rows: Sequence["InstrumentRow"], wanted: str | Sequence[str] = "a
         return list(pairs.values())
     missing = [name for name in wanted if name not in pairs]
     if missing:
-        raise ValueError(f"strategies.spot_futures.pairs: {', '.join(missing)}: no tradable spot and perpetual of that name in this run; "
-                         f"there are {', '.join(pairs) or 'none'}")
+        raise ValueError(
+            f"strategies.spot_futures.pairs: {', '.join(missing)}: no tradable spot and perpetual of that name in this run; "
+            f"there are {', '.join(pairs) or 'none'}"
+        )
     return [pairs[name] for name in wanted]
 
 

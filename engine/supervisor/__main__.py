@@ -2,7 +2,8 @@
 
     python -m engine.supervisor config/sim.yaml [--duration 20]
 
-Holds no state that a restart would lose: everything is in the run directory. In production systemd units start the same processes."""
+Holds no state that a restart would lose: everything is in the run directory. In production systemd units start the same
+processes."""
 import pathlib
 import sys
 
@@ -14,7 +15,8 @@ from engine.supervisor.run import Run, RunFailed
 
 @click.command()
 @click.argument("config_path", type=click.Path(path_type=pathlib.Path), metavar="CONFIG")
-@click.option("--duration", "duration_s", type=click.FloatRange(min=0.1), default=None, help="stop by itself after so many seconds")
+@click.option("--duration", "duration_s", type=click.FloatRange(min=0.1), default=None,
+              help="stop by itself after so many seconds")
 @click.option("--plain", is_flag=True, help="plain lines even on a terminal")
 def main(config_path: pathlib.Path, duration_s: float | None, plain: bool) -> None:
     """Run the system described by CONFIG until Ctrl-C (or --duration)."""

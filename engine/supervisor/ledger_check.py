@@ -1,7 +1,7 @@
 """Does the engine's ledger equal the simulated venues' own, to the last unit? Asked before the venues stop.
 
-The engine's closing balances (report.json, "balances") are compared with the ledger dump of the simulated venues' control socket; both are
-exact decimals. Shares no code with either ledger."""
+The engine's closing balances (report.json, "balances") are compared with the ledger dump of the simulated venues' control socket;
+both are exact decimals. Shares no code with either ledger."""
 import json
 import pathlib
 import socket

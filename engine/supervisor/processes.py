@@ -1,7 +1,7 @@
 """Child processes: started in sessions of their own, pinned, watched, restarted with back-off, stopped in order.
 
-A child gets SIGTERM when the supervisor dies (PR_SET_PDEATHSIG), so nothing survives a killed terminal; Ctrl-C in the terminal does not
-reach children, because they are in sessions of their own: the order of stopping is the supervisor's."""
+A child gets SIGTERM when the supervisor dies (PR_SET_PDEATHSIG), so nothing survives a killed terminal; Ctrl-C in the terminal
+does not reach children, because they are in sessions of their own: the order of stopping is the supervisor's."""
 import ctypes
 import os
 import pathlib

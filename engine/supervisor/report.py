@@ -1,4 +1,5 @@
-"""report.json at the end of a run: the engine's own, completed with what only the supervisor knows; whole even without an engine."""
+"""report.json at the end of a run: the engine's own, completed with what only the supervisor knows; whole even without an
+engine."""
 import json
 import pathlib
 from typing import Any

@@ -83,7 +83,8 @@ class Run:
         finally:
             self._stop_all()
         facts = {"run_id": self.run_id, "mode": self.config.mode, "commit": commit(), "config_hash": config_hash(self.config)}
-        report = complete_report(self.run_dir, facts, venues=self.notes.summary(), ledger_check=self._ledger_check, failure=failure)
+        report = complete_report(self.run_dir, facts, venues=self.notes.summary(), ledger_check=self._ledger_check,
+                                 failure=failure)
         print_summary(self.console, report, self.run_dir)
         if failure:
             print(f"lockstep: {failure}", file=sys.stderr)

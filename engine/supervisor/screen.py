@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 STATE_STYLE = {"LIVE": "green", "SYNCING": "yellow", "INVALID": "red", "DOWN": "red", "CROSSED": "red", "NONE": "dim",
-               "OPEN": "cyan", "CLOSED": "green", "PENDING": "yellow", "RECOVERING": "red", "UNWINDING": "red", "MANUAL": "bold red"}
-STAGE_ROWS = ("recv", "decode", "publish", "ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked")
+               "OPEN": "cyan", "CLOSED": "green", "PENDING": "yellow", "RECOVERING": "red", "UNWINDING": "red",
+               "MANUAL": "bold red"}
+STAGE_ROWS = ("recv", "decode", "publish", "ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade",
+              "own", "naked")
 
 
 def human_ns(value: float | None) -> str:
@@ -49,7 +51,8 @@ def books(status: dict[str, Any], rows: int) -> Table:
     table = _table("Books", "instrument", "bid", "ask", "age ms", "state")
     for book in status.get("books", [])[:rows]:
         age = book.get("age_ms")
-        table.add_row(book["name"], book.get("bid") or "-", book.get("ask") or "-", "-" if age is None else f"{age:.0f}", _styled(book["state"]))
+        table.add_row(book["name"], book.get("bid") or "-", book.get("ask") or "-", "-" if age is None else f"{age:.0f}",
+                      _styled(book["state"]))
     return table
 
 
@@ -57,14 +60,16 @@ def pairs(status: dict[str, Any], rows: int) -> Table:
     table = _table("Pairs", "pair", "basis bps", "edge bps", "state", "why not")
     for pair in status.get("pairs", [])[:rows]:
         table.add_row(pair["name"], f"{pair['basis_bps']:.2f}" if pair.get("basis_bps") is not None else "-",
-                      f"{pair['edge_bps']:.2f}" if pair.get("edge_bps") is not None else "-", _styled(pair.get("state", "")), pair.get("why", ""))
+                      f"{pair['edge_bps']:.2f}" if pair.get("edge_bps") is not None else "-", _styled(pair.get("state", "")),
+                      pair.get("why", ""))
     return table
 
 
 def trades(status: dict[str, Any], rows: int) -> Table:
     table = _table("Trades (open and recent)", "pair", "trade", "state", "held", "edge bps", "pnl usd")
     for trade in status.get("trades", {}).get("recent", [])[:rows]:
-        table.add_row(trade.get("pair", "").partition(":")[2], str(trade["id"]), _styled(trade["state"]), _short(trade.get("qty")),
+        table.add_row(trade.get("pair", "").partition(":")[2], str(trade["id"]), _styled(trade["state"]),
+                      _short(trade.get("qty")),
                       f"{trade['edge_bps']:.1f}" if trade.get("edge_bps") is not None else "-", _short(trade.get("pnl_usd")))
     return table
 
@@ -82,7 +87,8 @@ def stages(status: dict[str, Any]) -> Table:
         row = status.get("stages", {}).get(name)
         if row and row.get("count"):
             style = "bold" if name in ("tick_to_trade", "own") else ""
-            table.add_row(Text(name, style=style), str(row["count"]), human_ns(row["p50_ns"]), human_ns(row["p99_ns"]), human_ns(row["max_ns"]))
+            table.add_row(Text(name, style=style), str(row["count"]), human_ns(row["p50_ns"]), human_ns(row["p99_ns"]),
+                          human_ns(row["max_ns"]))
     return table
 
 
@@ -97,9 +103,11 @@ def totals(status: dict[str, Any]) -> Table:
     table.add_row("trades", ", ".join(f"{state} {count}" for state, count in by_state.items()) or "0")
     table.add_row("orders", str(counters.get("orders", 0)))
     rejects = counters.get("rejects", {})
-    table.add_row("refused", ", ".join(f"{name} {count}" for name, count in sorted(rejects.items(), key=lambda item: -item[1])[:3]) or "0")
+    table.add_row("refused", ", ".join(f"{name} {count}"
+                                       for name, count in sorted(rejects.items(), key=lambda item: -item[1])[:3]) or "0")
     for feed in status.get("feeds", []):
-        table.add_row(f"feed {feed['name']}", f"{feed.get('frames', 0)} frames, gaps {feed.get('gaps', 0)}, invalid {feed.get('invalid', 0)}")
+        table.add_row(f"feed {feed['name']}",
+                      f"{feed.get('frames', 0)} frames, gaps {feed.get('gaps', 0)}, invalid {feed.get('invalid', 0)}")
     table.add_row("ring laps / torn", f"{ring.get('laps', 0)} / {ring.get('torn', 0)}")
     return table
 
@@ -119,9 +127,11 @@ def render(status: dict[str, Any], console: Console) -> Layout:
     top_rows = max((height - 6) // 2 - 2, 4)
     low_rows = max(height - 6 - top_rows - 6, 4)
     layout = Layout()
-    layout.split_column(Layout(header(status), size=1), Layout(name="top", size=top_rows + 4), Layout(name="low"), Layout(name="end", size=5))
+    layout.split_column(Layout(header(status), size=1), Layout(name="top", size=top_rows + 4), Layout(name="low"),
+                        Layout(name="end", size=5))
     layout["top"].split_row(Layout(Panel(books(status, top_rows))), Layout(Panel(pairs(status, top_rows))))
-    layout["low"].split_row(Layout(Panel(trades(status, low_rows)), ratio=2), Layout(Panel(stages(status)), ratio=2), Layout(Panel(totals(status)), ratio=2))
+    layout["low"].split_row(Layout(Panel(trades(status, low_rows)), ratio=2), Layout(Panel(stages(status)), ratio=2),
+                            Layout(Panel(totals(status)), ratio=2))
     layout["end"].update(Panel(alarms(status, 3)))
     return layout
 
@@ -134,8 +144,10 @@ def plain_line(status: dict[str, Any]) -> str:
     headline = status.get("stages", {}).get("tick_to_trade", {})
     own = status.get("stages", {}).get("own", {})
     by_state = status.get("trades", {}).get("by_state", {})
-    return (f"{status.get('uptime_s', 0):6.1f}s {status.get('trading', '?')} {status.get('phase', '')} books {live}/{len(all_books)}"
-            f" opportunities {counters.get('opportunities', 0)} trades {by_state or 0} orders {counters.get('orders', 0)}"
-            f" pnl_usd {status.get('pnl', {}).get('usd', '-')}"
-            f" tick_to_trade p50 {human_ns(headline.get('p50_ns'))} p99 {human_ns(headline.get('p99_ns'))}"
-            f" own p50 {human_ns(own.get('p50_ns'))} laps {ring.get('laps', 0)} alarms {len(status.get('alarms', []))}")
+    return (
+        f"{status.get('uptime_s', 0):6.1f}s {status.get('trading', '?')} {status.get('phase', '')} books {live}/{len(all_books)}"
+        f" opportunities {counters.get('opportunities', 0)} trades {by_state or 0} orders {counters.get('orders', 0)}"
+        f" pnl_usd {status.get('pnl', {}).get('usd', '-')}"
+        f" tick_to_trade p50 {human_ns(headline.get('p50_ns'))} p99 {human_ns(headline.get('p99_ns'))}"
+        f" own p50 {human_ns(own.get('p50_ns'))} laps {ring.get('laps', 0)} alarms {len(status.get('alarms', []))}"
+    )

@@ -1,5 +1,5 @@
-"""What the simulated venues are told: the section `simex`, and in mode paper the real venue's instruments, the configured fees, and
-the word that books come from outside."""
+"""What the simulated venues are told: the section `simex`, and in mode paper the real venue's instruments, the configured fees,
+and the word that books come from outside."""
 import json
 import pathlib
 from decimal import Decimal

@@ -1,7 +1,8 @@
 """The order of starting, as data: which processes, what has to be true before the next ones, how long that may take.
 
 Pure waiting is a step's own: the watch loop calls `advance` a few times a second, so that Ctrl-C, the duration, restarts and the
-screen work while a venue is out of reach. A step that waits for the outside world has no time limit; one that waits for a process of ours has."""
+screen work while a venue is out of reach. A step that waits for the outside world has no time limit; one that waits for a process
+of ours has."""
 import pathlib
 import time
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Venue accounts: opening balances, comparison with what venues say, and the core's copy of what is free.
 
-The ledger is exact; the core holds 1e-8 units and whole quantity steps. After each execution it is set from the exact figures, so that roundings
-never add up. A difference seen twice, a while apart, with nothing in flight, is real: it locks.
+The ledger is exact; the core holds 1e-8 units and whole quantity steps. After each execution it is set from the exact figures, so
+that roundings never add up. A difference seen twice, a while apart, with nothing in flight, is real: it locks.
 """
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Accounts:
         self._instruments = instruments
         self._core = core
         self._ledger = ledger
-        self._venues = list(dict.fromkeys(one.venue for one in instruments))  # first appearance in the table = the core's venue id
+        # first appearance in the table = the core's venue id
+        self._venues = list(dict.fromkeys(one.venue for one in instruments))
         self.last_px: dict[int, int] = {}   # row -> price of our newest fill: values the position that the core is told
         self._suspected: dict[tuple[str, str], tuple[int, Decimal]] = {}
 
@@ -28,7 +29,8 @@ class Accounts:
 
     @exact
     def open(self, balances: Mapping[str, Mapping[str, Decimal]]) -> None:
-        """Opening balances as the venues state them: {"binance:spot": {"USDT": ...}, "binance:linear": ...}; the core gets them too."""
+        """Opening balances as the venues state them: {"binance:spot": {"USDT": ...}, "binance:linear": ...}; the core gets them
+        too."""
         for account, assets in balances.items():
             venue, market = account.split(":")
             for asset, amount in assets.items():
@@ -36,7 +38,8 @@ class Accounts:
                 self._set_balance(venue, market, asset, Decimal(amount))
 
     def tell_core(self, instrument: Instrument, position_units: Decimal, unexplained: Callable[[str, str], Decimal]) -> None:
-        """After each execution: the core's position of the row (whole steps, toward zero) and its copy of the balances that moved (rounded down).
+        """After each execution: the core's position of the row (whole steps, toward zero) and its copy of the balances that moved
+        (rounded down).
 
         Set from exact figures each time, because the core's own sums of rounded fees would soon refuse to sell what is there."""
         qty = int((position_units / instrument.multiplier).scaleb(instrument.qty_scale))
@@ -53,7 +56,8 @@ class Accounts:
     @exact
     def compare(self, balances: Mapping[str, Mapping[str, Decimal]], busy_rows: set[int], now_mono_ns: int,
                 apart_ns: int) -> tuple[list[Difference], list[Difference]]:
-        """(all differences, those seen again `apart_ns` later unchanged). Accounts with something of ours in flight are passed over."""
+        """(all differences, those seen again `apart_ns` later unchanged). Accounts with something of ours in flight are passed
+        over."""
         busy_accounts = {self._instruments[row].account for row in busy_rows}
         quiet = {account: assets for account, assets in balances.items() if account not in busy_accounts}
         found = self._ledger.check(quiet)

@@ -1,10 +1,11 @@
 """Where a trade's money went: from the edge seen to the money made, in parts that sum exactly.
 
-Edges, in quote: `detect` (best prices, intended size), `send` (best prices when the bytes had left), `fill` (what the entry got), `realised`
-(net of everything). Parts, in quote: depth (best prices to the walk's average), partial (size that did not become a pair), quote_age,
-own_hops, wire (entry slippage against the walk), recovery (chases and unwinds), exit (the basis given back), fee, funding, rounding. Slippage cannot
-be seen happening: it is spread over the time in which it can have happened, by the length of its three stretches (book last proven alive ->
-first bytes of the deciding batch -> send returned -> bytes of the fill), the remainder on the last.
+Edges, in quote: `detect` (best prices, intended size), `send` (best prices when the bytes had left), `fill` (what the entry got),
+`realised` (net of everything). Parts, in quote: depth (best prices to the walk's average), partial (size that did not become a
+pair), quote_age, own_hops, wire (entry slippage against the walk), recovery (chases and unwinds), exit (the basis given back),
+fee, funding, rounding. Slippage cannot be seen happening: it is spread over the time in which it can have happened, by the length
+of its three stretches (book last proven alive -> first bytes of the deciding batch -> send returned -> bytes of the fill), the
+remainder on the last.
 """
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def expected_price(order: Order) -> Decimal:
 
 def attribute(trade: Trade) -> Attribution:
     parts = dict.fromkeys(PARTS, ZERO)
-    intended = filled = expected_filled = ZERO     # quote flows of the entry: planned, as it came, as it came but at planned prices
+    # quote flows of the entry: planned, as it came, as it came but at planned prices
+    intended = filled = expected_filled = ZERO
     entry_price: dict[int, Decimal] = {}
     exit_price: dict[int, Decimal] = {}
     is_exit_phase = False

@@ -1,6 +1,8 @@
-"""What the calm floor asks its driver (live shell, replay, simulation) to do. Plain data, drained by `TradeManager.take_commands()`.
+"""What the calm floor asks its driver (live shell, replay, simulation) to do. Plain data, drained by
+`TradeManager.take_commands()`.
 
-The driver executes them in order. Facts come back as events: `on_intent`/`on_sent` or `on_submit_refused` for a SubmitIntent, order events and
+The driver executes them in order. Facts come back as events: `on_intent`/`on_sent` or `on_submit_refused` for a SubmitIntent,
+order events and
 `on_query_answer` for a QueryOrder.
 """
 from __future__ import annotations
@@ -29,7 +31,8 @@ class Ask(StrEnum):
 
 @dataclass(slots=True)
 class SubmitIntent:
-    """Hand these legs to core.submit (same gate as every order), then journal, encode, send; report by on_intent + on_sent, or on_submit_refused."""
+    """Hand these legs to core.submit (same gate as every order), then journal, encode, send; report by on_intent + on_sent, or
+    on_submit_refused."""
     purpose: int
     trade_id: int
     pair_index: int
@@ -41,8 +44,10 @@ class SubmitIntent:
 
 @dataclass(slots=True)
 class QueryOrder:
-    """Ask the venue. The answer to ORDER is an OrderEvent (source QUERY, NOT_FOUND included); FILLS: one OrderEvent a fill, then on_query_answer;
-    POSITION: on_query_answer. A transport error is no answer: report it as on_query_answer(..., is_answered=False) or not at all."""
+    """Ask the venue. The answer to ORDER is an OrderEvent (source QUERY, NOT_FOUND included); FILLS: one OrderEvent a fill, then
+    on_query_answer;
+    POSITION: on_query_answer. A transport error is no answer: report it as on_query_answer(..., is_answered=False) or not at
+    all."""
     client_id: str
     row: int
     ask: Ask

@@ -1,7 +1,7 @@
 """What the calm floor needs from the hot core: exactly the calls it makes on `cext.core.Core`.
 
-The core owns market state, reservations, limits and pair states; the calm floor tells it what became of orders, and asks it for prices.
-Tests use `tests/support/fake_core.py`; cext/core.pyi is the real one's page.
+The core owns market state, reservations, limits and pair states; the calm floor tells it what became of orders, and asks it for
+prices. Tests use `tests/support/fake_core.py`; cext/core.pyi is the real one's page.
 """
 from __future__ import annotations
 

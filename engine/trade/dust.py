@@ -1,7 +1,7 @@
 """What is too small to trade: exact remainders of finished trades, by instrument, at what they cost.
 
-A trade that begins on an instrument takes the remainder there along (so that remainders net and are sold once they make a lot), and leaves
-its own when it ends. Units are those of the underlying, signed; value is in quote at cost.
+A trade that begins on an instrument takes the remainder there along (so that remainders net and are sold once they make a lot),
+and leaves its own when it ends. Units are those of the underlying, signed; value is in quote at cost.
 """
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """An instrument as the calm floor sees it: scales, steps and limits, with exact conversions to units of the underlying.
 
-Made once at start from the run's instrument table (feeds/instruments.py rows, or anything with the same attributes); row == instrument id.
+Made once at start from the run's instrument table (feeds/instruments.py rows, or anything with the same attributes); row ==
+instrument id.
 """
 from __future__ import annotations
 
@@ -57,13 +58,15 @@ class Instrument:
         return int(lots) * self.lot_qty
 
     def is_orderable(self, px: int, qty: int, is_reduce_only: bool) -> bool:
-        """Whether the venue's filters let an order of this size in. Futures exempt reduce-only orders from the notional filter."""
+        """Whether the venue's filters let an order of this size in. Futures exempt reduce-only orders from the notional
+        filter."""
         if qty < max(self.min_qty, self.lot_qty, 1):
             return False
         return (is_reduce_only and not self.is_spot) or self.amount(px, qty) >= self.min_notional
 
     def shifted_px(self, px: int, side_sign: int, bps: Decimal) -> int:
-        """`px` made worse for the taker by `bps` (higher for a buy, side_sign +1), rounded to the tick outward, never below one tick."""
+        """`px` made worse for the taker by `bps` (higher for a buy, side_sign +1), rounded to the tick outward, never below one
+        tick."""
         moved = Decimal(px) * (1 + side_sign * bps / 10000) / self.tick_px
         ticks = moved.to_integral_value(rounding=ROUND_CEILING if side_sign > 0 else ROUND_FLOOR, context=EXACT)
         return max(1, int(ticks)) * self.tick_px
@@ -79,8 +82,10 @@ def make_instrument(row: Any) -> Instrument:
         settle=row.settle or row.quote, px_scale=row.px_scale, qty_scale=row.qty_scale,
         tick_px=scaled(row.tick, row.px_scale, 1), lot_qty=scaled(row.lot, row.qty_scale, 1),
         min_qty=scaled(row.min_qty, row.qty_scale, 0), max_qty=scaled(row.max_qty, row.qty_scale, 0) or NO_LIMIT_QTY,
-        min_notional=Decimal(row.min_notional or ZERO), multiplier=Decimal(row.multiplier or 1), taker_fee=Decimal(row.taker_fee or ZERO),
-        is_spot=row.market == "spot", account=f"{row.venue}:{row.market}", unit=unit, lot=scaled(row.lot, row.qty_scale, 1) * unit)
+        min_notional=Decimal(row.min_notional or ZERO), multiplier=Decimal(row.multiplier or 1),
+        taker_fee=Decimal(row.taker_fee or ZERO),
+        is_spot=row.market == "spot", account=f"{row.venue}:{row.market}", unit=unit,
+        lot=scaled(row.lot, row.qty_scale, 1) * unit)
 
 
 def make_instruments(table: Any) -> list[Instrument]:
@@ -89,5 +94,7 @@ def make_instruments(table: Any) -> list[Instrument]:
     made = [make_instrument(row) for row in rows]
     for index, instrument in enumerate(made):
         if instrument.row != index:
-            raise ValueError(f"instrument table: row {index} has id {instrument.row} ({instrument.name}); ids must be dense from 0")
+            raise ValueError(
+                f"instrument table: row {index} has id {instrument.row} ({instrument.name}); ids must be dense from 0"
+            )
     return made

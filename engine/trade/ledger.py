@@ -1,10 +1,11 @@
 """The engine's own books: double entry, exact, per account ("binance:spot") and asset.
 
-Each transaction's postings sum to zero per asset. Venue accounts hold what the venues should say; nominal accounts (`~trading`, `~fees`,
-`~funding`, `~correction`, `~transfer`, `~opening`) hold where it came from. A futures fill moves no wallet: its amount goes to `<account>#<name>`
-(open cost of that position) and is realised into the wallet when the position shrinks, by average cost, rounded to 8 decimals while a rest
-stays open (as venues keep wallets) and exactly when it is flat. Called by the manager only; the postings of each transaction are returned
-for the journal.
+Each transaction's postings sum to zero per asset. Venue accounts hold what the venues should say; nominal accounts (`~trading`,
+`~fees`,
+`~funding`, `~correction`, `~transfer`, `~opening`) hold where it came from. A futures fill moves no wallet: its amount goes to
+`<account>#<name>` (open cost of that position) and is realised into the wallet when the position shrinks, by average cost,
+rounded to 8 decimals while a rest stays open (as venues keep wallets) and exactly when it is flat. Called by the manager only;
+the postings of each transaction are returned for the journal.
 """
 from __future__ import annotations
 
@@ -207,7 +208,8 @@ class Ledger:
 
     @exact
     def check_identity(self) -> None:
-        """Every asset's postings sum to zero, and each venue balance is the sum of what flowed in; AssertionError says where not."""
+        """Every asset's postings sum to zero, and each venue balance is the sum of what flowed in; AssertionError says where
+        not."""
         sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
         for (_, asset), amount in self._amounts.items():
             sums[asset] += amount

@@ -1,10 +1,13 @@
-"""The calm floor of the core: what happens to a trade after its intent. Events and times in, commands out; no clock, socket, file or random.
+"""The calm floor of the core: what happens to a trade after its intent. Events and times in, commands out; no clock, socket, file
+or random.
 
 Called by whoever drives the core (live shell, replay, simulation), always from one thread:
-`on_intent` once an intent's bytes were handed over, `on_sent` for each of its legs, `on_order_event` for every fact about an order,
-`on_query_answer` and `on_submit_refused` as answers to commands, `on_timer` when `next_timer_mono_ns()` is reached, `on_session` when an order
-session or user stream comes or goes. After each call the driver executes `take_commands()`. Facts about one order are judged in orders.py, proofs
-in unknown.py, the next step of a recovery in recovery.py; this file moves trades through the table of states.py and tells the core.
+`on_intent` once an intent's bytes were handed over, `on_sent` for each of its legs, `on_order_event` for every fact about an
+order,
+`on_query_answer` and `on_submit_refused` as answers to commands, `on_timer` when `next_timer_mono_ns()` is reached, `on_session`
+when an order session or user stream comes or goes. After each call the driver executes `take_commands()`. Facts about one order
+are judged in orders.py, proofs in unknown.py, the next step of a recovery in recovery.py; this file moves trades through the
+table of states.py and tells the core.
 """
 from __future__ import annotations
 
@@ -47,8 +50,10 @@ from engine.trade.summary import make_report, trades_by_state
 from engine.trade.trade import ENTRY, EXIT, HOLD, Trade
 from engine.trade.unknown import QueryAnswer, UnknownWatch
 
-# Error class of a definite reject -> cool-down of the user's matrix. Filter and plain rejects are the pair's own business: it re-arms.
-COOLDOWN_OF_CLASS = {ErrorClass.BALANCE: "margin", ErrorClass.RATE: "api_error", ErrorClass.AUTH: "api_error", ErrorClass.RETRY: "api_error",
+# Error class of a definite reject -> cool-down of the user's matrix. Filter and plain rejects are the pair's own business: it
+# re-arms.
+COOLDOWN_OF_CLASS = {ErrorClass.BALANCE: "margin", ErrorClass.RATE: "api_error", ErrorClass.AUTH: "api_error",
+                     ErrorClass.RETRY: "api_error",
                      ErrorClass.FATAL: "api_error", ErrorClass.TIME: "stale"}
 LOCK_OF_COOLDOWN = {"timeout": LockReason.TIMEOUT, "api_error": LockReason.API_ERROR, "orphan": LockReason.ORPHAN,
                     "margin": LockReason.MARGIN, "stale": LockReason.STALE}
@@ -122,7 +127,9 @@ class TradeManager:
         else:
             found = self.trades.get(intent.trade_id)
             if found is None:
-                raise ImpossibleTransition(f"intent {intent.intent_id} (purpose {intent.purpose}) names no trade: {intent.trade_id}")
+                raise ImpossibleTransition(
+                    f"intent {intent.intent_id} (purpose {intent.purpose}) names no trade: {intent.trade_id}"
+                )
             trade = found
             trade.pending = None
         if intent.purpose == Purpose.EXIT:
@@ -147,7 +154,9 @@ class TradeManager:
         """What happened to the bytes of one leg."""
         order = self._by_leg.get((outcome.intent_id, outcome.leg_index))
         if order is None:
-            raise ImpossibleTransition(f"sent outcome for an intent that was not announced: {outcome.intent_id} leg {outcome.leg_index}")
+            raise ImpossibleTransition(
+                f"sent outcome for an intent that was not announced: {outcome.intent_id} leg {outcome.leg_index}"
+            )
         now = self._advance_clock(outcome.send_end_mono_ns)
         trade = self._trade_of[order.client_id]
         order.sent_mono_ns = outcome.send_end_mono_ns
@@ -171,7 +180,8 @@ class TradeManager:
 
     @exact
     def on_order_event(self, event: OrderEvent, now_mono_ns: int = 0) -> None:
-        """One fact about one order, from a reply, the user stream or a query. `now_mono_ns` where it is later than the receive stamp."""
+        """One fact about one order, from a reply, the user stream or a query. `now_mono_ns` where it is later than the receive
+        stamp."""
         now = self._advance_clock(max(event.recv_mono_ns, now_mono_ns))
         order = self._find(event)
         if order is None:
@@ -220,7 +230,8 @@ class TradeManager:
         trade.retry_mono_ns = now + self.policy.retry_ns
         self.rejects[f"gate:{reason}"] += 1
         if trade.attempts == 1:
-            self._alert("recovery_refused", f"trade {trade.trade_id}: {command.cause} was refused by the gate ({reason}), trying again", trade)
+            self._alert("recovery_refused",
+                        f"trade {trade.trade_id}: {command.cause} was refused by the gate ({reason}), trying again", trade)
         self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
         self._proceed(trade, now)
 
@@ -231,7 +242,8 @@ class TradeManager:
         session = self._sessions.setdefault((venue, market), {})
         was_up = session.get(kind)
         session[kind] = is_up
-        self.core.set_session(self.accounts.venue_id(venue), MARKET_CODES[market], bool(session.get("orders")) and session.get("user", True))
+        self.core.set_session(self.accounts.venue_id(venue), MARKET_CODES[market], bool(session.get("orders"))
+                              and session.get("user", True))
         if kind == "orders" and not is_up:
             for order in self._live_orders(venue, market):
                 self._make_unknown(self._trade_of[order.client_id], order, "disconnect", now)
@@ -262,8 +274,9 @@ class TradeManager:
 
     @exact
     def reconcile(self, balances: Mapping[str, Mapping[str, Decimal]], now_mono_ns: int) -> list[Difference]:
-        """Venue balances ({"binance:spot": {"USDT": ...}}) against the ledger, accounts in motion left out. All differences are returned; one that
-        is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use the asset take no entries."""
+        """Venue balances ({"binance:spot": {"USDT": ...}}) against the ledger, accounts in motion left out. All differences are
+        returned; one that is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use the asset take no
+        entries."""
         now = self._advance_clock(now_mono_ns)
         found, lasting = self.accounts.compare(balances, self.busy_rows(), now, RECONCILE_APART_NS)
         for one in lasting:
@@ -289,7 +302,8 @@ class TradeManager:
 
     @exact
     def begin_stop(self, mode: str, now_mono_ns: int) -> None:
-        """`close`: open pairs are closed, then what is in flight is finished. `keep`: pairs stay open, only what is in flight is finished."""
+        """`close`: open pairs are closed, then what is in flight is finished. `keep`: pairs stay open, only what is in flight is
+        finished."""
         if mode not in ("close", "keep"):
             raise ValueError(f"on_stop {mode!r}: right is close or keep")
         now = self._advance_clock(now_mono_ns)
@@ -302,7 +316,8 @@ class TradeManager:
 
     @exact
     def resolve_manual(self, trade_id: int, decision: str, who: str, now_mono_ns: int) -> str:
-        """A person's word on a MANUAL trade: `retry`, or `accept` (what is left goes to the dust ledger as it is). "" or why not."""
+        """A person's word on a MANUAL trade: `retry`, or `accept` (what is left goes to the dust ledger as it is). "" or why
+        not."""
         now = self._advance_clock(now_mono_ns)
         trade = self.trades.get(trade_id)
         if trade is None or trade.state != TradeState.MANUAL:
@@ -334,7 +349,8 @@ class TradeManager:
         return self._timers[0][0] if self._timers else FOR_EVER_NS
 
     def is_idle(self) -> bool:
-        """Nothing in flight, no recovery under way; with begin_stop("close") no pair open either. MANUAL trades are declared and not waited for."""
+        """Nothing in flight, no recovery under way; with begin_stop("close") no pair open either. MANUAL trades are declared and
+        not waited for."""
         return not any(self._is_busy(trade) for trade in self.trades.values())
 
     def _is_busy(self, trade: Trade) -> bool:
@@ -359,7 +375,8 @@ class TradeManager:
             self._pair_owner[trade.pair_index] = trade.trade_id
             self._core_view.pop(trade.pair_index, None)
         self._begin_phase(trade, ENTRY, intent)
-        self._transition(trade, TradeState.VALIDATING, "detected, sized, passed the gate", {"batch_mono_ns": intent.batch_mono_ns})
+        self._transition(trade, TradeState.VALIDATING, "detected, sized, passed the gate",
+                         {"batch_mono_ns": intent.batch_mono_ns})
         return trade
 
     def _begin_phase(self, trade: Trade, phase: str, intent: Intent) -> None:
@@ -466,7 +483,8 @@ class TradeManager:
     def _pass_on_dust(self, trade: Trade, now: int) -> None:
         """Remainders left behind go on at once with a trade that is open on the same rows, rather than wait for the next."""
         rows = {instrument.row for instrument in trade.instruments}
-        heir = next((other for other in self.trades.values() if other.state == TradeState.OPEN and other.is_hedged and not other.has_live_order
+        heir = next((other for other in self.trades.values() if other.state == TradeState.OPEN and other.is_hedged
+                     and not other.has_live_order
                      and other.pending is None and {instrument.row for instrument in other.instruments} == rows), None)
         if heir is not None and any(self.dust.units(row) for row in rows):
             heir.has_taken_dust = False
@@ -474,9 +492,11 @@ class TradeManager:
             self._proceed(heir, now)
 
     def _sweep(self, trade: Trade) -> bool:
-        """Remainders that together with this trade's own make a common lot, with no other trade there to take them: this one does, and hedges."""
+        """Remainders that together with this trade's own make a common lot, with no other trade there to take them: this one
+        does, and hedges."""
         rows = [instrument.row for instrument in trade.instruments]
-        if not trade.is_hedged or trade.is_undersized or any(other is not trade and not other.is_final and other.positions().keys() & set(rows)
+        if not trade.is_hedged or trade.is_undersized or any(other is not trade and not other.is_final
+                                                             and other.positions().keys() & set(rows)
                                                              for other in self.trades.values()):
             return False
         total = trade.residual() + sum((self.dust.units(row) for row in rows), ZERO)
@@ -554,11 +574,13 @@ class TradeManager:
         if applied.grew_qty or postings:
             self.accounts.tell_core(order.instrument, self.position_units(order.row), self._unexplained)
         if postings:
-            self._journal(JournalType.LEDGER, trade, {"kind": "fill", "client_id": order.client_id, "venue_trade_id": event.trade_id,
+            self._journal(JournalType.LEDGER, trade,
+                          {"kind": "fill", "client_id": order.client_id, "venue_trade_id": event.trade_id,
                                                       "postings": [posting.to_json() for posting in postings]})
 
     def _unexplained(self, account: str, asset: str) -> Decimal:
-        """What executions whose fills are not known yet will move on an account: quantities sure, prices and fees at their worst."""
+        """What executions whose fills are not known yet will move on an account: quantities sure, prices and fees at their
+        worst."""
         total = ZERO
         for order in self._orders.values():
             missing = order.cum_qty - order.fills_qty
@@ -584,13 +606,16 @@ class TradeManager:
                 prices = best_prices(self.core, one.row)
                 if prices:
                     return one.price(prices[0])
-        self._alert("fee_unpriced", f"fees in {fill.fee_asset}: no instrument {fill.fee_asset}/{instrument.quote} to value them with")
+        self._alert(
+            "fee_unpriced", f"fees in {fill.fee_asset}: no instrument {fill.fee_asset}/{instrument.quote} to value them with"
+        )
         return ZERO
 
     def _judge(self, trade: Trade, order: Order, event: OrderEvent, applied: Applied, now: int) -> None:
         """What an event means for the order: unknown, ended, late, odd."""
         if applied.problem:
-            self._alert("order_contradiction", f"{order.client_id} on {order.instrument.name}: {applied.problem}", trade, "critical")
+            self._alert("order_contradiction", f"{order.client_id} on {order.instrument.name}: {applied.problem}", trade,
+                        "critical")
         if applied.is_late:
             self._on_late_fill(trade, order, now)
         if order.is_live:
@@ -647,8 +672,13 @@ class TradeManager:
             self.core.release(order.intent_id, order.leg_index)
 
     def _on_late_fill(self, trade: Trade, order: Order, now: int) -> None:
-        self._alert("late_fill", f"trade {trade.trade_id}: {order.client_id} on {order.instrument.name} executed after it was {order.end_cause}; "
-                    f"now {order.cum_qty} of {order.qty}", trade, "critical")
+        self._alert(
+            "late_fill",
+            f"trade {trade.trade_id}: {order.client_id} on {order.instrument.name} executed after it was {order.end_cause}; "
+            f"now {order.cum_qty} of {order.qty}",
+            trade,
+            "critical",
+        )
         self._cool_down(trade, "orphan", now)
         self._arm_settle(order, now + self.policy.settle_ns)
 
@@ -661,7 +691,11 @@ class TradeManager:
         order.move(OrderState.UNKNOWN)
         expiry = order.expiry_mono_ns + self.policy.clock_uncertainty_ns
         order.watch = UnknownWatch(now, expiry, self.policy.absence_lag_ns, now)
-        self._alert("order_unknown", f"trade {trade.trade_id}: fate of {order.client_id} on {order.instrument.name} is unknown ({cause})", trade)
+        self._alert(
+            "order_unknown",
+            f"trade {trade.trade_id}: fate of {order.client_id} on {order.instrument.name} is unknown ({cause})",
+            trade,
+        )
         for instrument in trade.instruments:
             self.locks.lock(instrument.row, LockReason.UNKNOWN_ORDER, FOR_EVER_NS, now)
         self._cool_down(trade, "timeout", now)
@@ -680,7 +714,8 @@ class TradeManager:
         waited_ns = now - watch.since_mono_ns
         if waited_ns > self.policy.resolve_bound_ns and not watch.is_alerted:
             watch.is_alerted = True
-            self._alert("unknown_unresolved", f"trade {trade.trade_id}: {order.client_id} on {order.instrument.name} is unknown for "
+            self._alert("unknown_unresolved",
+                        f"trade {trade.trade_id}: {order.client_id} on {order.instrument.name} is unknown for "
                         f"{waited_ns / 1e9:.1f} s; still asking", trade, "critical")
             if order.acked_mono_ns:  # it answered once: an order that should be over is told to end
                 self._commands.append(CancelOrder(order.client_id, order.row, trade.trade_id))
@@ -695,11 +730,17 @@ class TradeManager:
                                                  "asks": [str(ask) for ask in asks]})
 
     def _is_position_equal(self, order: Order, position: object) -> bool:
-        """Part four of the proof: the venue's position (spot: balance) equals the ledger without this order, and nothing else is moving there."""
+        """Part four of the proof: the venue's position (spot: balance) equals the ledger without this order, and nothing else is
+        moving there."""
         instrument = order.instrument
         for other in self._orders.values():
-            if other is not order and other.instrument.account == instrument.account and other.instrument.base == instrument.base \
-                    and not other.is_settled and not self._leaves_proof_alone(order, other):
+            if (
+                other is not order
+                and other.instrument.account == instrument.account
+                and other.instrument.base == instrument.base
+                and not other.is_settled
+                and not self._leaves_proof_alone(order, other)
+            ):
                 return False
         if instrument.is_spot:
             if not self.ledger.is_open(instrument.account):
@@ -710,8 +751,8 @@ class TradeManager:
         return position is not None and Decimal(position) == ours  # type: ignore[arg-type]
 
     def _leaves_proof_alone(self, order: Order, other: Order) -> bool:
-        """Two unknown orders would wait for each other's proof for ever. Equality excludes both when they could not have cancelled out:
-        same side, or no trace of the other by its own questions."""
+        """Two unknown orders would wait for each other's proof for ever. Equality excludes both when they could not have
+        cancelled out: same side, or no trace of the other by its own questions."""
         if other.state != OrderState.UNKNOWN or other.cum_qty or other.watch is None:
             return False
         return other.side == order.side or (other.watch.has_second_vote and other.watch.has_no_fills)
@@ -746,7 +787,8 @@ class TradeManager:
             self._repair(trade, step, now)
         elif step.verdict == Verdict.NO_BOOK:
             if trade.attempts == 0:
-                self._alert("recovery_waits", f"trade {trade.trade_id}: residual {text(residual)} and no usable book to price its repair", trade)
+                self._alert("recovery_waits",
+                            f"trade {trade.trade_id}: residual {text(residual)} and no usable book to price its repair", trade)
             trade.attempts += 1
             self._wait(trade, now)
         elif step.verdict == Verdict.CAPPED:
@@ -754,7 +796,8 @@ class TradeManager:
         else:
             trade.is_undersized = True
             self._cool_down(trade, "orphan", now)
-            self._alert("residual_too_small", f"trade {trade.trade_id}: residual {text(residual)} is below what any venue accepts; it goes to the "
+            self._alert("residual_too_small",
+                        f"trade {trade.trade_id}: residual {text(residual)} is below what any venue accepts; it goes to the "
                         "dust ledger", trade)
             self._proceed(trade, now)
 
@@ -768,7 +811,8 @@ class TradeManager:
             if trade.unwinds >= len(self.policy.unwind_bands_bps):
                 if not trade.was_exhausted:
                     trade.was_exhausted = True
-                    self._alert("unwind_exhausted", f"trade {trade.trade_id}: every unwind band was tried; going on at the widest", trade, "critical")
+                    self._alert("unwind_exhausted",
+                                f"trade {trade.trade_id}: every unwind band was tried; going on at the widest", trade, "critical")
                 if trade.unwinds > len(self.policy.unwind_bands_bps) and trade.attempts:
                     trade.unwinds = len(self.policy.unwind_bands_bps)
                     self._wait(trade, now)
@@ -781,7 +825,8 @@ class TradeManager:
         self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
 
     def _submit(self, trade: Trade, step: recovery.Step) -> None:
-        trade.pending = SubmitIntent(step.purpose, trade.trade_id, trade.pair_index, step.legs, step.kind, self.policy.ttl_ns, step.cause)
+        trade.pending = SubmitIntent(step.purpose, trade.trade_id, trade.pair_index, step.legs, step.kind, self.policy.ttl_ns,
+                                     step.cause)
         self._commands.append(trade.pending)
 
     def _give_to_person(self, trade: Trade, why: str, now: int) -> None:
@@ -801,7 +846,8 @@ class TradeManager:
             self._submit(trade, step)
         elif step.verdict == Verdict.TOO_SMALL:
             trade.is_undersized = True
-            self._alert("exit_too_small", f"trade {trade.trade_id}: what is held is below what the venues accept; it stays", trade)
+            self._alert("exit_too_small", f"trade {trade.trade_id}: what is held is below what the venues accept; it stays",
+                        trade)
         else:
             self._arm(now + self.policy.retry_ns, self._on_stop_timer, trade)
 
@@ -848,7 +894,8 @@ class TradeManager:
         self._ask(trade, order, [Ask.FILLS], now)
         if waited_ns > self.policy.settle_give_up_ns and not trade.was_settle_given_up:
             trade.was_settle_given_up = True
-            self._alert("fills_unexplained", f"trade {trade.trade_id}: {order.client_id} executed {order.cum_qty}, fills explain {order.fills_qty} "
+            self._alert("fills_unexplained",
+                        f"trade {trade.trade_id}: {order.client_id} executed {order.cum_qty}, fills explain {order.fills_qty} "
                         f"({order.fills_missing_fee} without fee)", trade, "critical")
         self._arm_settle(order, now + min(max(waited_ns, self.policy.settle_ns), 30 * SECOND))
 
@@ -858,7 +905,12 @@ class TradeManager:
             self._arm(when_mono_ns, self._on_settle_timer, order)
 
     def _arm_canary(self, order: Order, event: OrderEvent, now: int) -> None:
-        if self.policy.canary_ns and event.source == Source.REPLY and not order.seen_on_stream and order.state != OrderState.REJECTED:
+        if (
+            self.policy.canary_ns
+            and event.source == Source.REPLY
+            and not order.seen_on_stream
+            and order.state != OrderState.REJECTED
+        ):
             self._arm(now + self.policy.canary_ns, self._on_canary_timer, order)
 
     def _on_canary_timer(self, order: Order, now: int) -> None:
@@ -868,7 +920,9 @@ class TradeManager:
             return
         self._stream_restarted[key] = now
         self._commands.append(RestartStream(*key))
-        self._alert("stream_silent", f"user stream of {order.instrument.account} did not mention {order.client_id}: taken for dead")
+        self._alert(
+            "stream_silent", f"user stream of {order.instrument.account} did not mention {order.client_id}: taken for dead"
+        )
 
     # ================================================================ odd events
 
@@ -883,7 +937,8 @@ class TradeManager:
         return self._dig_up(self._graves.get(event.client_id), event)
 
     def _dig_up(self, grave: Grave | None, event: OrderEvent) -> Order | None:
-        """An event for a finished order: nothing new lets it rest (returned too, to be counted there), growth brings it back to life."""
+        """An event for a finished order: nothing new lets it rest (returned too, to be counted there), growth brings it back to
+        life."""
         if grave is None:
             return None
         order = grave.order
@@ -891,7 +946,8 @@ class TradeManager:
         grows = event.cum_qty > order.cum_qty or (is_new_fill and order.fills_qty + event.last_qty > order.cum_qty)
         trade = self.trades.get(order.trade_id)
         if trade is None:
-            trade = Trade(order.trade_id, grave.pair_index, grave.strategy, grave.instruments, state=TradeState.CLOSED, phase=HOLD,
+            trade = Trade(order.trade_id, grave.pair_index, grave.strategy, grave.instruments, state=TradeState.CLOSED,
+                          phase=HOLD,
                           is_revived=True, has_taken_dust=True, is_hedged=len(grave.instruments) > 1)
             trade.intent_units = order.instrument.units(order.qty)
             if grows or is_new_fill:
@@ -907,14 +963,20 @@ class TradeManager:
         return order
 
     def _on_foreign(self, event: OrderEvent, now: int) -> None:
-        """An order that is not ours: reported, never touched; the instrument takes no entries for a while. Reconciliation shows the amounts."""
-        if not event.is_fill or event.instrument_id >= len(self.instruments) or self._seen.get(event.instrument_id, event.trade_id):
+        """An order that is not ours: reported, never touched; the instrument takes no entries for a while. Reconciliation shows
+        the amounts."""
+        if not event.is_fill or event.instrument_id >= len(self.instruments) or self._seen.get(event.instrument_id,
+                                                                                               event.trade_id):
             return
         instrument = self.instruments[event.instrument_id]
         fill = Fill(event.trade_id, event.last_qty, event.last_px, event.fee or ZERO, event.fee_asset)
         self._seen.add(instrument.row, event.trade_id, fill, now)
-        self._alert("foreign_fill", f"{instrument.name}: {event.last_qty} at {event.last_px} by {event.client_id or 'an order without our id'}",
-                    severity="critical", detail={"instrument": instrument.name})
+        self._alert(
+            "foreign_fill",
+            f"{instrument.name}: {event.last_qty} at {event.last_px} by {event.client_id or 'an order without our id'}",
+            severity="critical",
+            detail={"instrument": instrument.name},
+        )
         self.locks.lock(instrument.row, LockReason.FOREIGN, now + self.policy.cooldowns_ns["orphan"], now)
 
     # ================================================================ telling others
@@ -922,7 +984,8 @@ class TradeManager:
     def _transition(self, trade: Trade, target: TradeState, cause: str, detail: dict[str, Any] | None = None) -> None:
         if (trade.state, target) not in TRANSITIONS:
             raise ImpossibleTransition(f"trade {trade.trade_id}: {trade.state} -> {target} ({cause})")
-        payload = {"trade_id": trade.trade_id, "from": str(trade.state), "to": str(target), "cause": cause, "mono_ns": self._now_mono_ns}
+        payload = {"trade_id": trade.trade_id, "from": str(trade.state), "to": str(target), "cause": cause,
+                   "mono_ns": self._now_mono_ns}
         self._journal(JournalType.TRANSITION, trade, {**payload, **(detail or {})})
         trade.state = target
         if target not in FINAL_STATES:
@@ -972,7 +1035,8 @@ class TradeManager:
     def _journal(self, record: JournalType, trade: Trade | None, payload: dict[str, Any]) -> None:
         self._commands.append(JournalRecord(record, payload, trade.trade_id if trade else 0))
 
-    def _alert(self, code: str, message: str, trade: Trade | None = None, severity: str = "warning", detail: dict[str, Any] | None = None) -> None:
+    def _alert(self, code: str, message: str, trade: Trade | None = None, severity: str = "warning",
+               detail: dict[str, Any] | None = None) -> None:
         self.alerts[code] += 1
         trade_id = trade.trade_id if trade else 0
         self._commands.append(Alert(code, message, trade_id, severity, detail or {}))
@@ -1027,4 +1091,5 @@ class TradeManager:
                 "instruments": [one.name for one in trade.instruments], "orders": len(trade.orders),
                 "positions": {self.instruments[row].name: text(units) for row, units in trade.positions().items()},
                 "residual": text(trade.residual()), "net": text(trade.net_profit()), "fees": text(trade.money.fees),
-                "opened_mono_ns": trade.opened_mono_ns, "closed_mono_ns": trade.closed_mono_ns, "troubles": sorted(set(trade.troubles))}
+                "opened_mono_ns": trade.opened_mono_ns, "closed_mono_ns": trade.closed_mono_ns,
+                "troubles": sorted(set(trade.troubles))}

@@ -1,7 +1,8 @@
 """Exact decimal arithmetic for quantities, fees and profit.
 
-Everything that is money or base inventory is a Decimal under one wide context, so that sums and products are exact (60 digits: twice what
-the largest instrument scale can produce). Divisions happen in one place (average prices) and are rounded there, visibly.
+Everything that is money or base inventory is a Decimal under one wide context, so that sums and products are exact (60 digits:
+twice what the largest instrument scale can produce). Divisions happen in one place (average prices) and are rounded there,
+visibly.
 """
 from __future__ import annotations
 

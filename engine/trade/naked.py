@@ -1,7 +1,7 @@
 """How long trades stood naked: from the bytes that prove an exposure beyond dust to the bytes that prove it gone.
 
-Both ends are receive stamps of order events. While an order's fate is unknown the exposure is not proven either way; that part is counted
-apart. The newest 65,536 times are kept for percentiles.
+Both ends are receive stamps of order events. While an order's fate is unknown the exposure is not proven either way; that part is
+counted apart. The newest 65,536 times are kept for percentiles.
 """
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class NakedClock:
     unknown_ns: int = 0
 
     def update(self, is_naked: bool, is_unknown: bool, at_mono_ns: int) -> tuple[int, int] | None:
-        """When an exposure has just ended: (how long it stood, how long it stood while a fate was unknown), the second not in the first."""
+        """When an exposure has just ended: (how long it stood, how long it stood while a fate was unknown), the second not in the
+        first."""
         if self.unknown_since_mono_ns and not (is_naked and is_unknown):
             self.unknown_ns += max(0, at_mono_ns - self.unknown_since_mono_ns)
             self.unknown_since_mono_ns = 0

@@ -1,9 +1,10 @@
 """One order of ours: what is known about it, and how each new fact changes that.
 
-`Order.apply` takes an OrderEvent and says what is new (`Applied`); it decides nothing about the trade. Rules (RELIABILITY 4.2, B4-B9):
-the state only moves up the lattice; any fill is an ack; cumulative quantities only grow, an older one is ignored; a fill counts once by
-(instrument, venue trade id), from whichever source; a terminal status counts only with its cumulative quantity; a reject counts only
-with an error class of the allow-list and without a fill against it; what does not fit makes the order UNKNOWN, never rejected.
+`Order.apply` takes an OrderEvent and says what is new (`Applied`); it decides nothing about the trade. Rules (RELIABILITY 4.2,
+B4-B9): the state only moves up the lattice; any fill is an ack; cumulative quantities only grow, an older one is ignored; a fill
+counts once by (instrument, venue trade id), from whichever source; a terminal status counts only with its cumulative quantity; a
+reject counts only with an error class of the allow-list and without a fill against it; what does not fit makes the order UNKNOWN,
+never rejected.
 """
 from __future__ import annotations
 
@@ -112,7 +113,8 @@ class Order:
 
     @property
     def net_units(self) -> Decimal:
-        """Signed change of inventory in units of the underlying: executed less fees taken in base (fills without their detail: estimated)."""
+        """Signed change of inventory in units of the underlying: executed less fees taken in base (fills without their detail:
+        estimated)."""
         if self._net_units is None:
             self._net_units = self._count_net_units()
         return self._net_units
@@ -255,7 +257,8 @@ class Order:
         return OrderState.FILLED if self.cum_qty >= self.qty else OrderState.PARTIAL_END
 
 
-def make_order(leg: Leg, intent_id: int, trade_id: int, purpose: int, ttl_ns: int, decided_mono_ns: int, instrument: Instrument) -> Order:
+def make_order(leg: Leg, intent_id: int, trade_id: int, purpose: int, ttl_ns: int, decided_mono_ns: int,
+               instrument: Instrument) -> Order:
     return Order(client_id=leg.client_id, intent_id=intent_id, trade_id=trade_id, leg_index=leg.leg_index, instrument=instrument,
                  side=leg.side, purpose=purpose, order_type=leg.order_type, flags=leg.flags, qty=leg.qty, limit_px=leg.limit_px,
                  best_px=leg.best_px, expected_px_f64e8=leg.expected_px_f64e8, book_alive_mono_ns=leg.book_alive_mono_ns,

@@ -1,8 +1,8 @@
 """Profit of the whole run: finished trades summed, open ones at cost, checked against the ledger by another path.
 
-`split` adds up trades (basis, fees, funding, conversion); the total is counted from the ledger's own balances instead (quote assets, open
-futures at cost, inventory at cost, fees in third assets at their value when paid). `rounding` is what one path has more than the other: zero,
-or a mistake.
+`split` adds up trades (basis, fees, funding, conversion); the total is counted from the ledger's own balances instead (quote
+assets, open futures at cost, inventory at cost, fees in third assets at their value when paid). `rounding` is what one path has
+more than the other: zero, or a mistake.
 """
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the calm floor may do, as numbers: time-outs, chase and unwind limits, cool-downs.
 
-Plain data made from the config (engine/config.py, section `recovery`); the defaults are those of DESIGN 10 and RELIABILITY 3.3. Hard
-ceilings stand beside the fields that need one: a config cannot make recovery unbounded.
+Plain data made from the config (engine/config.py, section `recovery`); the defaults are those of DESIGN 10 and RELIABILITY 3.3.
+Hard ceilings stand beside the fields that need one: a config cannot make recovery unbounded.
 """
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ SECOND = 1_000 * MS
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
-EXECUTED_MAX_FACTOR = 3   # executed over all orders of a phase <= 3 x its intent: a wrong model stops here, not at the wallet's end
+# executed over all orders of a phase <= 3 x its intent: a wrong model stops here, not at the wallet's end
+EXECUTED_MAX_FACTOR = 3
 BAND_MAX_BPS = 1_000      # no band may be wider: beyond it a person decides
 
 COOLDOWNS_NS: Mapping[str, int] = MappingProxyType({
@@ -34,7 +35,8 @@ class TradePolicy:
     ttl_ns: int = 500 * MS                 # of orders that the calm floor submits
     clock_uncertainty_ns: int = 50 * MS    # added to the time-to-live before absence may be believed
     absence_lag_ns: int = 1 * SECOND       # how late a venue's "finished orders" may be
-    query_steps_ns: tuple[int, ...] = (50 * MS, 100 * MS, 200 * MS, 400 * MS)  # after the first question, which goes at once; the last repeats
+    # after the first question, which goes at once; the last repeats
+    query_steps_ns: tuple[int, ...] = (50 * MS, 100 * MS, 200 * MS, 400 * MS)
     query_step_max_ns: int = 5 * SECOND    # beyond the resolve bound the steps double up to this
     resolve_bound_ns: int = 2 * SECOND     # UNKNOWN longer than this is alerted
     unknown_manual_ns: int = 0             # UNKNOWN longer than this goes to a person; 0 = keep asking
@@ -43,7 +45,8 @@ class TradePolicy:
     canary_ns: int = 1 * SECOND            # an acknowledged order must show on the user stream within this
     chase_max: int = 3
     chase_slippage_bps: Decimal = Decimal(10)   # from the leg's best price when decided
-    unwind_bands_bps: tuple[Decimal, ...] = (Decimal(5), Decimal(15), Decimal(40), Decimal(100), Decimal(200))  # from the best price now
+    # from the best price now
+    unwind_bands_bps: tuple[Decimal, ...] = (Decimal(5), Decimal(15), Decimal(40), Decimal(100), Decimal(200))
     exit_bands_bps: tuple[Decimal, ...] = (Decimal(10), Decimal(30), Decimal(100), Decimal(200))
     slice_notional: Decimal = Decimal(0)   # largest unwind order in quote; 0 = the instrument's own maximum
     rest_ns: int = 0                       # a pair's books must be newer than its last trade by this before it fires again
@@ -61,7 +64,9 @@ class TradePolicy:
         for name in ("unwind_bands_bps", "exit_bands_bps"):
             bands = getattr(self, name)
             if not bands or any(not 0 <= band <= BAND_MAX_BPS for band in bands) or list(bands) != sorted(bands):
-                raise ValueError(f"recovery.{name} {[str(b) for b in bands]}: must be given, rising, each from 0 to {BAND_MAX_BPS} bps")
+                raise ValueError(
+                    f"recovery.{name} {[str(b) for b in bands]}: must be given, rising, each from 0 to {BAND_MAX_BPS} bps"
+                )
         if self.hedge_unknown not in ("wait", "half"):
             raise ValueError(f"recovery.hedge_unknown {self.hedge_unknown!r}: right is wait or half")
         unknown = set(self.cooldowns_ns) - set(COOLDOWNS_NS)
@@ -78,7 +83,8 @@ def make_policy(recovery: Mapping[str, Any], rest_ms: float = 0, ttl_ms: float |
         if value is None or key in NOT_OURS:
             continue
         if key == "cooldowns":
-            named = {COOLDOWN_KEYS.get(name, name.removesuffix("_s")): int(Decimal(str(seconds)) * SECOND) for name, seconds in value.items()}
+            named = {COOLDOWN_KEYS.get(name, name.removesuffix("_s")): int(Decimal(str(seconds)) * SECOND)
+                     for name, seconds in value.items()}
             values["cooldowns_ns"] = {**COOLDOWNS_NS, **named}
         elif key == "query_interval_ms":
             values["query_steps_ns"] = tuple(int(Decimal(str(value)) * MS * factor / 2) for factor in (1, 2, 4, 8))

@@ -1,9 +1,10 @@
-"""What to do about a residual: one pure decision, from a trade's facts and the best prices, to the next orders or to why there are none.
+"""What to do about a residual: one pure decision, from a trade's facts and the best prices, to the next orders or to why there
+are none.
 
-Order of choice: chase the lagging leg (it completes the pair, or the exit), at most `chase_max` times and no dearer than the slippage cap from
-the price on which the intent was decided; else give back the excess, in bands from the best price now that widen by attempt, futures
-reduce-only; else, where the venue's filters let no such order in, close both legs. Nothing that was executed may exceed three times what
-the phase's intent asked for: then a person decides.
+Order of choice: chase the lagging leg (it completes the pair, or the exit), at most `chase_max` times and no dearer than the
+slippage cap from the price on which the intent was decided; else give back the excess, in bands from the best price now that
+widen by attempt, futures reduce-only; else, where the venue's filters let no such order in, close both legs. Nothing that was
+executed may exceed three times what the phase's intent asked for: then a person decides.
 """
 from __future__ import annotations
 
@@ -110,7 +111,8 @@ def _room(trade: Trade, instrument: Instrument) -> Decimal:
 
 
 def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: View, policy: TradePolicy) -> LegTuple | None:
-    """An order for the residual on `instrument`, at the cap; None when it is too dear, too small, or there is no price to judge by."""
+    """An order for the residual on `instrument`, at the cap; None when it is too dear, too small, or there is no price to judge
+    by."""
     side = side_for(residual)
     sign = 1 if side == Side.BUY else -1
     prices, decided_px = view.best(instrument.row), trade.phase_best_px(instrument.row)
@@ -126,9 +128,11 @@ def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: Vi
 
 
 def _reduce_flag(instrument: Instrument, units: Decimal, qty: int, view: View) -> int:
-    """Reduce-only for an order that takes `qty` of `units` away, wherever the venue has it and the position of all our trades together shrinks.
+    """Reduce-only for an order that takes `qty` of `units` away, wherever the venue has it and the position of all our trades
+    together shrinks.
 
-    Where another trade holds the opposite on the same row, the account's net is smaller than this trade's own: the venue would refuse.
+    Where another trade holds the opposite on the same row, the account's net is smaller than this trade's own: the venue would
+    refuse.
     """
     net = view.net_units(instrument.row)
     shrinks = net * units > 0 and abs(net) >= instrument.units(qty)
@@ -147,7 +151,8 @@ def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, view: View
     if policy.slice_notional:
         leg = _sliced(excess, leg, policy.slice_notional)
     if excess.is_orderable(leg[2], leg[3], bool(leg[4])):
-        return Step(Verdict.SEND, Purpose.UNWIND, [leg], f"unwind {trade.unwinds + 1}, band {policy.unwind_bands_bps[band_index]} bps")
+        return Step(Verdict.SEND, Purpose.UNWIND, [leg],
+                    f"unwind {trade.unwinds + 1}, band {policy.unwind_bands_bps[band_index]} bps")
     if room < abs(residual):
         return Step(Verdict.CAPPED)
     return _plan_both(trade, view, policy)

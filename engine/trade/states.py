@@ -1,7 +1,8 @@
 """States of a trade and of an order, and the tables that say which changes are allowed.
 
-Read by the manager (which refuses anything else), the journal's readers and the tests. The trade table is DESIGN 10 drawn as data; the
-order states form a lattice: a state only moves up, and a terminal state moves only when a late fill proves it wrong (with an alert).
+Read by the manager (which refuses anything else), the journal's readers and the tests. The trade table is DESIGN 10 drawn as
+data; the order states form a lattice: a state only moves up, and a terminal state moves only when a late fill proves it wrong
+(with an alert).
 """
 from __future__ import annotations
 
@@ -25,8 +26,9 @@ FINAL_STATES = frozenset({TradeState.CLOSED, TradeState.REJECTED})
 
 _S = TradeState
 
-# (from, to) -> when. Additions to the drawing: OPEN <- CLOSING/RECOVERING/UNWINDING (what is left is hedged: it is simply held again),
-# RECOVERING <- OPEN/CLOSED (a late fill or a correction shows an exposure on a trade that looked finished), MANUAL's two ways out.
+# (from, to) -> when. Additions to the drawing: OPEN <- CLOSING/RECOVERING/UNWINDING (what is left is hedged: it is simply held
+# again), RECOVERING <- OPEN/CLOSED (a late fill or a correction shows an exposure on a trade that looked finished), MANUAL's two
+# ways out.
 TRANSITIONS: dict[tuple[TradeState, TradeState], str] = {
     (_S.DETECTED, _S.VALIDATING): "sized and handed to the gate",
     (_S.VALIDATING, _S.REJECTED): "the gate or the send refused: no byte of any leg left",
@@ -76,7 +78,8 @@ def is_terminal(state: OrderState) -> bool:
 
 
 def may_change(state: OrderState, target: OrderState, is_late_fill: bool = False) -> bool:
-    """Whether an order may go from `state` to `target`. Terminal states change only because of a late fill, and only to one that has fills."""
+    """Whether an order may go from `state` to `target`. Terminal states change only because of a late fill, and only to one that
+    has fills."""
     if is_terminal(state):
         return is_late_fill and target in (OrderState.FILLED, OrderState.PARTIAL_END)
     return target > state

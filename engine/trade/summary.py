@@ -1,4 +1,5 @@
-"""The calm floor's part of report.json: counts, residuals, dust, naked times, profit, closing balances. Exact numbers are decimal strings."""
+"""The calm floor's part of report.json: counts, residuals, dust, naked times, profit, closing balances. Exact numbers are decimal
+strings."""
 from __future__ import annotations
 
 from collections import Counter

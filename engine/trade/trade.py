@@ -1,7 +1,7 @@
 """One trade: entry pair, holding, exit pair, with every order that was sent for it and its money.
 
-Holds facts and answers questions about them; what to do next is decided in recovery.py and manager.py. Inventory is in units of the
-underlying, signed, and is the net change: executed less fees taken in base, plus remainders taken over from the dust ledger.
+Holds facts and answers questions about them; what to do next is decided in recovery.py and manager.py. Inventory is in units of
+the underlying, signed, and is the net change: executed less fees taken in base, plus remainders taken over from the dust ledger.
 """
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class RowMoney:
 
 @dataclass(slots=True)
 class Money:
-    """Of one trade, in quote. `cash`: what flowed by fills (buys negative), futures as if paid in full, remainders taken over at their value."""
+    """Of one trade, in quote. `cash`: what flowed by fills (buys negative), futures as if paid in full, remainders taken over at
+    their value."""
     cash: Decimal = ZERO
     fees: Decimal = ZERO            # paid, valued in quote at the fill's price
     base_fees: Decimal = ZERO       # the part that was taken in base

@@ -1,8 +1,9 @@
 """An order whose fate is unknown: when to ask, what to ask, and when absence is proven (RELIABILITY 4.2).
 
-Execution is proven by the order's own events (orders.py). Absence needs all four parts: the time-to-live is over on the venue's clock; two
-"no such order" answers to questions asked after that, a lag bound apart; no fill of the id in the account's trades; position or balance
-equal to the ledger without it. A question without an answer counts for nothing.
+Execution is proven by the order's own events (orders.py). Absence needs all four parts: the time-to-live is over on the venue's
+clock; two
+"no such order" answers to questions asked after that, a lag bound apart; no fill of the id in the account's trades; position or
+balance equal to the ledger without it. A question without an answer counts for nothing.
 """
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ class UnknownWatch:
         steps = policy.query_steps_ns
         step_ns = steps[min(self.step, len(steps) - 1)]
         if now_mono_ns - self.since_mono_ns > policy.resolve_bound_ns:
-            step_ns = min(step_ns << min(16, self.step - len(steps) + 1 if self.step >= len(steps) else 0), policy.query_step_max_ns)
+            step_ns = min(step_ns << min(16, self.step - len(steps) + 1 if self.step >= len(steps) else 0),
+                          policy.query_step_max_ns)
         self.step += 1
         planned = now_mono_ns + step_ns
         # Do not let the step run past the moments at which a question begins to count.

@@ -200,8 +200,8 @@ def _parse_symbol(market: str, symbol: dict[str, Any], fees: Fees) -> Instrument
 
 
 def _with_spare_digits(row: InstrumentRow, precision: int) -> InstrumentRow:
-    """Resting sizes may be finer than the step of new orders (25.426189 BTC was recorded where the step is 0.00001), and a book must hold
-    them exactly. Cheap coins trade in whole units and need their 62 bits for large sizes: they get no spare digit."""
+    """Resting sizes may be finer than the step of new orders (25.426189 BTC was recorded where the step is 0.00001), and a book
+    must hold them exactly. Cheap coins trade in whole units and need their 62 bits for large sizes: they get no spare digit."""
     wider = replace(row, qty_scale=min(row.qty_scale + SPOT_SPARE_DIGITS, max(precision, row.qty_scale), 8))
     is_roomy = row.max_px <= 0 or row.max_qty <= largest_max_qty(wider)
     return wider if row.qty_scale >= SPARE_FROM_DIGITS or is_roomy else row

@@ -15,7 +15,8 @@ def test_epoch_grows_by_one_and_is_written_as_text(tmp_path: pathlib.Path) -> No
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace", "write"])
-def test_epoch_is_not_used_when_it_cannot_be_made_durable(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+def test_epoch_is_not_used_when_it_cannot_be_made_durable(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
+                                                          failing: str) -> None:
     epoch.raise_epoch(tmp_path)
 
     def fail(*args: object) -> None:

@@ -1,4 +1,5 @@
-"""What a journal may look like after a crash, a flipped bit, a recycled segment or a full disk: refused, or exactly the committed prefix.
+"""What a journal may look like after a crash, a flipped bit, a recycled segment or a full disk: refused, or exactly the committed
+prefix.
 
 Never silently different. The golden journal is small, so every byte position is tried, not a sample of them."""
 import errno
@@ -109,7 +110,8 @@ def test_flip_in_an_unpromised_tail_ends_there_unless_good_records_follow(run_id
                 read(path)
 
 
-def test_hole_behind_the_promise_is_what_a_power_cut_leaves(run_id: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hole_behind_the_promise_is_what_a_power_cut_leaves(run_id: str, tmp_path: pathlib.Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
     path, ends = golden(run_id, tmp_path, promised=False)
     damaged = bytearray(path.read_bytes())
     damaged[ends[1] + RECORD] ^= 1
@@ -147,7 +149,8 @@ def test_recycled_segment_shows_no_ghosts(run_id: str, tmp_path: pathlib.Path) -
 def test_file_of_another_layout_or_kind_is_refused_with_its_reason(run_id: str, tmp_path: pathlib.Path) -> None:
     path, _ = golden(run_id, tmp_path, promised=True)
     whole = bytearray(path.read_bytes())
-    for at, words in ((0, "magic"), (8, "read it with the commit that wrote it"), (16, "layout version"), (24, "header CRC"), (250, "reserved")):
+    for at, words in ((0, "magic"), (8, "read it with the commit that wrote it"), (16, "layout version"), (24, "header CRC"),
+                      (250, "reserved")):
         damaged = bytearray(whole)
         damaged[at] ^= 64
         path.write_bytes(damaged)

@@ -1,4 +1,5 @@
-"""What the build produced for every `# hot` function: no Python API call, and only hot callees. Read from the C that was compiled."""
+"""What the build produced for every `# hot` function: no Python API call, and only hot callees. Read from the C that was
+compiled."""
 import pathlib
 import subprocess
 import sys

@@ -1,4 +1,5 @@
-"""The replay loop makes no Python object a frame: CPython's allocators are counted while thousands of frames pass decoder, record and core."""
+"""The replay loop makes no Python object a frame: CPython's allocators are counted while thousands of frames pass decoder, record
+and core."""
 from cext.replay import BLOCK
 from tests.support import alloc_count
 from tests.support.made_captures import dislocated

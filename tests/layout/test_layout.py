@@ -1,4 +1,5 @@
-"""One definition, four views: layout.h, layout.pxd, the compiler's table with its numpy dtypes, the drawn page. They must agree."""
+"""One definition, four views: layout.h, layout.pxd, the compiler's table with its numpy dtypes, the drawn page. They must
+agree."""
 import pathlib
 import re
 
@@ -12,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PXD_FIELD = re.compile(r"^        (\w+) (\w+)((?:\[\w+\])?)$", re.MULTILINE)
 PXD_STRUCT = re.compile(r"ctypedef struct (\w+):\n((?:        .*\n)+)")
 ASSERTED = re.compile(r'_Static_assert\(sizeof\((\w+)\) == ([^,]+), ')
-SHARED = {"book_record_t": 10, "trade_record_t": 1, "funding_record_t": 1, "board_entry_t": 13, "journal_record_t": 1, "hist_header_t": 1}
+SHARED = {"book_record_t": 10, "trade_record_t": 1, "funding_record_t": 1, "board_entry_t": 13, "journal_record_t": 1,
+          "hist_header_t": 1}
 
 
 @pytest.fixture(scope="module")

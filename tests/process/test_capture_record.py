@@ -15,7 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def capture(*arguments):
-    return subprocess.run([str(ROOT / "tools" / "capture"), *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([str(ROOT / "tools" / "capture"), *map(str, arguments)], capture_output=True, text=True, check=False,
+                          timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,10 @@ def test_a_feed_of_its_own_records_from_the_first_frame_and_leaves_nothing_behin
 
 
 def test_a_venue_that_cannot_be_reached_is_said_and_nothing_is_recorded(tmp_path):
-    names = ("spot_rest", "spot_ws", "spot_ws_api", "linear_rest", "linear_ws_public", "linear_ws_market", "linear_ws_private", "linear_ws_api")
-    config = dry_run_config(tmp_path / "config.yaml", {name: ("http" if "rest" in name else "ws") + "://127.0.0.1:9" for name in names})
+    names = ("spot_rest", "spot_ws", "spot_ws_api", "linear_rest", "linear_ws_public", "linear_ws_market", "linear_ws_private",
+             "linear_ws_api")
+    config = dry_run_config(tmp_path / "config.yaml",
+                            {name: ("http" if "rest" in name else "ws") + "://127.0.0.1:9" for name in names})
     done = capture("record", tmp_path / "o", "--connect", config, "--duration", "2")
     assert done.returncode == 1 and "reached no venue" in done.stderr and not (tmp_path / "o").exists()
 

@@ -35,7 +35,8 @@ def refusals(status) -> int:
 
 def refused(config: pathlib.Path) -> str:
     """What the supervisor says; it has to be one sentence, with exit code 1."""
-    done = subprocess.run([sys.executable, "-m", "engine.supervisor", str(config), "--plain"], cwd=ROOT, capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-m", "engine.supervisor", str(config), "--plain"], cwd=ROOT, capture_output=True,
+                          text=True,
                           timeout=60, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
     return done.stderr

@@ -112,7 +112,8 @@ def test_a6_a_crossed_book_is_invalid_and_resynced(pair):
         "set_market", volatility_bps_per_s=0.0
     )  # else the price may run over the false level and make it a plausible one
     try:
-        venues.command("fault", channel="md", verb="cross", market="linear", symbol="BTCUSDT", count=5)  # one may be undone in its event
+        # one may be undone in its event
+        venues.command("fault", channel="md", verb="cross", market="linear", symbol="BTCUSDT", count=5)
         # 50 ms when the published book shows it; when a newer top hides it, the crossed depth beneath is seen in a second or two
         feed.drain_until(is_invalid(feed, PERP), 5.0, "INVALID")
         venues.command("clear")

@@ -39,7 +39,8 @@ else:
 
 
 def start_flusher(run_dir: pathlib.Path, run_id: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "engine.flusher", "--run-dir", str(run_dir), "--run-id", run_id], stderr=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-m", "engine.flusher", "--run-dir", str(run_dir), "--run-id", run_id],
+                            stderr=subprocess.PIPE)
 
 
 def start_engine(run_dir: pathlib.Path, run_id: str, count: int, orderly: bool) -> subprocess.Popen[str]:
@@ -111,7 +112,8 @@ def test_commits_are_on_disk_within_the_period(run_id: str, tmp_path: pathlib.Pa
     assert min(waits) < 0.008, waits
 
 
-def test_first_disk_error_ends_it_for_good_and_restricts_trading(run_id: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_disk_error_ends_it_for_good_and_restricts_trading(run_id: str, tmp_path: pathlib.Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     from cext.journal import JournalWriter
     page = StatePage.create(run_id)
     writer = JournalWriter(run_id, 1, segment_bytes=8192)

@@ -1,4 +1,5 @@
-"""The Binance gateway against the simulated exchange over real sockets: orders end as the venue's ledger says, whatever gets lost.
+"""The Binance gateway against the simulated exchange over real sockets: orders end as the venue's ledger says, whatever gets
+lost.
 
 simex shares no code with the gateway: signatures, windows, filters and user streams are checked by an implementation of its own.
 """
@@ -47,7 +48,8 @@ _sequence = itertools.count(1)
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])
 def venues(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    run_dir = make_run_dir(tmp_path_factory.mktemp("gateway"), simex={"tls": request.param, "pairs": 2, "background_msgs_per_s": 50.0,
+    run_dir = make_run_dir(tmp_path_factory.mktemp("gateway"),
+                           simex={"tls": request.param, "pairs": 2, "background_msgs_per_s": 50.0,
                                                                            "enforce_limits": False})
     with Venues(run_dir) as made:
         made.command("quiet", dislocations=False, traffic=False)
@@ -85,7 +87,8 @@ class Rig:
     async def _load_table(self, settings: Any) -> None:
         from engine.gateways.binance import make_ssl_context
         rows: list[InstrumentRow] = []
-        for market, url, path in (("spot", settings.endpoints.spot_rest, "/api/v3/exchangeInfo"), ("linear", settings.endpoints.linear_rest, "/fapi/v1/exchangeInfo")):
+        for market, url, path in (("spot", settings.endpoints.spot_rest, "/api/v3/exchangeInfo"),
+                                  ("linear", settings.endpoints.linear_rest, "/fapi/v1/exchangeInfo")):
             rest = RestClient(market, url, ssl_context=make_ssl_context(settings))
             rows += parse_exchange_info(market, await rest.get(path), Fees())[0]
             await rest.close()
@@ -98,12 +101,14 @@ class Rig:
     def top(self, row: InstrumentRow) -> tuple[int, int]:
         """Best bid and ask, scaled."""
         book = self.venues.command("book", market=row.market, symbol=row.symbol, depth=1)
-        return tuple(to_scaled(Decimal(side[0][0]), row.px_scale) for side in (book["bids"], book["asks"]))  # type: ignore[return-value]
+        return tuple(to_scaled(Decimal(side[0][0]), row.px_scale)
+                     for side in (book["bids"], book["asks"]))  # type: ignore[return-value]
 
     def new_id(self) -> str:
         return encode_client_id(INSTANCE, time.time_ns() // 10**9 << 32 | next(_sequence), 0)
 
-    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC, qty: str = "0.01",
+    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC,
+              qty: str = "0.01",
               reduce_only: bool = False) -> str:
         """One order, `away_bps` beyond the other side's best (negative: short of our own); returns its id."""
         bid, ask = self.top(row)
@@ -124,7 +129,8 @@ class Rig:
 
     def order_in_ledger(self, client_id: str) -> dict[str, Any] | None:
         accounts = self.venues.command("ledger")["accounts"]
-        return next((order for market in accounts["main"]["orders"].values() for order in market if order["client_id"] == client_id), None)
+        return next((order for market in accounts["main"]["orders"].values() for order in market
+                     if order["client_id"] == client_id), None)
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +157,8 @@ def test_orders_on_both_markets_end_with_the_fills_and_fees_of_the_ledger(venues
                 client_id = r.place(row, Side.BUY)
                 end = await r.ended(client_id)
                 assert (end.status, end.cum_qty) == (OrderStatus.FILLED, to_scaled(Decimal("0.01"), row.qty_scale))
-                await until(lambda client_id=client_id: any(e.source == Source.STREAM and e.fee is not None for e in r.of(client_id)))
+                await until(lambda client_id=client_id: any(e.source == Source.STREAM and e.fee is not None
+                                                            for e in r.of(client_id)))
                 fees = {e.trade_id: (e.fee, e.fee_asset) for e in r.of(client_id) if e.fee is not None}
                 fills = {e.trade_id: e.last_qty for e in r.of(client_id) if e.is_fill}
                 assert sum(fills.values()) == end.cum_qty
@@ -181,7 +188,8 @@ def test_both_legs_of_an_intent_go_through_the_hot_path(venues: Venues) -> None:
                 bid, ask = r.top(row)
                 tick = to_scaled(row.tick, row.px_scale)
                 ids.append(r.new_id())
-                leg = Leg(ids[-1], row.id, side, OrderType.IOC, 0, (ask if side == Side.BUY else bid) // tick * tick, to_scaled(Decimal("0.01"), row.qty_scale))
+                leg = Leg(ids[-1], row.id, side, OrderType.IOC, 0, (ask if side == Side.BUY else bid) // tick * tick,
+                          to_scaled(Decimal("0.01"), row.qty_scale))
                 outcomes += r.gateway.sessions()[market].encode_and_send(Intent(1, 1, legs=[leg]))
             assert outcomes == [Sent.OK, Sent.OK]
             for client_id in ids:
@@ -205,7 +213,8 @@ def test_every_way_in_which_an_order_can_end(venues: Venues, market: str) -> Non
             assert (canceled.status, canceled.cum_qty) == (OrderStatus.CANCELED, 0)
             too_dear = await r.ended(r.place(row, Side.BUY, qty="20000", away_bps=-300, order_type=OrderType.GTC))
             assert (too_dear.status, too_dear.error_class) == (OrderStatus.REJECTED, ErrorClass.FILTER)
-            too_much = await r.ended(r.place(row, Side.BUY, qty="60" if market == "spot" else "460", away_bps=-300, order_type=OrderType.GTC))
+            too_much = await r.ended(r.place(row, Side.BUY, qty="60" if market == "spot" else "460", away_bps=-300,
+                                             order_type=OrderType.GTC))
             assert (too_much.status, too_much.error_class) == (OrderStatus.REJECTED, ErrorClass.BALANCE)
             again = await r.gateway.query("order", row.id, resting)
             assert again.events[-1].status == OrderStatus.CANCELED
@@ -289,7 +298,8 @@ def test_announced_shutdown_costs_no_readiness(venues: Venues) -> None:
     run(work())
 
 
-@pytest.mark.parametrize(("status", "body"), [(503, "Service Unavailable"), (502, ""), (500, '{"code":-1000,"msg":"x"}'), (200, "")])
+@pytest.mark.parametrize(("status", "body"),
+                         [(503, "Service Unavailable"), (502, ""), (500, '{"code":-1000,"msg":"x"}'), (200, "")])
 def test_query_that_the_venue_cannot_answer_is_no_answer(venues: Venues, status: int, body: str) -> None:
     async def work() -> None:
         async with rig(venues) as r:

@@ -1,4 +1,5 @@
-"""Real processes over real segments: a producer at full rate, readers that are too slow, producers killed in the middle of a store."""
+"""Real processes over real segments: a producer at full rate, readers that are too slow, producers killed in the middle of a
+store."""
 import multiprocessing
 import os
 import signal

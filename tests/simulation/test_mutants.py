@@ -1,4 +1,5 @@
-"""The simulation must notice planted mistakes: each mutant is one that a real engine was seen to make, and must fail within a few dozen seeds."""
+"""The simulation must notice planted mistakes: each mutant is one that a real engine was seen to make, and must fail within a few
+dozen seeds."""
 from decimal import Decimal
 
 import pytest
@@ -35,8 +36,15 @@ def no_dedup(patch):
 def one_vote_is_proof(patch):
     """The first "no such order" is believed."""
     patch.setattr(UnknownWatch, "is_absence_proven", property(lambda self: bool(self.first_vote_mono_ns)))
-    patch.setattr(UnknownWatch, "on_answer", lambda self, answer, equal: setattr(
-        self, "first_vote_mono_ns", 1 if answer.is_answered and answer.ask == "order" and not answer.is_found else self.first_vote_mono_ns))
+    patch.setattr(
+        UnknownWatch,
+        "on_answer",
+        lambda self, answer, equal: setattr(
+            self,
+            "first_vote_mono_ns",
+            1 if answer.is_answered and answer.ask == "order" and not answer.is_found else self.first_vote_mono_ns,
+        ),
+    )
 
 
 def forget_the_graveyard(patch):
@@ -51,7 +59,8 @@ def fee_in_base_ignored(patch):
 
 def fee_asset_ignored(patch):
     """Every fee is booked in quote."""
-    patch.setattr(Ledger, "post_fee", lambda self, instrument, fill: self._move(instrument.account, instrument.settle, -fill.fee, FEES))
+    patch.setattr(Ledger, "post_fee", lambda self, instrument,
+                  fill: self._move(instrument.account, instrument.settle, -fill.fee, FEES))
 
 
 def unwind_the_wrong_way(patch):
@@ -63,7 +72,8 @@ def residual_left_alone(patch):
     """Whatever is left is declared too small, without a word."""
     patch.setattr(manager_module.recovery, "plan_recovery", lambda *a: Step(Verdict.TOO_SMALL))
     original = TradeManager._alert
-    patch.setattr(TradeManager, "_alert", lambda self, code, *a, **k: None if code == "residual_too_small" else original(self, code, *a, **k))
+    patch.setattr(TradeManager, "_alert", lambda self, code, *a, **k: None
+                  if code == "residual_too_small" else original(self, code, *a, **k))
 
 
 def reservation_never_given_back(patch):
@@ -76,7 +86,8 @@ def only_complete_fills_count(patch):
     patch.setattr(Order, "_count_net_units", lambda self: original(self) if self.cum_qty == self.qty else Decimal(0))
 
 
-MUTANTS = [infer_reject, no_dedup, one_vote_is_proof, forget_the_graveyard, fee_in_base_ignored, fee_asset_ignored, unwind_the_wrong_way,
+MUTANTS = [infer_reject, no_dedup, one_vote_is_proof, forget_the_graveyard, fee_in_base_ignored, fee_asset_ignored,
+           unwind_the_wrong_way,
            residual_left_alone, reservation_never_given_back, only_complete_fills_count]
 
 

@@ -1,7 +1,9 @@
-"""TradeManager under a seeded venue and clock: thousands of trades under random losses, delays, duplicates, partials, lies and refusals.
+"""TradeManager under a seeded venue and clock: thousands of trades under random losses, delays, duplicates, partials, lies and
+refusals.
 
-At the end of each run the faults stop, open pairs are closed, and then belief must equal truth to the last unit, nothing may be naked
-beyond dust without an alert, the profit identity must hold exactly and every transition must be in the table. A failure prints its seed;
+At the end of each run the faults stop, open pairs are closed, and then belief must equal truth to the last unit, nothing may be
+naked beyond dust without an alert, the profit identity must hold exactly and every transition must be in the table. A failure
+prints its seed;
 `--seed N` repeats it exactly.
 """
 from __future__ import annotations
@@ -20,7 +22,8 @@ from tests.support.sim_trade import MS, REJECT_CLASSES, US, S, Treatment, World
 SHORT_COOLDOWNS = {"timeout": 50 * MS, "api_error": 50 * MS, "orphan": 50 * MS, "margin": 50 * MS, "stale": 50 * MS}
 COMMON_LOT = Decimal("0.001")
 TRADING_NS = 20 * S
-FAULTS = ("lost_request", "lost_reply", "lost_stream", "partial", "nothing", "reject", "unclear", "slow", "dup", "shuffle", "lite", "lie", "ttl",
+FAULTS = ("lost_request", "lost_reply", "lost_stream", "partial", "nothing", "reject", "unclear", "slow", "dup", "shuffle",
+          "lite", "lie", "ttl",
           "not_sent", "sent_unknown", "ack_only", "books_move", "books_vanish", "query_lost", "query_stale", "gate", "session")
 
 
@@ -41,7 +44,8 @@ class Chaos:
 
     def treat(self, leg, purpose: int) -> Treatment:
         rng = self.rng
-        treatment = Treatment(arrives=rng.randrange(50, 800) * US, reply=rng.randrange(50, 900) * US, stream=rng.randrange(50, 2_000) * US,
+        treatment = Treatment(arrives=rng.randrange(50, 800) * US, reply=rng.randrange(50, 900) * US,
+                              stream=rng.randrange(50, 2_000) * US,
                               pieces=rng.choice([1, 1, 2, 3]), reply_kind=rng.choice(["end", "fills"]))
         fraction = rng.random()
         if self.hits("slow"):
@@ -52,7 +56,8 @@ class Chaos:
             treatment.fraction = fraction
         if self.hits("nothing", 2):
             treatment.fraction = 0.0
-        reject, unclear, lie = rng.choice(REJECT_CLASSES), rng.choice(["UNKNOWN_EXECUTION", "UNMAPPED"]), rng.choice(["rejected", "expired"])
+        reject, unclear, lie = rng.choice(REJECT_CLASSES), rng.choice(["UNKNOWN_EXECUTION", "UNMAPPED"]), rng.choice(["rejected",
+                                                                                                                      "expired"])
         if self.hits("reject"):
             treatment.reject = reject
         if self.hits("unclear"):

@@ -1,5 +1,6 @@
-"""Counts calls of CPython's object and memory allocators while something runs. Comparing live blocks before and after would not see
-temporaries; this does. tests/hot wrap clean loops with it: a handful of calls for 100,000 steps is the loop's own call and return."""
+"""Counts calls of CPython's object and memory allocators while something runs. Comparing live blocks before and after would not
+see temporaries; this does. tests/hot wrap clean loops with it: a handful of calls for 100,000 steps is the loop's own call and
+return."""
 
 cdef extern from "Python.h":
     ctypedef enum PyMemAllocatorDomain:

@@ -32,7 +32,8 @@ def instrument(row_id: int, market: str, base: str = "BTC", **changes: Any) -> d
         "id": row_id, "name": f"binance:{base}/{quote}" + ("" if is_spot else f":{quote}"), "venue": "binance", "market": market,
         "symbol": f"{base}{quote}", "base": base, "quote": quote, "settle": quote, "underlying": base, "multiplier": 1,
         "contract_size": "1", "px_scale": 2 if is_spot else 1, "qty_scale": 5 if is_spot else 3,
-        "tick": "0.01" if is_spot else "0.1", "lot": "0.00001" if is_spot else "0.001", "min_qty": "0.00001" if is_spot else "0.001",
+        "tick": "0.01" if is_spot else "0.1", "lot": "0.00001" if is_spot else "0.001",
+        "min_qty": "0.00001" if is_spot else "0.001",
         "max_qty": "100", "min_notional": "5", "min_px": "0.1", "max_px": "1000000", "maker_fee": "0.0002",
         "taker_fee": "0.001" if is_spot else "0.0005", "status": "TRADING"}
     row.update(changes)
@@ -48,7 +49,8 @@ def scaled(value: Any, scale: int) -> int:
 class World:
     """Core over given instruments; `book()` feeds a record, `evaluate()` looks. Time stands still unless `now` is moved."""
 
-    def __init__(self, rows: Sequence[dict[str, Any]] | None = None, limits: dict[str, Any] | None = None, fund: bool = True) -> None:
+    def __init__(self, rows: Sequence[dict[str, Any]] | None = None, limits: dict[str, Any] | None = None,
+                 fund: bool = True) -> None:
         self.rows = list(rows) if rows is not None else [instrument(0, "spot"), instrument(1, "linear")]
         self.array = make_instrument_array(self.rows)
         self.core = Core(self.array, CoreLimits(**(limits or {})), 7, 3)

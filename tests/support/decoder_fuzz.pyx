@@ -1,6 +1,8 @@
-"""Mutated frames into a BinanceMarket, in a loop without Python: nothing may crash, and a record that calls itself VALID must be one.
+"""Mutated frames into a BinanceMarket, in a loop without Python: nothing may crash, and a record that calls itself VALID must be
+one.
 
-Every frame lies in a block of exactly its size, so that the address sanitizer sees a read past its end (tests/support/sanitized_fuzz.py)."""
+Every frame lies in a block of exactly its size, so that the address sanitizer sees a read past its end
+(tests/support/sanitized_fuzz.py)."""
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove, memset
@@ -87,7 +89,8 @@ cdef bint is_sound(const book_record_t *record) noexcept nogil:
 
 
 def run(BinanceMarket market, list frames, list snapshots, int64_t count, uint64_t seed) -> list:
-    """`count` frames, three of four mutated, every eighth one a snapshot body. Returns counts by FRAME_*; raises at an unsound record.
+    """`count` frames, three of four mutated, every eighth one a snapshot body. Returns counts by FRAME_*; raises at an unsound
+    record.
 
     A row that goes out of sync is given the first snapshot unmutated, so that most of the time there is a book to be damaged."""
     cdef int64_t counts[10]
@@ -111,7 +114,8 @@ def run(BinanceMarket market, list frames, list snapshots, int64_t count, uint64
         raise MemoryError
     memset(counts, 0, sizeof(counts))
     for number in range(count):
-        chosen = (snapshots if number % 8 == 0 else frames)[draw(&state) % <uint64_t>len(snapshots if number % 8 == 0 else frames)]
+        chosen = (snapshots if number % 8 == 0 else frames)[draw(&state) % <uint64_t>len(snapshots
+                                                                                         if number % 8 == 0 else frames)]
         source = PyBytes_AsString(chosen)
         size = PyBytes_Size(chosen)
         row = <int>(draw(&state) % <uint64_t>len(market.rows))

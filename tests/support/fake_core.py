@@ -1,5 +1,5 @@
-"""A hot core of few lines for tests of the calm floor: books set by hand, a gate that lets everything pass (or refuses on request), and a record
-of what it was told. Same calls as cext.core.Core (engine/trade/core_surface.py)."""
+"""A hot core of few lines for tests of the calm floor: books set by hand, a gate that lets everything pass (or refuses on
+request), and a record of what it was told. Same calls as cext.core.Core (engine/trade/core_surface.py)."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -10,13 +10,17 @@ from engine.trade.core_surface import PairState
 from feeds.instruments import InstrumentRow, unified_name
 
 
-def instrument_row(row: int, market: str, base: str = "BTC", quote: str = "USDT", tick: str = "0.01", lot: str = "0.00001", px_scale: int = 2,
+def instrument_row(row: int, market: str, base: str = "BTC", quote: str = "USDT", tick: str = "0.01", lot: str = "0.00001",
+                   px_scale: int = 2,
                    qty_scale: int = 5, min_notional: str = "5", taker_fee: str = "0.001", multiplier: int = 1) -> InstrumentRow:
     settle = quote
     return InstrumentRow(
-        id=row, name=unified_name("binance", market, base, quote, settle), venue="binance", market=market, symbol=base + quote, base=base,
-        quote=quote, settle=settle, underlying=base, multiplier=multiplier, contract_size=Decimal(1), px_scale=px_scale, qty_scale=qty_scale,
-        tick=Decimal(tick), lot=Decimal(lot), min_qty=Decimal(lot), max_qty=Decimal(0), min_notional=Decimal(min_notional), min_px=Decimal(0),
+        id=row, name=unified_name("binance", market, base, quote, settle), venue="binance", market=market, symbol=base + quote,
+        base=base,
+        quote=quote, settle=settle, underlying=base, multiplier=multiplier, contract_size=Decimal(1), px_scale=px_scale,
+        qty_scale=qty_scale,
+        tick=Decimal(tick), lot=Decimal(lot), min_qty=Decimal(lot), max_qty=Decimal(0), min_notional=Decimal(min_notional),
+        min_px=Decimal(0),
         max_px=Decimal(0), maker_fee=Decimal("0.0002"), taker_fee=Decimal(taker_fee), status="TRADING")
 
 
@@ -26,7 +30,8 @@ def pair_rows(pairs: int = 1) -> list[InstrumentRow]:
     rows = []
     for index in range(pairs):
         rows.append(instrument_row(2 * index, "spot", bases[index]))
-        rows.append(instrument_row(2 * index + 1, "linear", bases[index], tick="0.1", lot="0.001", px_scale=1, qty_scale=3, taker_fee="0.0005"))
+        rows.append(instrument_row(2 * index + 1, "linear", bases[index], tick="0.1", lot="0.001", px_scale=1, qty_scale=3,
+                                   taker_fee="0.0005"))
     return rows
 
 
@@ -71,7 +76,8 @@ class FakeCore:
         for index, (row, side, limit_px, qty, flags) in enumerate(legs):
             bid, ask = self.books.get(row, (limit_px, limit_px))
             best = ask if side == Side.BUY else bid
-            made.append(Leg(client_id=f"L{intent_id:x}{index}", instrument_id=row, side=side, order_type=0, flags=flags, limit_px=limit_px,
+            made.append(Leg(client_id=f"L{intent_id:x}{index}", instrument_id=row, side=side, order_type=0, flags=flags,
+                            limit_px=limit_px,
                             qty=qty, leg_index=index, best_px=best))
             self.held.add((intent_id, index))
         if purpose == Purpose.ENTRY:
@@ -97,7 +103,8 @@ class FakeCore:
         self.held.discard((intent_id, leg_index))
         return True
 
-    def set_pair_state(self, pair_index: int, state: int, spot_qty: int = 0, perp_qty: int = 0, trade_id: int = 0, opened_mono_ns: int = 0,
+    def set_pair_state(self, pair_index: int, state: int, spot_qty: int = 0, perp_qty: int = 0, trade_id: int = 0,
+                       opened_mono_ns: int = 0,
                        opened_wall_ns: int = 0) -> None:
         self.pair_states[pair_index] = (state, spot_qty, perp_qty)
 

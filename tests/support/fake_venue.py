@@ -1,7 +1,7 @@
 """A scripted venue for tests of sockets and REST: answers what the test says, records what came in, misbehaves on demand.
 
-Not a simulator (tools/simex is): no matcher, no ledger. `answer` maps a WS method to a function (request) -> reply dict, bytes, or None
-for silence; REST paths map to functions (request) -> (status, headers, body).
+Not a simulator (tools/simex is): no matcher, no ledger. `answer` maps a WS method to a function (request) -> reply dict, bytes,
+or None for silence; REST paths map to functions (request) -> (status, headers, body).
 """
 from __future__ import annotations
 

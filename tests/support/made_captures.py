@@ -1,6 +1,7 @@
 """Captures made in the test: a spot book and its perpetual, frames as Binance sends them, prices as the test wants them.
 
-`MadeMarket` writes frames with correct update ids; the perpetual can be moved away from the spot price for a while, which pays after fees."""
+`MadeMarket` writes frames with correct update ids; the perpetual can be moved away from the spot price for a while, which pays
+after fees."""
 from __future__ import annotations
 
 import json
@@ -19,8 +20,10 @@ def make_row(market: str, base: str = "BTC", **changes: object) -> InstrumentRow
               "symbol": base + "USDT", "base": base, "quote": "USDT", "settle": "USDT", "underlying": base, "multiplier": 1,
               "contract_size": Decimal(1), "px_scale": 2, "qty_scale": 5 if market == "spot" else 3,
               "tick": Decimal("0.01"), "lot": Decimal("0.00001") if market == "spot" else Decimal("0.001"),
-              "min_qty": Decimal("0.001"), "max_qty": Decimal(0), "min_notional": Decimal(5), "min_px": Decimal(0), "max_px": Decimal(0),
-              "maker_fee": Decimal("0.0002"), "taker_fee": Decimal("0.001") if market == "spot" else Decimal("0.0005"), "status": "TRADING"}
+              "min_qty": Decimal("0.001"), "max_qty": Decimal(0), "min_notional": Decimal(5), "min_px": Decimal(0),
+              "max_px": Decimal(0),
+              "maker_fee": Decimal("0.0002"), "taker_fee": Decimal("0.001") if market == "spot" else Decimal("0.0005"),
+              "status": "TRADING"}
     return InstrumentRow(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -38,7 +41,8 @@ class MadeMarket:
         return [[f"{mid + side * (Decimal('0.01') * (i + 1)):.2f}", self.size] for i in range(self.depth)]
 
     def snapshot(self, at_ms: float, market: str, mid: str) -> None:
-        body = {"lastUpdateId": self.update_id[market], "bids": self.levels(Decimal(mid), -1), "asks": self.levels(Decimal(mid), 1)}
+        body = {"lastUpdateId": self.update_id[market], "bids": self.levels(Decimal(mid), -1),
+                "asks": self.levels(Decimal(mid), 1)}
         self.shown[market] = {"b": {px for px, _ in body["bids"]}, "a": {px for px, _ in body["asks"]}}
         self._add(at_ms, "snapshot", market, json.dumps(body))
 
@@ -59,7 +63,8 @@ class MadeMarket:
 
     def ticker(self, at_ms: float, market: str, mid: str) -> None:
         bid, ask = self.levels(Decimal(mid), -1)[0], self.levels(Decimal(mid), 1)[0]
-        data: dict[str, object] = {"u": self.update_id[market], "s": "BTCUSDT", "b": bid[0], "B": bid[1], "a": ask[0], "A": ask[1]}
+        data: dict[str, object] = {"u": self.update_id[market], "s": "BTCUSDT", "b": bid[0], "B": bid[1], "a": ask[0],
+                                   "A": ask[1]}
         if market == "linear":
             data |= {"e": "bookTicker", "E": (T0 + int(at_ms * MS)) // MS - 5, "T": 1}
         self._add(at_ms, "frame", market, json.dumps({"stream": "btcusdt@bookTicker", "data": data}))

@@ -1,4 +1,5 @@
-"""Builders for tests of Binance market data: rows with any scales, markets, messages, and the text form of books that data/README.md digests."""
+"""Builders for tests of Binance market data: rows with any scales, markets, messages, and the text form of books that
+data/README.md digests."""
 import hashlib
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,8 @@ def market_row(number: int, symbol: str, market: str, px_scale: int, qty_scale: 
     """An instrument as a table row; base = symbol without its last four letters."""
     base, quote = symbol[:-4], symbol[-4:]
     name = f"binance:{base}/{quote}" + (f":{quote}" if market == "linear" else "")
-    return {"id": number, "name": name, "venue": "binance", "market": market, "symbol": symbol, "base": base, "quote": quote, "settle": quote,
+    return {"id": number, "name": name, "venue": "binance", "market": market, "symbol": symbol, "base": base, "quote": quote,
+            "settle": quote,
             "underlying": base, "multiplier": 1, "contract_size": "1", "px_scale": px_scale, "qty_scale": qty_scale,
             "tick": str(Decimal(1).scaleb(-px_scale)), "lot": str(Decimal(1).scaleb(-qty_scale)), "min_qty": "0", "max_qty": "0",
             "min_notional": "0", "min_px": "0", "max_px": "0", "maker_fee": "0", "taker_fee": "0", "status": "TRADING"}
@@ -37,7 +39,8 @@ def depth(first: int, last: int, bids: Any = (), asks: Any = (), *, previous: in
     return orjson.dumps(told | {"b": [list(level) for level in bids], "a": [list(level) for level in asks]})
 
 
-def top(update_id: int, bid: tuple[str, str], ask: tuple[str, str], *, symbol: str = "BTCUSDT", event_ms: int | None = None) -> bytes:
+def top(update_id: int, bid: tuple[str, str], ask: tuple[str, str], *, symbol: str = "BTCUSDT",
+        event_ms: int | None = None) -> bytes:
     """A bookTicker message; `event_ms` makes it one of USD-M."""
     told: dict[str, Any] = {"u": update_id, "s": symbol, "b": bid[0], "B": bid[1], "a": ask[0], "A": ask[1]}
     if event_ms is not None:
@@ -47,7 +50,8 @@ def top(update_id: int, bid: tuple[str, str], ask: tuple[str, str], *, symbol: s
 
 def snapshot(update_id: int, bids: Any = (("100.00", "1"),), asks: Any = (("101.00", "1"),)) -> bytes:
     """A REST depth body."""
-    return orjson.dumps({"lastUpdateId": update_id, "bids": [list(level) for level in bids], "asks": [list(level) for level in asks]})
+    return orjson.dumps({"lastUpdateId": update_id, "bids": [list(level) for level in bids],
+                         "asks": [list(level) for level in asks]})
 
 
 def plain(value: int, scale: int) -> str:

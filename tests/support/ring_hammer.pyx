@@ -1,11 +1,12 @@
-"""Loops of the ring's race tests: a producer whose records prove themselves, a reader that checks every byte of what it accepts, and a
-publish that can be cut off after any number of stores (a producer killed there)."""
+"""Loops of the ring's race tests: a producer whose records prove themselves, a reader that checks every byte of what it accepts,
+and a publish that can be cut off after any number of stores (a producer killed there)."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from cext.clock cimport mono_ns
 from cext.layout cimport BOOK_LEVELS, book_record_t
-from cext.ring cimport (RING_EMPTY, RING_LAPPED, RING_RECORD, RING_TORN, FeedWriter, RingReader, ring_poll_book, ring_publish_book,
+from cext.ring cimport (RING_EMPTY, RING_LAPPED, RING_RECORD, RING_TORN, FeedWriter, RingReader, ring_poll_book,
+                        ring_publish_book,
                         ring_read_board)
 
 
@@ -41,7 +42,8 @@ cdef bint is_whole(const book_record_t *record) noexcept nogil:
 
 
 def publish_for(FeedWriter writer, int rows, double seconds, int64_t pause_ns=0):
-    """Publish as fast as possible, or one every `pause_ns`, until the time is over; returns how many. Values count per row, from 1."""
+    """Publish as fast as possible, or one every `pause_ns`, until the time is over; returns how many. Values count per row, from
+    1."""
     cdef book_record_t record
     cdef int64_t deadline = mono_ns() + <int64_t>(seconds * 1e9)
     cdef int64_t next_at = 0
@@ -61,8 +63,8 @@ def publish_for(FeedWriter writer, int rows, double seconds, int64_t pause_ns=0)
 
 
 def read_for(RingReader reader, int rows, double seconds):
-    """Poll until the time is over and nothing is left. Returns counts: records, broken (accepted but mixed), backwards (older than the row's
-    last), laps, torn_board, board (entries read after laps) and the newest value by row."""
+    """Poll until the time is over and nothing is left. Returns counts: records, broken (accepted but mixed), backwards (older
+    than the row's last), laps, torn_board, board (entries read after laps) and the newest value by row."""
     cdef book_record_t record
     cdef int64_t deadline = mono_ns() + <int64_t>(seconds * 1e9)
     cdef uint64_t[1024] newest
@@ -101,8 +103,8 @@ def read_for(RingReader reader, int rows, double seconds):
 
 
 def publish_partly(FeedWriter writer, int32_t row, uint64_t value, int words):
-    """What a producer leaves that is killed after `words` 8-byte stores of a publish: claims, then board words, then ring words, in the order
-    in which ring_publish_book stores them. 0 = killed before the first store."""
+    """What a producer leaves that is killed after `words` 8-byte stores of a publish: claims, then board words, then ring words,
+    in the order in which ring_publish_book stores them. 0 = killed before the first store."""
     cdef book_record_t record
     cdef uint64_t *board = <uint64_t *>&writer.w.board[row].book
     cdef uint64_t *slot = <uint64_t *>(writer.w.ring + (writer.w.cursor & writer.w.mask))

@@ -1,4 +1,5 @@
-"""The decoder under the address and undefined-behaviour sanitizers: compiles it anew into a folder of its own and runs the mutation loop there.
+"""The decoder under the address and undefined-behaviour sanitizers: compiles it anew into a folder of its own and runs the
+mutation loop there.
 
     .venv/bin/python -m tests.support.sanitized_fuzz [frames]        about a minute, most of it the compiler
 
@@ -11,7 +12,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODULES = ("cext.layout", "cext.scan", "cext.book", "cext.instrument", "cext.decoders.binance", "cext.decoders.binance_message", "cext.decoders.binance_sync",
+MODULES = ("cext.layout", "cext.scan", "cext.book", "cext.instrument", "cext.decoders.binance", "cext.decoders.binance_message",
+           "cext.decoders.binance_sync",
            "tests.support.decoder_fuzz")
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1"
 LOOP = """
@@ -57,10 +59,13 @@ def run(count: int) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory(prefix="lockstep-sanitized-") as folder:
         copy_tree(pathlib.Path(folder))
         environment = dict(os.environ, LOCKSTEP_ONLY=",".join(MODULES), CFLAGS=FLAGS, LDFLAGS=FLAGS)
-        subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=folder, env=environment, check=True, capture_output=True)
+        subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=folder, env=environment, check=True,
+                       capture_output=True)
         # Leaks: CPython keeps what it likes until its end; they are not looked for.
-        environment = dict(os.environ, LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0", PYTHONPATH=folder, PYTHONMALLOC="malloc")
-        return subprocess.run([sys.executable, "-c", LOOP, str(count)], check=False, cwd=folder, env=environment, capture_output=True, text=True)
+        environment = dict(os.environ, LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0", PYTHONPATH=folder,
+                           PYTHONMALLOC="malloc")
+        return subprocess.run([sys.executable, "-c", LOOP, str(count)], check=False, cwd=folder, env=environment,
+                              capture_output=True, text=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Where recorded market data lies, if it is there at all: `<repo>/../shared/data`, or LOCKSTEP_SHARED/data.
 
-Tests that want it call `shared_data("hftbacktest/spot/btcusdt_20240808.gz")` and are skipped with a clear word where it is absent:
-the project stands without it."""
+Tests that want it call `shared_data("hftbacktest/spot/btcusdt_20240808.gz")` and are skipped with a clear word where it is
+absent: the project stands without it."""
 import os
 import pathlib
 

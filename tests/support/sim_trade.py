@@ -1,7 +1,9 @@
-"""A tiny venue as truth, a virtual clock and a driver for TradeManager: no sockets, no bytes, every delay and fault drawn from one seed or scripted.
+"""A tiny venue as truth, a virtual clock and a driver for TradeManager: no sockets, no bytes, every delay and fault drawn from
+one seed or scripted.
 
-`World` owns the clock; `Venue` holds balances, positions, orders and executions and answers as Binance would (spot buys pay their fee in base,
-everything else in quote); `Treatment` says what happens to one order. Shares no arithmetic with engine/trade: ints and plain sums.
+`World` owns the clock; `Venue` holds balances, positions, orders and executions and answers as Binance would (spot buys pay their
+fee in base, everything else in quote); `Treatment` says what happens to one order. Shares no arithmetic with engine/trade: ints
+and plain sums.
 """
 from __future__ import annotations
 
@@ -35,8 +37,8 @@ class Treatment:
     pieces: int = 1                    # fills
     reject: str = ""                   # error class of a definite refusal
     unclear: str = ""                  # error class of an answer that proves nothing (the order is treated as arrived)
-    reply: int | None = 300 * US       # answer, from arrival
-    reply_kind: str = "end"            # "end" (terminal with cumulative), "ack" (NEW only), "fills" (one event a fill, then the end)
+    reply: int | None = 300 * US  # answer, from arrival
+    reply_kind: str = "end"  # "end" (terminal with cumulative), "ack" (NEW only), "fills" (one event a fill, then the end)
     stream: int | None = 400 * US      # user stream events, from arrival
     stream_shuffled: bool = False
     stream_copies: int = 1
@@ -69,7 +71,10 @@ class Venue:
 
     def __init__(self, rows: list[Any], cash: Decimal = Decimal(1_000_000)) -> None:
         self.rows = rows
-        self.balances: dict[str, dict[str, Decimal]] = {"binance:spot": defaultdict(Decimal), "binance:linear": defaultdict(Decimal)}
+        self.balances: dict[str, dict[str, Decimal]] = {
+            "binance:spot": defaultdict(Decimal),
+            "binance:linear": defaultdict(Decimal),
+        }
         for row in rows:
             if row.id < 4:  # the others have no inventory, and the venue does not list what is zero
                 self.balances["binance:spot"].setdefault(row.base, Decimal(10))
@@ -186,7 +191,11 @@ class World:
             if self.core.refuse_with:
                 self.manager.on_submit_refused(command, self.core.refuse_with, self.now)
                 return
-            self.send(self.core.make_intent(command.purpose, command.trade_id, command.pair_index, command.legs, command.ttl_ns, self.now))
+            self.send(
+                self.core.make_intent(
+                    command.purpose, command.trade_id, command.pair_index, command.legs, command.ttl_ns, self.now
+                )
+            )
         elif isinstance(command, QueryOrder):
             self._query(command)
         elif isinstance(command, CancelOrder):
@@ -237,8 +246,19 @@ class World:
             self.venue.sent_ids.add(leg.client_id)
             if treatment.sent == Sent.NOT or treatment.arrives is None:
                 continue
-            order = VenueOrder(leg.client_id, leg.instrument_id, leg.side, leg.qty, leg.limit_px, leg.flags, intent.purpose, intent.trade_id,
-                               len(self.venue.sent_ids) + 7_000, self.now + intent.ttl_ns, treatment)
+            order = VenueOrder(
+                leg.client_id,
+                leg.instrument_id,
+                leg.side,
+                leg.qty,
+                leg.limit_px,
+                leg.flags,
+                intent.purpose,
+                intent.trade_id,
+                len(self.venue.sent_ids) + 7_000,
+                self.now + intent.ttl_ns,
+                treatment,
+            )
             self.at(self.now + treatment.arrives, lambda order=order: self._arrive(order))
         self.manager.on_intent(intent)
         for leg, treatment in zip(intent.legs, treatments, strict=True):
@@ -277,7 +297,10 @@ class World:
                 left -= part
         order.status = OrderStatus.FILLED if order.cum_qty == order.qty else OrderStatus.EXPIRED
         if treatment.unclear:
-            self._after(treatment.reply, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.UNKNOWN, error=treatment.unclear)))
+            self._after(
+                treatment.reply,
+                lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.UNKNOWN, error=treatment.unclear)),
+            )
         elif treatment.reply is not None:
             self._reply(order)
         if treatment.stream is not None:
@@ -285,7 +308,9 @@ class World:
 
     def _reply_reject(self, order: VenueOrder, error: str) -> None:
         if order.treatment.reply is not None:
-            self._after(order.treatment.reply, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.REJECTED, error=error)))
+            self._after(
+                order.treatment.reply, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.REJECTED, error=error))
+            )
 
     def _after(self, delay: int | None, function: Callable[[], None]) -> None:
         if delay is not None:
@@ -302,7 +327,10 @@ class World:
         else:
             if treatment.reply_kind == "fills":
                 for fill in order.fills:
-                    self._after(delay, lambda fill=fill: self._deliver(self._fill_event(order, Source.REPLY, fill, OrderStatus.PARTIAL, -1)))
+                    self._after(
+                        delay,
+                        lambda fill=fill: self._deliver(self._fill_event(order, Source.REPLY, fill, OrderStatus.PARTIAL, -1)),
+                    )
             self._after(delay, lambda: self._deliver(self._event(order, Source.REPLY, order.status, cum=order.cum_qty)))
 
     def _stream(self, order: VenueOrder) -> None:
@@ -330,10 +358,24 @@ class World:
         return OrderEvent(order.client_id, order.row, source, status, venue_order_id=order.order_id, cum_qty=cum,
                           error_class=ErrorClass[error], venue_code=0 if error == "NONE" else -2000 - ErrorClass[error])
 
-    def _fill_event(self, order: VenueOrder, source: int, fill: tuple[int, int, int, Decimal, str], status: int, cum: int) -> OrderEvent:
+    def _fill_event(
+        self, order: VenueOrder, source: int, fill: tuple[int, int, int, Decimal, str], status: int, cum: int
+    ) -> OrderEvent:
         trade_id, qty, px, fee, asset = fill
-        return OrderEvent(order.client_id, order.row, source, status, venue_order_id=order.order_id, trade_id=trade_id, last_qty=qty, last_px=px,
-                          cum_qty=cum, fee=fee, fee_asset=asset, flags=int(EventFlag.IS_FILL))
+        return OrderEvent(
+            order.client_id,
+            order.row,
+            source,
+            status,
+            venue_order_id=order.order_id,
+            trade_id=trade_id,
+            last_qty=qty,
+            last_px=px,
+            cum_qty=cum,
+            fee=fee,
+            fee_asset=asset,
+            flags=int(EventFlag.IS_FILL),
+        )
 
     def _deliver(self, event: OrderEvent) -> None:
         copy = OrderEvent(**{name: getattr(event, name) for name in OrderEvent.__dataclass_fields__})
@@ -357,7 +399,11 @@ class World:
         if query.ask == Ask.ORDER:
             is_found = is_visible
             if order is None or not is_visible:
-                self._deliver(OrderEvent(query.client_id, query.row, Source.QUERY, OrderStatus.NOT_FOUND, error_class=ErrorClass.UNKNOWN_ORDER))
+                self._deliver(
+                    OrderEvent(
+                        query.client_id, query.row, Source.QUERY, OrderStatus.NOT_FOUND, error_class=ErrorClass.UNKNOWN_ORDER
+                    )
+                )
             else:
                 cum = order.cum_qty
                 self._deliver(self._event(order, Source.QUERY, order.status, cum=cum))
@@ -368,7 +414,9 @@ class World:
                     self._deliver(self._fill_event(order, Source.QUERY, fill, OrderStatus.NONE, -1))
         else:
             position = self.venue.base_position(query.row)
-        self.manager.on_query_answer(QueryAnswer(query.client_id, query.ask, query.asked_mono_ns, self.now, True, is_found, position))
+        self.manager.on_query_answer(
+            QueryAnswer(query.client_id, query.ask, query.asked_mono_ns, self.now, True, is_found, position)
+        )
         self.drain()
 
     # ---------------------------------------------------------------- truth against belief
@@ -385,23 +433,35 @@ class World:
             if instrument.market == "linear":
                 ours = manager.ledger.positions[instrument.name].qty
                 assert ours == venue.base_position(row), f"{instrument.name}: ledger {ours}, venue {venue.base_position(row)}"
-            assert self.core.fills.get(row, 0) == self._executed(row), f"{instrument.name}: core was told {self.core.fills.get(row, 0)}"
+            assert self.core.fills.get(row, 0) == self._executed(row), (
+                f"{instrument.name}: core was told {self.core.fills.get(row, 0)}"
+            )
             if instrument.market == "spot":
-                change = venue.balances["binance:spot"][instrument.base] - venue.opening["binance:spot"].get(instrument.base, Decimal(0))
-                assert manager.position_units(row) == change, f"{instrument.name}: belief {manager.position_units(row)}, truth {change}"
+                change = venue.balances["binance:spot"][instrument.base] - venue.opening["binance:spot"].get(
+                    instrument.base, Decimal(0)
+                )
+                assert manager.position_units(row) == change, (
+                    f"{instrument.name}: belief {manager.position_units(row)}, truth {change}"
+                )
             else:
                 assert manager.position_units(row) == venue.base_position(row)
             if row in manager.accounts.last_px:
                 told = Decimal(self.core.positions[row]).scaleb(-instrument.qty_scale)
-                assert abs(told - manager.position_units(row)) < Decimal(1).scaleb(-instrument.qty_scale), f"{instrument.name}: core holds {told}"
+                assert abs(told - manager.position_units(row)) < Decimal(1).scaleb(-instrument.qty_scale), (
+                    f"{instrument.name}: core holds {told}"
+                )
         for (_, market, asset), free_e8 in self.core.balances.items():
             exact = venue.balances["binance:spot" if market == 1 else "binance:linear"][asset]
             if market == 1:
-                assert Decimal(free_e8).scaleb(-8) == max(exact, Decimal(0)).quantize(Decimal("1e-8"), rounding="ROUND_FLOOR"), f"core's copy of spot {asset}"
+                assert Decimal(free_e8).scaleb(-8) == max(exact, Decimal(0)).quantize(Decimal("1e-8"), rounding="ROUND_FLOOR"), (
+                    f"core's copy of spot {asset}"
+                )
         manager.ledger.check_identity()
 
     def _executed(self, row: int) -> int:
-        return sum(order.cum_qty * (1 if order.side == Side.BUY else -1) for order in self.venue.orders.values() if order.row == row)
+        return sum(
+            order.cum_qty * (1 if order.side == Side.BUY else -1) for order in self.venue.orders.values() if order.row == row
+        )
 
     def truth_net(self, pair: int) -> Decimal:
         """Net change of inventory of a pair's base, as the venue has it."""
@@ -416,7 +476,9 @@ class World:
         assert report["pnl"]["split"]["rounding"] == "0", report["pnl"]
 
     def transitions(self) -> list[tuple[str, str]]:
-        return [(record.payload["from"], record.payload["to"]) for record in self.journal if record.type == JournalType.TRANSITION]
+        return [
+            (record.payload["from"], record.payload["to"]) for record in self.journal if record.type == JournalType.TRANSITION
+        ]
 
     def alert_codes(self) -> set[str]:
         return set(self.manager.alerts)

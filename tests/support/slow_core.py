@@ -1,8 +1,8 @@
 """The slow, obvious twin of detection, sizing and gate: Fractions and plain loops, no shared code with cext.
 
-Entry: the largest multiple of the common lot that satisfies every condition as docs/gate.md words it, found by asking about sizes one by
-one (bisection: every condition is monotone in size). The fast one may stay up to two lots below where rounding a gross size needs room;
-it must never be above. Money is compared to the last unit."""
+Entry: the largest multiple of the common lot that satisfies every condition as docs/gate.md words it, found by asking about sizes
+one by one (bisection: every condition is monotone in size). The fast one may stay up to two lots below where rounding a gross
+size needs room; it must never be above. Money is compared to the last unit."""
 from fractions import Fraction
 from math import ceil, floor, lcm
 from typing import Any
@@ -111,7 +111,8 @@ class Entry:
         if buy_px is None or sell_px is None:
             return None
         slip = exact(self.params.slippage_bps) / 10_000
-        return self.buy.limit(buy_px, self.params.slippage_ticks, slip), self.sell.limit(sell_px, self.params.slippage_ticks, slip)
+        return self.buy.limit(buy_px, self.params.slippage_ticks, slip), self.sell.limit(sell_px, self.params.slippage_ticks,
+                                                                                         slip)
 
     def is_allowed(self, qty: Fraction) -> bool:
         """Every condition on a size, but the minimum ones."""
@@ -172,7 +173,8 @@ class Entry:
         return floor(net * E8), floor(worst * E8), floor(cost * E8)
 
 
-def check_entry(world: World, intent: dict[str, Any], state_before: "Entry | None" = None, largest: Fraction | None = None) -> None:
+def check_entry(world: World, intent: dict[str, Any], state_before: "Entry | None" = None,
+                largest: Fraction | None = None) -> None:
     """An intent of the fast one against the twin: sizes, lots, limits, filters, money to the last unit.
 
     Balances must be as they were when it was decided for `largest` (ask for it before the core decides)."""
@@ -217,7 +219,8 @@ class Exit(Entry):
 
     def fits_one_order(self) -> bool:
         """Neither order is above its venue's largest."""
-        return all(self.held[leg] + 2 * leg.lot <= exact(leg.raw["max_qty"]) * leg.multiplier * (1 - leg.fee) for leg in (self.buy, self.sell))
+        return all(self.held[leg] + 2 * leg.lot <= exact(leg.raw["max_qty"]) * leg.multiplier * (1 - leg.fee)
+                   for leg in (self.buy, self.sell))
 
     def is_possible(self, qty: Fraction) -> bool:
         buy_px, sell_px = self.buy.worst_px(self.buy.gross(qty)), self.sell.worst_px(qty)
@@ -229,7 +232,10 @@ def check_exit(twin: Exit, intent: dict[str, Any]) -> None:
     legs = {leg["instrument_id"]: leg for leg in intent["legs"]}
     buy, sell = legs[twin.buy.row], legs[twin.sell.row]
     assert (buy["side"], sell["side"]) == (BUY, SELL)
-    assert buy["qty"] * twin.buy.qty_unit == twin.buy.gross(twin.held[twin.buy]) and sell["qty"] * twin.sell.qty_unit == twin.held[twin.sell]
+    assert (
+        buy["qty"] * twin.buy.qty_unit == twin.buy.gross(twin.held[twin.buy])
+        and sell["qty"] * twin.sell.qty_unit == twin.held[twin.sell]
+    )
     assert [leg["flags"] for leg in intent["legs"]] == [0, 1], "the perpetual's order is reduce-only, the spot's cannot be"
     needed = twin.limits(twin.full)
     buy_limit, sell_limit = buy["limit_px"] * twin.buy.px_unit, sell["limit_px"] * twin.sell.px_unit

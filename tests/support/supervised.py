@@ -4,8 +4,8 @@
         run.wait_trading()
         run.stop(signal.SIGTERM)
 
-`home` (fixture of that name: a short path) holds the configuration and var/. Leaving the block stops whatever still runs and checks
-nothing; `assert_nothing_left` does."""
+`home` (fixture of that name: a short path) holds the configuration and var/. Leaving the block stops whatever still runs and
+checks nothing; `assert_nothing_left` does."""
 import json
 import os
 import pathlib

@@ -1,4 +1,5 @@
-"""The whole system as `make run DURATION=..` starts it: real processes, simulated venues, report at the end, nothing left behind."""
+"""The whole system as `make run DURATION=..` starts it: real processes, simulated venues, report at the end, nothing left
+behind."""
 import json
 import os
 import pathlib
@@ -13,7 +14,8 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
-REPORT_KEYS = {"mode", "commit", "config_hash", "feeds", "opportunities", "trades", "orders", "rejects", "open_pairs", "unhedged", "dust",
+REPORT_KEYS = {"mode", "commit", "config_hash", "feeds", "opportunities", "trades", "orders", "rejects", "open_pairs", "unhedged",
+               "dust",
                "naked_ms", "pnl", "stages", "ring"}
 
 
@@ -51,7 +53,8 @@ def process_cmdline(process: psutil.Process) -> list[str]:
 
 def test_a_run_trades_closes_reports_and_leaves_nothing(home):
     config = write_config(home)
-    done = subprocess.run(supervisor(config, "--duration", "10"), check=False, cwd=ROOT, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(supervisor(config, "--duration", "10"), check=False, cwd=ROOT, capture_output=True, text=True,
+                          timeout=90)
     run_dir = (home / "var" / "latest").resolve()
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((run_dir / "report.json").read_bytes())
@@ -66,13 +69,15 @@ def test_a_run_trades_closes_reports_and_leaves_nothing(home):
     feed = report["feeds"]["binance"]
     assert feed["frames"] > 100 and feed["gaps"] == 0 and feed["invalid"] == 0
     assert leftovers(run_dir) == []
-    table = subprocess.run([str(ROOT / "tools" / "latency_report"), "--json", str(run_dir)], check=False, cwd=ROOT, capture_output=True, text=True)
+    table = subprocess.run([str(ROOT / "tools" / "latency_report"), "--json", str(run_dir)], check=False, cwd=ROOT,
+                           capture_output=True, text=True)
     assert table.returncode == 0 and "tick_to_trade" in table.stdout, table.stderr
 
 
 def test_interrupt_stops_everything_in_order(home):
     config = write_config(home)
-    process = subprocess.Popen(supervisor(config), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    process = subprocess.Popen(supervisor(config), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               start_new_session=True)
     try:
         time.sleep(7)
         process.send_signal(signal.SIGINT)
@@ -88,7 +93,8 @@ def test_interrupt_stops_everything_in_order(home):
 def test_a_broken_configuration_is_named_with_file_and_line(home):
     config = write_config(home)
     config.write_text(config.read_text() + "\nnonsense: 1\n")
-    done = subprocess.run(supervisor(config, "--duration", "1"), check=False, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(supervisor(config, "--duration", "1"), check=False, cwd=ROOT, capture_output=True, text=True,
+                          timeout=30)
     assert done.returncode == 1
     assert "run.yaml:" in done.stderr and "nonsense" in done.stderr
 
@@ -96,5 +102,6 @@ def test_a_broken_configuration_is_named_with_file_and_line(home):
 def test_live_mode_is_refused_in_one_sentence(home):
     config = write_config(home)
     config.write_text(config.read_text().replace("mode: sim", "mode: live"))
-    done = subprocess.run(supervisor(config, "--duration", "1"), check=False, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(supervisor(config, "--duration", "1"), check=False, cwd=ROOT, capture_output=True, text=True,
+                          timeout=30)
     assert done.returncode == 1 and "live trading is refused until recovery and guard are proven" in done.stderr

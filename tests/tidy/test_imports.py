@@ -39,7 +39,8 @@ def imported(text: str, is_cython: bool) -> set[str]:
 def complaints(path: str, modules: set[str]) -> list[str]:
     ours = {module for module in modules if module.split(".")[0] in OURS}
     if path.startswith("tools/simex/"):
-        return [f"{path} imports {module}: the simulated venues stand alone" for module in sorted(ours) if not module.startswith("tools.simex")]
+        return [f"{path} imports {module}: the simulated venues stand alone" for module in sorted(ours)
+                if not module.startswith("tools.simex")]
     folder = path.split("/", maxsplit=1)[0]
     return [f"{path} imports {module}" for module in sorted(ours) if module.split(".")[0] not in ALLOWED[folder]]
 
@@ -70,5 +71,6 @@ def test_an_import_against_the_direction_is_found(path: str, text: str, is_cytho
 
 
 def test_imports_along_the_direction_pass() -> None:
-    assert complaints("engine/x.py", imported("from cext import layout\nfrom feeds.config import A\nimport engine.events, os\n", False)) == []
+    assert complaints("engine/x.py", imported("from cext import layout\nfrom feeds.config import A\nimport engine.events, os\n",
+                                              False)) == []
     assert complaints("tools/simex/x.py", imported("from tools.simex import book\nimport orjson\n", False)) == []

@@ -1,4 +1,5 @@
-"""Random damage: hundreds of thousands of mutated frames must not crash anything, and what is accepted must be what a plain parser reads."""
+"""Random damage: hundreds of thousands of mutated frames must not crash anything, and what is accepted must be what a plain
+parser reads."""
 import random
 import re
 from decimal import Decimal
@@ -13,20 +14,27 @@ from tests.support.market_rig import depth, make_market, snapshot, top
 from tests.wire.test_binance_market_frames import ALL_LINEAR, ALL_SPOT, BIG_DEPTH, LINEAR, SPOT, wrapped
 
 LEVEL = re.compile(rb'\["([0-9]+(?:\.[0-9]+)?)","([0-9]+(?:\.[0-9]+)?)"\]')
-SNAPSHOTS = [snapshot(156, [("20.0", "1")], [("90.0", "1")]), snapshot(100), snapshot(170, [(f"{n}.00", "1") for n in range(20, 60)], [("99.00", "3")])]
-CHAIN = [depth(100, 157 + n, [(f"{20 + n % 30}.00", f"{n % 3}")], [(f"{90 - n % 40}.50", f"{n % 2}")], previous=156 + n, symbol=symbol)
+SNAPSHOTS = [snapshot(156, [("20.0", "1")], [("90.0", "1")]), snapshot(100),
+             snapshot(170, [(f"{n}.00", "1") for n in range(20, 60)], [("99.00", "3")])]
+CHAIN = [depth(100, 157 + n, [(f"{20 + n % 30}.00", f"{n % 3}")], [(f"{90 - n % 40}.50", f"{n % 2}")], previous=156 + n,
+               symbol=symbol)
          for n in range(200) for symbol in SPOT]
-TOPS = [top(150 + n, (f"{20 + n % 30}.10", "1"), (f"{90 - n % 40}.40", "1"), symbol=symbol) for n in range(0, 60, 7) for symbol in SPOT]
+TOPS = [top(150 + n, (f"{20 + n % 30}.10", "1"), (f"{90 - n % 40}.40", "1"), symbol=symbol) for n in range(0, 60, 7)
+        for symbol in SPOT]
 
 
 @pytest.mark.parametrize(("market_name", "symbols", "frames", "seed"), [
-    ("spot", SPOT, [*ALL_SPOT, *CHAIN, *TOPS, *map(wrapped, ALL_SPOT)], 11), ("linear", LINEAR, [*ALL_LINEAR, *CHAIN, *TOPS, *map(wrapped, ALL_LINEAR)], 12),
+    ("spot", SPOT, [*ALL_SPOT, *CHAIN, *TOPS, *map(wrapped, ALL_SPOT)], 11),
+    ("linear", LINEAR, [*ALL_LINEAR, *CHAIN, *TOPS, *map(wrapped, ALL_LINEAR)], 12),
 ])
-def test_mutated_frames_never_crash_and_never_leave_an_unsound_record(market_name: str, symbols: Any, frames: list[bytes], seed: int) -> None:
+def test_mutated_frames_never_crash_and_never_leave_an_unsound_record(market_name: str, symbols: Any, frames: list[bytes],
+                                                                      seed: int) -> None:
     market = make_market(market_name, symbols)
     counts = dict(zip(FRAME_KINDS, decoder_fuzz.run(market, frames, SNAPSHOTS, 1_000_000, seed), strict=True))
     print(f"seed {seed}: {counts}")
-    assert min(counts["error"], counts["book"]) > 100_000 and min(counts[kind] for kind in ("book", "nothing", "buffered", "need_snapshot", "unknown")) > 0
+    assert min(counts["error"], counts["book"]) > 100_000 and min(counts[kind]
+                                                                  for kind in ("book", "nothing", "buffered", "need_snapshot",
+                                                                               "unknown")) > 0
 
 
 def plain_reading(frame: bytes) -> Any:
@@ -79,7 +87,8 @@ def test_what_is_accepted_of_mutated_depth_is_what_a_plain_parser_reads() -> Non
 
 
 def test_bytes_that_are_not_json_change_no_level() -> None:
-    """Text that a strict parser refuses may pass only when the damage lies in a value that we skip; its levels then stand in the frame."""
+    """Text that a strict parser refuses may pass only when the damage lies in a value that we skip; its levels then stand in the
+    frame."""
     rng = random.Random(14)
     for number in range(20_000):
         frame = decoder_fuzz.mutated(rng.choice((BIG_DEPTH, wrapped(BIG_DEPTH))), 900_000 + number, rng.randint(1, 3))
@@ -108,6 +117,10 @@ def test_mutated_top_is_read_as_a_plain_parser_reads_it() -> None:
         accepted += 1
         record = market.record(0)
         assert record["top_update_id"] == plain["u"]
-        assert record["bids"][:1] == [(px, qty) for px, qty in [(int(Decimal(plain["b"]).scaleb(4)), int(Decimal(plain["B"]).scaleb(2)))] if qty]
-        assert record["asks"][:1] == [(px, qty) for px, qty in [(int(Decimal(plain["a"]).scaleb(4)), int(Decimal(plain["A"]).scaleb(2)))] if qty]
+        assert record["bids"][:1] == [(px, qty)
+                                      for px,
+                                      qty in [(int(Decimal(plain["b"]).scaleb(4)), int(Decimal(plain["B"]).scaleb(2)))] if qty]
+        assert record["asks"][:1] == [(px, qty)
+                                      for px,
+                                      qty in [(int(Decimal(plain["a"]).scaleb(4)), int(Decimal(plain["A"]).scaleb(2)))] if qty]
     assert accepted > 500

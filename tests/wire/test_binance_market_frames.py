@@ -1,7 +1,7 @@
 """Binance market data as documented, in any shape that JSON allows, and broken in every way that we could think of.
 
-Fixtures are the payloads of the venue's documentation (spot web-socket-streams.md 2026-07, USD-M websocket-market-streams 2026-05) with prices
-that fit the test instruments; docs/venues/binance.md names the sources."""
+Fixtures are the payloads of the venue's documentation (spot web-socket-streams.md 2026-07, USD-M websocket-market-streams
+2026-05) with prices that fit the test instruments; docs/venues/binance.md names the sources."""
 import itertools
 import random
 from typing import Any
@@ -21,14 +21,19 @@ SPOT_TOP = b'{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a
 SPOT_DEPTH = b'{"e":"depthUpdate","E":1672515782136,"s":"BNBUSDT","U":157,"u":160,"b":[["0.0024","10"]],"a":[["0.0026","100"]]}'
 SPOT_TRADE = b'{"e":"trade","E":1672515782136,"s":"BNBUSDT","t":12345,"p":"0.001","q":"100","T":1672515782130,"m":true,"M":true}'
 SPOT_AGG = b'{"e":"aggTrade","E":1672515782136,"s":"BNBUSDT","a":12345,"p":"0.001","q":"100","f":100,"l":105,"T":1672515782136,"m":false,"M":true}'
-LINEAR_TOP = (b'{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000",'
-              b'"a":"25.36520000","A":"40.66000000"}')
+LINEAR_TOP = (
+    b'{"e":"bookTicker","u":400900217,"E":1568014460893,"T":1568014460891,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000",'
+    b'"a":"25.36520000","A":"40.66000000"}'
+)
 LINEAR_DEPTH = (b'{"e":"depthUpdate","E":123456789,"T":123456788,"s":"BTCUSDT","U":157,"u":160,"pu":149,"b":[["0.1000","10"]],'
                 b'"a":[["26.0","100"]]}')
-LINEAR_MARK = (b'{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15000000","ap":"11794.15000000","i":"11784.62659091",'
-               b'"P":"11784.25641265","r":"0.00038167","T":1562306400000}')
-LINEAR_AGG = (b'{"e":"aggTrade","E":123456789,"s":"BTCUSDT","a":5933014,"p":"0.1","q":"100","nq":"100","f":100,"l":105,"T":123456785,"m":true}')
-BIG_DEPTH = depth(157, 160, [(f"{100 - n / 4:.2f}", f"{n + 1}.25000") for n in range(12)], [(f"{101 + n / 4:.2f}", "0.00001") for n in range(9)])
+LINEAR_MARK = (
+    b'{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15000000","ap":"11794.15000000","i":"11784.62659091",'
+    b'"P":"11784.25641265","r":"0.00038167","T":1562306400000}'
+)
+LINEAR_AGG = b'{"e":"aggTrade","E":123456789,"s":"BTCUSDT","a":5933014,"p":"0.1","q":"100","nq":"100","f":100,"l":105,"T":123456785,"m":true}'
+BIG_DEPTH = depth(157, 160, [(f"{100 - n / 4:.2f}", f"{n + 1}.25000") for n in range(12)],
+                  [(f"{101 + n / 4:.2f}", "0.00001") for n in range(9)])
 ALL_SPOT = [SPOT_TOP, SPOT_DEPTH, SPOT_TRADE, SPOT_AGG, BIG_DEPTH]
 ALL_LINEAR = [LINEAR_TOP, LINEAR_DEPTH, LINEAR_MARK, LINEAR_AGG]
 
@@ -113,12 +118,14 @@ def test_mark_price_and_funding() -> None:
     told = market.decode(LINEAR_MARK, frame_mono_ns=5)
     assert told["kind"] == "funding" and told["row"] == 1
     funding = told["funding"]
-    assert (funding["mark_px"], funding["index_px"]) == (117941, 117846)  # digits beyond the scale are cut: nobody trades at a mark price
+    # digits beyond the scale are cut: nobody trades at a mark price
+    assert (funding["mark_px"], funding["index_px"]) == (117941, 117846)
     assert (funding["rate_e8"], funding["next_funding_wall_ns"], funding["interval_s"]) == (38167, 1_562_306_400_000 * MS, 14_400)
     assert (funding["exch_ns"], funding["recv_mono_ns"], funding["instrument_id"]) == (1_562_305_380_000 * MS, 5, 1)
 
 
-@pytest.mark.parametrize(("rate", "rate_e8"), [("-0.00010000", -10000), ("0", 0), ("", 0), ("-0.003", -300000), ("0.0001", 10000)])
+@pytest.mark.parametrize(("rate", "rate_e8"),
+                         [("-0.00010000", -10000), ("0", 0), ("", 0), ("-0.003", -300000), ("0.0001", 10000)])
 def test_funding_rate_may_be_negative_or_empty(rate: str, rate_e8: int) -> None:
     frame = LINEAR_MARK.replace(b'"r":"0.00038167"', f'"r":"{rate}"'.encode())
     assert make_market("linear", LINEAR).decode(frame)["funding"]["rate_e8"] == rate_e8
@@ -127,8 +134,10 @@ def test_funding_rate_may_be_negative_or_empty(rate: str, rate_e8: int) -> None:
 @pytest.mark.parametrize(("frame", "ack_id", "error"), [
     (b'{"result":null,"id":1}', 1, 0), (b'{"id":312,"result":null}', 312, 0), (b'{"result":["btcusdt@bookTicker"],"id":3}', 3, 0),
     (b'{"result":null,"id":"abc"}', -1, 0), (b'{"result":null,"id":null}', -1, 0),
-    (b'{"code":2,"msg":"Invalid request: unknown","id":7}', 7, 2), (b'{"error":{"code":-1121,"msg":"Invalid symbol"},"id":9}', 9, -1121),
-    (b'{"error":{"code":2,"msg":"x"},"id":9}', 9, 2), (b'{"error":{"msg":"x"},"id":9}', 9, -1), (b'{"code":"x","msg":"x","id":9}', 9, -1),
+    (b'{"code":2,"msg":"Invalid request: unknown","id":7}', 7, 2),
+    (b'{"error":{"code":-1121,"msg":"Invalid symbol"},"id":9}', 9, -1121),
+    (b'{"error":{"code":2,"msg":"x"},"id":9}', 9, 2), (b'{"error":{"msg":"x"},"id":9}', 9, -1),
+    (b'{"code":"x","msg":"x","id":9}', 9, -1),
 ])
 def test_reply_to_a_subscription(frame: bytes, ack_id: int, error: int) -> None:
     assert make_market("spot").decode(frame) == {"kind": "ack", "row": -1, "ack_id": ack_id, "ack_error": error}
@@ -143,7 +152,8 @@ def test_announced_shutdown(frame: bytes) -> None:
 
 @pytest.mark.parametrize("frame", [
     b'{"e":"kline","E":1,"s":"BTCUSDT","k":{"t":1,"o":"1"}}', b"{}", b'{"x":1}', b'{"data":{}}', b'{"stream":"x","data":{"u":1}}',
-    b'{"e":"forceOrder","E":1,"o":{"s":"BTCUSDT"}}', b'{"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[]}', b'{"data":[1,2]}',
+    b'{"e":"forceOrder","E":1,"o":{"s":"BTCUSDT"}}', b'{"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[]}',
+    b'{"data":[1,2]}',
     b'{"e":"depthUpdate2","s":"BTCUSDT"}', b'{"e":7}', b'{"e":"depthUpdate\\u0020","s":"BTCUSDT"}',
 ])
 def test_what_nobody_asked_for_is_counted_and_changes_nothing(frame: bytes) -> None:
@@ -180,9 +190,11 @@ def shapes(frame: bytes) -> list[bytes]:
         shuffled = {key: told[key] for key in order}
         noisy: dict[str, Any] = {}
         for key, value in shuffled.items():
-            noisy[f"x{key}"] = rng.choice([None, 1.5e-3, [[1, {"b": [["1", "2"]]}], "]"], {"s": "ETHUSDT"}, "a\"b\\", True, "}" * 20, "x" * 40])
+            noisy[f"x{key}"] = rng.choice([None, 1.5e-3, [[1, {"b": [["1", "2"]]}], "]"], {"s": "ETHUSDT"}, "a\"b\\", True,
+                                           "}" * 20, "x" * 40])
             noisy[key] = value
-        made += [orjson.dumps(shuffled), orjson.dumps(shuffled, option=orjson.OPT_INDENT_2), orjson.dumps(noisy), wrapped(orjson.dumps(noisy))]
+        made += [orjson.dumps(shuffled), orjson.dumps(shuffled, option=orjson.OPT_INDENT_2), orjson.dumps(noisy),
+                 wrapped(orjson.dumps(noisy))]
     return made
 
 
@@ -208,7 +220,8 @@ def test_every_shape_of_a_linear_message_gives_the_same_result(frame: bytes) -> 
     def outcome(shape: bytes) -> Any:
         market = make_market("linear", LINEAR)
         told = market.decode(shape)
-        return told, [market.apply_snapshot(row, snapshot(158, [("20.0", "1")], [("26.5", "1")])) for row in (0, 1)], state(market)
+        return told, [market.apply_snapshot(row, snapshot(158, [("20.0", "1")], [("26.5", "1")]))
+                      for row in (0, 1)], state(market)
     wanted = outcome(frame)
     for shape in shapes(frame):
         assert outcome(shape) == wanted, shape
@@ -244,18 +257,27 @@ def test_cut_depth_message_invalidates_its_book_even_before_its_symbol_is_read()
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (b'"0.0024"', b'"0.00241"'), (b'"0.0024"', b'"-0.0024"'), (b'"0.0024"', b'"2.4e-3"'), (b'"0.0024"', b'"NaN"'), (b'"0.0024"', b"0.0024"),
-    (b'"0.0024"', b'""'), (b'"0.0024"', b'"0"'), (b'"0.0024"', b'"0.0000"'), (b'"0.0024"', b"null"), (b'"0.0024"', b'"0.002\x004"'),
+    (b'"0.0024"', b'"0.00241"'), (b'"0.0024"', b'"-0.0024"'), (b'"0.0024"', b'"2.4e-3"'), (b'"0.0024"', b'"NaN"'),
+    (b'"0.0024"', b"0.0024"),
+    (b'"0.0024"', b'""'), (b'"0.0024"', b'"0"'), (b'"0.0024"', b'"0.0000"'), (b'"0.0024"', b"null"),
+    (b'"0.0024"', b'"0.002\x004"'),
     (b'"0.0024"', b'"99999999999999999999"'), (b'"10"', b'"-10"'), (b'"10"', b'"10.001"'), (b'"10"', b'"1e1"'), (b'"10"', b"10"),
-    (b'"10"', b'"46116860184273879.04"'), (b'"10"', b'"1\\u0030"'), (b'[["0.0024","10"]]', b"null"), (b'[["0.0024","10"]]', b"{}"),
+    (b'"10"', b'"46116860184273879.04"'), (b'"10"', b'"1\\u0030"'), (b'[["0.0024","10"]]', b"null"),
+    (b'[["0.0024","10"]]', b"{}"),
     (b'[["0.0024","10"]]', b'"x"'), (b'[["0.0024","10"]]', b"[[]]"), (b'[["0.0024","10"]]', b'[["0.0024"]]'),
-    (b'[["0.0024","10"]]', b'[["0.0024","10","1"]]'), (b'[["0.0024","10"]]', b'[["0.0024","10"],]'), (b'[["0.0024","10"]]', b'["0.0024","10"]'),
-    (b'[["0.0024","10"]]', b'[["0.0024","10"] ["1","1"]]'), (b'[["0.0024","10"]]', b'[["0.0024","10"]}'), (b'[["0.0024","10"]]', b"[" * 200),
-    (b'"U":157', b'"U":"157"'), (b'"U":157', b'"U":-157'), (b'"U":157', b'"U":157.0'), (b'"U":157', b'"U":161'), (b'"U":157', b'"U":null'),
+    (b'[["0.0024","10"]]', b'[["0.0024","10","1"]]'), (b'[["0.0024","10"]]', b'[["0.0024","10"],]'),
+    (b'[["0.0024","10"]]', b'["0.0024","10"]'),
+    (b'[["0.0024","10"]]', b'[["0.0024","10"] ["1","1"]]'), (b'[["0.0024","10"]]', b'[["0.0024","10"]}'),
+    (b'[["0.0024","10"]]', b"[" * 200),
+    (b'"U":157', b'"U":"157"'), (b'"U":157', b'"U":-157'), (b'"U":157', b'"U":157.0'), (b'"U":157', b'"U":161'),
+    (b'"U":157', b'"U":null'),
     (b'"U":157,', b""), (b'"u":160', b'"u":99999999999999999999'), (b'"u":160,', b""), (b'"E":1672515782136,', b""),
-    (b'"E":1672515782136', b'"E":99999999999999999'), (b'"E":1672515782136', b'"E":"1672515782136"'), (b'"E":', b'"E";'), (b'"E":', b'"\\u0045":'),
-    (b'"U":157', b'"U":157,"U":157'), (b'"b":', b'"b":[],"b":'), (b'"a":', b'"c":'), (b',"a":[["0.0026","100"]]', b""), (b'"s":', b'"s":5,"x":'),
-    (b'"e":', b'"e":"depthUpdate","e":'), (b"}", b"}}"), (b"}", b"} x"), (b"}", b"}\x00"), (b"}", b",}"), (b'{"e"', b'"e"'), (b'{"e"', b'[{"e"'),
+    (b'"E":1672515782136', b'"E":99999999999999999'), (b'"E":1672515782136', b'"E":"1672515782136"'), (b'"E":', b'"E";'),
+    (b'"E":', b'"\\u0045":'),
+    (b'"U":157', b'"U":157,"U":157'), (b'"b":', b'"b":[],"b":'), (b'"a":', b'"c":'), (b',"a":[["0.0026","100"]]', b""),
+    (b'"s":', b'"s":5,"x":'),
+    (b'"e":', b'"e":"depthUpdate","e":'), (b"}", b"}}"), (b"}", b"} x"), (b"}", b"}\x00"), (b"}", b",}"), (b'{"e"', b'"e"'),
+    (b'{"e"', b'[{"e"'),
 ])
 def test_malformed_depth_message_makes_its_book_invalid(old: bytes, new: bytes) -> None:
     assert SPOT_DEPTH.count(old) >= 1
@@ -274,7 +296,8 @@ def test_malformed_depth_message_makes_its_book_invalid(old: bytes, new: bytes) 
 
 @pytest.mark.parametrize(("old", "new"), [
     (b'"25.35190000"', b'"25.35191"'), (b'"25.35190000"', b"25.3519"), (b'"25.35190000"', b'"0"'), (b'"31.21000000"', b'"0.00"'),
-    (b'"31.21000000"', b'"31.215"'), (b'"31.21000000"', b"[]"), (b'"u":400900217', b'"u":"400900217"'), (b'"u":400900217', b'"u":-1'),
+    (b'"31.21000000"', b'"31.215"'), (b'"31.21000000"', b"[]"), (b'"u":400900217', b'"u":"400900217"'),
+    (b'"u":400900217', b'"u":-1'),
     (b'"b":"25.35190000",', b""), (b'"s":"BNBUSDT"', b'"s":"BNBUSDT","s":"BTCUSDT"'), (b'"a":', b'"a":"1","a":'),
 ])
 def test_malformed_top_makes_its_book_invalid(old: bytes, new: bytes) -> None:
@@ -285,7 +308,8 @@ def test_malformed_top_makes_its_book_invalid(old: bytes, new: bytes) -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (b'"p":"0.001"', b'"p":"0.00101"'), (b'"p":"0.001"', b'"p":"x"'), (b'"q":"100"', b'"q":100'), (b'"t":12345', b'"t":"12345"'), (b'"m":true,', b""),
+    (b'"p":"0.001"', b'"p":"0.00101"'), (b'"p":"0.001"', b'"p":"x"'), (b'"q":"100"', b'"q":100'), (b'"t":12345', b'"t":"12345"'),
+    (b'"m":true,', b""),
     (b'"T":1672515782130', b'"T":null'), (b'"s":"BNBUSDT"', b'"s":5'),
 ])
 def test_malformed_trade_is_an_error_that_leaves_the_book_alone(old: bytes, new: bytes) -> None:

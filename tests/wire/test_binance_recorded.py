@@ -1,5 +1,6 @@
-"""Recorded Binance traffic through the sync rules: final books, counts and digests equal those that an independent script computed with exact
-decimals and dictionaries (data/README.md of the recordings). Skipped where the recordings are not beside the project."""
+"""Recorded Binance traffic through the sync rules: final books, counts and digests equal those that an independent script
+computed with exact decimals and dictionaries (data/README.md of the recordings). Skipped where the recordings are not beside the
+project."""
 import gzip
 import io
 import pathlib
@@ -55,7 +56,8 @@ HFT_SCALES = {"spot": (2, 6), "linear": (1, 3)}  # digits seen: resting spot siz
 
 
 def play_hft(market_name: str, files: list[str]) -> tuple[BinanceMarket, dict[int, Any], dict[int, Any], int]:
-    """(market, best levels of the depth after each update id, tops by update id, depth messages whose top had come before them)."""
+    """(market, best levels of the depth after each update id, tops by update id, depth messages whose top had come before
+    them)."""
     market = make_market(market_name, {"BTCUSDT": HFT_SCALES[market_name]})
     bests: dict[int, Any] = {}
     tops: dict[int, Any] = {}
@@ -78,7 +80,8 @@ def play_hft(market_name: str, files: list[str]) -> tuple[BinanceMarket, dict[in
 
 
 @pytest.mark.parametrize(("market_name", "files", "msgs", "applied", "levels", "last_id", "digest"), HFT)
-def test_hftbacktest_book_is_the_one_that_was_published(market_name: str, files: list[str], msgs: int, applied: int, levels: tuple[int, int],
+def test_hftbacktest_book_is_the_one_that_was_published(market_name: str, files: list[str], msgs: int, applied: int,
+                                                        levels: tuple[int, int],
                                                        last_id: int, digest: str) -> None:
     market, _, _, _ = play_hft(market_name, files)
     stats, book = market.stats(0), market.book(0)
@@ -100,7 +103,8 @@ def test_best_levels_equal_the_top_stream_whenever_their_update_ids_are_equal(ma
     scales = (px_scale, qty_scale, px_scale, qty_scale)
     common = bests.keys() & tops.keys()
     for update_id in common:
-        assert bests[update_id] == tuple(int(value.scaleb(scale)) for value, scale in zip(tops[update_id], scales, strict=True)), update_id
+        assert bests[update_id] == tuple(int(value.scaleb(scale))
+                                         for value, scale in zip(tops[update_id], scales, strict=True)), update_id
     assert (behind_top, len(common)) == (published, equal)
     assert market.stats(0)["top_checks"] > 0.9 * equal  # the decoder looks by itself whenever both are at hand
 
@@ -117,14 +121,20 @@ def test_quiet_and_lag_of_the_recording_are_learned() -> None:
 
 CRYPTOFEED = {
     ("BINANCE", "spot"): {
-        "BLZETH": (10, 9, (173, 999), 281916638, "9b6f4b1f96d0e1a8"), "LRCBTC": (15, 13, (176, 1000), 259345563, "9018b662a21b7160"),
-        "NKNUSDT": (150, 149, (614, 994), 499870179, "a1af77d1daa8db76"), "RUNEEUR": (2, 1, (222, 468), 15602513, "1b129bd735039dde")},
+        "BLZETH": (10, 9, (173, 999), 281916638, "9b6f4b1f96d0e1a8"),
+        "LRCBTC": (15, 13, (176, 1000), 259345563, "9018b662a21b7160"),
+        "NKNUSDT": (150, 149, (614, 994), 499870179, "a1af77d1daa8db76"),
+        "RUNEEUR": (2, 1, (222, 468), 15602513, "1b129bd735039dde")},
     ("BINANCE_US", "spot"): {
-        "COMPUSDT": (107, 106, (219, 525), 113129399, "0301f14560a6fc13"), "CRVUSDT": (29, 28, (73, 62), 1938877, "7a83dcdc162a9b02"),
-        "OMGBUSD": (159, 158, (196, 183), 77819802, "88ebbe9ab131fb2e"), "ZRXUSDT": (41, 40, (174, 256), 96975046, "bf2f354fc445baf5")},
+        "COMPUSDT": (107, 106, (219, 525), 113129399, "0301f14560a6fc13"),
+        "CRVUSDT": (29, 28, (73, 62), 1938877, "7a83dcdc162a9b02"),
+        "OMGBUSD": (159, 158, (196, 183), 77819802, "88ebbe9ab131fb2e"),
+        "ZRXUSDT": (41, 40, (174, 256), 96975046, "bf2f354fc445baf5")},
     ("BINANCE_FUTURES", "linear"): {
-        "AKROUSDT": (189, 188, (613, 761), 600860423964, "74c9648e384173cb"), "CTKUSDT": (185, 180, (486, 742), 600860423222, "1b6237d7a8174bc2"),
-        "KEEPUSDT": (135, 132, (401, 614), 600860420312, "bcee89f3e8309e9e"), "SUSHIUSDT": (255, 252, (1006, 1000), 600860425198, "441f0f946ccbb283")},
+        "AKROUSDT": (189, 188, (613, 761), 600860423964, "74c9648e384173cb"),
+        "CTKUSDT": (185, 180, (486, 742), 600860423222, "1b6237d7a8174bc2"),
+        "KEEPUSDT": (135, 132, (401, 614), 600860420312, "bcee89f3e8309e9e"),
+        "SUSHIUSDT": (255, 252, (1006, 1000), 600860425198, "441f0f946ccbb283")},
 }
 
 
@@ -164,7 +174,8 @@ def test_cryptofeed_books_are_the_ones_that_were_published(venue: str, market_na
     for symbol, (msgs, applied, levels, last_id, digest) in wanted.items():
         row = market.row_of_symbol(symbol)
         stats, book = market.stats(row), market.book(row)
-        assert (stats["msgs"], stats["applied"], stats["gaps"], stats["crossed"], stats["invalid"]) == (msgs, applied, 0, 0, 0), symbol
+        assert (stats["msgs"], stats["applied"], stats["gaps"], stats["crossed"], stats["invalid"]) == (msgs, applied, 0, 0,
+                                                                                                        0), symbol
         assert (stats["update_id"], (len(book["bids"]), len(book["asks"]))) == (last_id, levels), symbol
         assert book_digest(book, *scales[symbol]) == digest, symbol
         market.check(row)

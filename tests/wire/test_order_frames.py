@@ -26,18 +26,21 @@ SPOT, LINEAR, WHOLE = 0, 1, 4
 
 
 def encoder(market: str, *, is_signed: bool = True, **options: object) -> OrderEncoder:
-    return OrderEncoder(market, api_key=KEY if is_signed else "", hmac=HmacSha256(SECRET) if is_signed else None, **options)  # type: ignore[arg-type]
+    return OrderEncoder(market, api_key=KEY if is_signed else "", hmac=HmacSha256(SECRET) if is_signed else None,
+                        **options)  # type: ignore[arg-type]
 
 
 def signature_of(raw: bytes) -> str:
-    """The signature recomputed from the raw bytes as received (not from re-serialised JSON): values as they stand in the frame."""
+    """The signature recomputed from the raw bytes as received (not from re-serialised JSON): values as they stand in the
+    frame."""
     inside = re.search(rb'"params":\{(.*)\}\}$', raw).group(1).decode()  # type: ignore[union-attr]
     parts = dict(re.findall(r'"(\w+)":"?([^",]*)"?', inside))
     payload = "&".join(f"{name}={parts[name]}" for name in sorted(parts) if name != "signature")
     return hmac.new(SECRET, payload.encode(), hashlib.sha256).hexdigest()
 
 
-def place(made: OrderEncoder, row: int, *, side: int = Side.BUY, order_type: int = OrderType.IOC, px: int = 4_318_700, qty: int = 100,
+def place(made: OrderEncoder, row: int, *, side: int = Side.BUY, order_type: int = OrderType.IOC, px: int = 4_318_700,
+          qty: int = 100,
           reduce_only: bool = False, time_ms: int = TIME_MS, client_id: str = CLIENT_ID, array: InstrumentArray = ARRAY) -> bytes:
     return made.encode_place(array, row, client_id, side, order_type, px, qty, time_ms, reduce_only)
 
@@ -53,17 +56,21 @@ def test_spot_ioc_says_everything_explicitly() -> None:
 
 
 def test_linear_reduce_only_with_signature_says_everything_explicitly() -> None:
-    raw = place(encoder("linear", recv_window_ms=250, stp_mode="EXPIRE_BOTH"), LINEAR, side=Side.SELL, px=431_870, reduce_only=True)
+    raw = place(encoder("linear", recv_window_ms=250, stp_mode="EXPIRE_BOTH"), LINEAR, side=Side.SELL, px=431_870,
+                reduce_only=True)
     assert orjson.loads(raw) == {"id": CLIENT_ID, "method": "order.place", "params": {
-        "apiKey": KEY, "newClientOrderId": CLIENT_ID, "newOrderRespType": "RESULT", "price": "43187.0", "quantity": "0.100", "recvWindow": 250,
+        "apiKey": KEY, "newClientOrderId": CLIENT_ID, "newOrderRespType": "RESULT", "price": "43187.0", "quantity": "0.100",
+        "recvWindow": 250,
         "reduceOnly": "true", "selfTradePreventionMode": "EXPIRE_BOTH", "side": "SELL", "symbol": "BTCUSDT", "timeInForce": "IOC",
         "timestamp": TIME_MS, "type": "LIMIT", "signature": signature_of(raw)}}
 
 
 @pytest.mark.parametrize(("market", "order_type", "expected"), [
-    ("spot", OrderType.IOC, ("LIMIT", "IOC")), ("spot", OrderType.FOK, ("LIMIT", "FOK")), ("spot", OrderType.GTC, ("LIMIT", "GTC")),
+    ("spot", OrderType.IOC, ("LIMIT", "IOC")), ("spot", OrderType.FOK, ("LIMIT", "FOK")),
+    ("spot", OrderType.GTC, ("LIMIT", "GTC")),
     ("spot", OrderType.POST_ONLY, ("LIMIT_MAKER", None)), ("linear", OrderType.IOC, ("LIMIT", "IOC")),
-    ("linear", OrderType.FOK, ("LIMIT", "FOK")), ("linear", OrderType.GTC, ("LIMIT", "GTC")), ("linear", OrderType.POST_ONLY, ("LIMIT", "GTX"))])
+    ("linear", OrderType.FOK, ("LIMIT", "FOK")), ("linear", OrderType.GTC, ("LIMIT", "GTC")),
+    ("linear", OrderType.POST_ONLY, ("LIMIT", "GTX"))])
 def test_order_types_in_the_words_of_each_market(market: str, order_type: OrderType, expected: tuple[str, str | None]) -> None:
     raw = place(encoder(market), SPOT if market == "spot" else LINEAR, order_type=order_type, px=431_870)
     params = orjson.loads(raw)["params"]
@@ -86,7 +93,9 @@ def test_every_frame_is_the_exact_inverse_of_what_was_asked(market: str) -> None
             row = TABLE.rows[generator.choice(rows)]
             side, order_type = generator.randrange(2), generator.randrange(4)
             reduce_only = market == "linear" and generator.random() < 0.5
-            px, qty = generator.randrange(1, 10 ** generator.randrange(1, 18)), generator.randrange(1, 10 ** generator.randrange(1, 18))
+            px, qty = generator.randrange(1, 10 ** generator.randrange(1, 18)), generator.randrange(1,
+                                                                                                    10 ** generator.randrange(1,
+                                                                                                                              18))
             client_id = encode_client_id(generator.randrange(1 << 16), generator.randrange(1 << 64), generator.randrange(32))
             time_ms = TIME_MS + number
             raw = place(made, row.id, side=side, order_type=order_type, px=px, qty=qty, reduce_only=reduce_only, time_ms=time_ms,
@@ -118,7 +127,8 @@ def test_whole_sizes_have_no_point() -> None:
     assert params["price"] == "0.00007"
 
 
-@pytest.mark.parametrize("wrong", [{"px": 0}, {"px": -1}, {"qty": 0}, {"qty": -5}, {"side": 2}, {"order_type": 4}, {"time_ms": 0}])
+@pytest.mark.parametrize("wrong", [{"px": 0}, {"px": -1}, {"qty": 0}, {"qty": -5}, {"side": 2}, {"order_type": 4},
+                                   {"time_ms": 0}])
 def test_legs_that_cannot_be_said_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="cannot say"):
         place(encoder("linear"), LINEAR, **wrong)  # type: ignore[arg-type]
@@ -130,8 +140,10 @@ def test_reduce_only_is_refused_on_spot_instead_of_dropped() -> None:
 
 
 @pytest.mark.parametrize(("options", "word"), [
-    ({"market": "margin"}, "market"), ({"market": "linear", "stp_mode": "DECREMENT"}, "self-trade"), ({"market": "spot", "recv_window_ms": 0}, "window"),
-    ({"market": "spot", "recv_window_ms": 60_001}, "window"), ({"market": "spot", "api_key": 'k"', "hmac": HmacSha256(b"s")}, "API key"),
+    ({"market": "margin"}, "market"), ({"market": "linear", "stp_mode": "DECREMENT"}, "self-trade"),
+    ({"market": "spot", "recv_window_ms": 0}, "window"),
+    ({"market": "spot", "recv_window_ms": 60_001}, "window"),
+    ({"market": "spot", "api_key": 'k"', "hmac": HmacSha256(b"s")}, "API key"),
     ({"market": "spot", "api_key": "k" * 129, "hmac": HmacSha256(b"s")}, "API key")])
 def test_templates_that_make_no_sense_are_refused(options: dict[str, object], word: str) -> None:
     with pytest.raises(ValueError, match=word):

@@ -1,13 +1,15 @@
 """Whose REST snapshot is this? A recorded depth reply names no symbol; its update id does, among the deltas around it.
 
-`SnapshotMatcher` is fed every depth delta and every snapshot in order of arrival. A snapshot belongs to the symbol of which a delta near it
-straddles lastUpdateId; if there is none, to the symbol whose ids are nearest by far. Two answers are an error, never a guess."""
+`SnapshotMatcher` is fed every depth delta and every snapshot in order of arrival. A snapshot belongs to the symbol of which a
+delta near it straddles lastUpdateId; if there is none, to the symbol whose ids are nearest by far. Two answers are an error,
+never a guess."""
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
 
-RECENT_DELTAS = 4096   # a snapshot answers within seconds: at most so many deltas of one symbol lie between its state and its arrival
+# a snapshot answers within seconds: at most so many deltas of one symbol lie between its state and its arrival
+RECENT_DELTAS = 4096
 LATER_DELTAS = 4096
 FAR = 100              # nearest by far: every other symbol's ids are so many times farther away
 
@@ -71,5 +73,7 @@ class SnapshotMatcher:
         if not pending.straddled_by and near and (len(near) == 1 or near[1][0] > FAR * max(1, near[0][0])):
             return near[0][1]
         candidates = sorted(pending.straddled_by) or [symbol for _, symbol in near[:4]] or symbols[:4]
-        raise AmbiguousSnapshot(f"{pending.place}: depth snapshot with lastUpdateId {pending.last_update_id} names no symbol and could "
-                                f"belong to {', '.join(candidates) or 'nothing that is recorded here'}; import each symbol's lines on their own")
+        raise AmbiguousSnapshot(
+            f"{pending.place}: depth snapshot with lastUpdateId {pending.last_update_id} names no symbol and could "
+            f"belong to {', '.join(candidates) or 'nothing that is recorded here'}; import each symbol's lines on their own"
+        )

@@ -1,4 +1,5 @@
-"""What an importer has to know about a Binance frame before any decoder can run: its symbol, the digits of its numbers, its update ids.
+"""What an importer has to know about a Binance frame before any decoder can run: its symbol, the digits of its numbers, its
+update ids.
 
 Slow and plain on purpose, once for each frame of a recording; decisions and books never come from here."""
 from __future__ import annotations
@@ -22,7 +23,8 @@ NOT_UNDERSTOOD = Frame("")
 
 
 def look_at(text: bytes, seen: SeenSymbols) -> Frame | None:
-    """Reads one frame and notes the digits of its prices and sizes in `seen`. None = not JSON, or of a shape that Binance never sends."""
+    """Reads one frame and notes the digits of its prices and sizes in `seen`. None = not JSON, or of a shape that Binance never
+    sends."""
     try:
         message = orjson.loads(text)
         if not isinstance(message, dict):

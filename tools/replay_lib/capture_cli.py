@@ -79,7 +79,9 @@ def import_command(venue: str, market: str, form: str, instruments: pathlib.Path
 def show_report(out: pathlib.Path, report: ImportReport) -> None:
     for line in report.problems.lines():
         click.echo(f"capture: {line}", err=True)
-    click.echo(f"{out}: {report.frames} frames, {report.snapshots} snapshots, {report.notes} notes; {', '.join(report.instruments)}")
+    click.echo(
+        f"{out}: {report.frames} frames, {report.snapshots} snapshots, {report.notes} notes; {', '.join(report.instruments)}"
+    )
 
 
 @main.command()

@@ -1,4 +1,5 @@
-"""`tools/capture info`: what is in a capture, counted by reading all of it (so a damaged place is found here, not in a replay)."""
+"""`tools/capture info`: what is in a capture, counted by reading all of it (so a damaged place is found here, not in a
+replay)."""
 from __future__ import annotations
 
 import pathlib

@@ -1,7 +1,8 @@
 """`tools/replay --edges`: how large the basis edge was over the recording, and how often it paid for the fees of each tier.
 
-An edge is what one entry would have earned before fees, in bps, sampled whenever the best price of either instrument was told (the
-top-of-book stream where there is one, as it was sent). "Pays" compares it with the fees of entering both legs once, and of the round trip."""
+An edge is what one entry would have earned before fees, in bps, sampled whenever the best price of either instrument was told
+(the top-of-book stream where there is one, as it was sent). "Pays" compares it with the fees of entering both legs once, and of
+the round trip."""
 from __future__ import annotations
 
 import pathlib
@@ -35,7 +36,8 @@ class EdgeReport:
         for tier in BINANCE_TIERS:
             for style in STYLES:
                 cost = tier.cost_bps(style)
-                row: dict[str, Any] = {"tier": tier.name, "style": style, "enter_bps": float(cost), "round_trip_bps": float(2 * cost)}
+                row: dict[str, Any] = {"tier": tier.name, "style": style, "enter_bps": float(cost),
+                                       "round_trip_bps": float(2 * cost)}
                 for direction in DIRECTIONS:
                     series = self.pairs[name][f"{direction} {style}"]
                     row[direction] = {"pays_entry": share_above(series, cost), "pays_round_trip": share_above(series, 2 * cost)}
@@ -45,7 +47,9 @@ class EdgeReport:
     def to_text(self) -> str:
         lines = []
         for name, series in self.pairs.items():
-            lines.append(f"{name}, bps" + "".join(f"{title:>11}" for title in ("samples", "min", "p1", "p50", "p99", "p99.9", "max", "mean", "last")))
+            lines.append(f"{name}, bps" + "".join(f"{title:>11}"
+                                                  for title in ("samples", "min", "p1", "p50", "p99", "p99.9", "max", "mean",
+                                                                "last")))
             for title, one in series.items():
                 found = describe(one)
                 lines.append(f"  {title:<{len(name) + 3}}" + f"{found['count']:>11}" + "".join(
@@ -81,7 +85,8 @@ def percentile(series: dict[str, Any], percent: float) -> float | None:
 
 
 def share_above(series: dict[str, Any], cost_bps: Decimal) -> float:
-    """Part of the samples with an edge of at least the cost (costs are whole bins, so this is exact but for rounding of the samples)."""
+    """Part of the samples with an edge of at least the cost (costs are whole bins, so this is exact but for rounding of the
+    samples)."""
     first = int(cost_bps * BINS_PER_BPS)
     return sum(count for number, count in series["bins"].items() if number >= first) / series["count"] if series["count"] else 0.0
 
@@ -102,5 +107,7 @@ def make_sampler(session: ReplaySession) -> EdgeSampler:
     rows = session.table.rows
     pairs = [(spot, perp, rows[perp].multiplier / rows[spot].multiplier) for spot, perp in pairs_of(session.table)]
     if not pairs:
-        raise ReplayError(f"no spot instrument with its perpetual in these captures: {', '.join(session.table.by_name) or 'no instrument'}")
+        raise ReplayError(
+            f"no spot instrument with its perpetual in these captures: {', '.join(session.table.by_name) or 'no instrument'}"
+        )
     return EdgeSampler(pairs, [row.px_scale for row in rows])

@@ -1,7 +1,7 @@
 """Fees of Binance by VIP level, in bps of notional, without BNB discount: what `--edges` compares edges with.
 
-As the public fee pages had them in 2024 (not confirmed against a page of a later date; the account's own rates are what a run uses:
-account.commission and commissionRate). Rows: level, spot maker, spot taker, USD-M maker, USD-M taker."""
+As the public fee pages had them in 2024 (not confirmed against a page of a later date; the account's own rates are what a run
+uses: account.commission and commissionRate). Rows: level, spot maker, spot taker, USD-M maker, USD-M taker."""
 from __future__ import annotations
 
 from decimal import Decimal

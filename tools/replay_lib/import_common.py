@@ -1,4 +1,5 @@
-"""What both importers share: bad lines with their places, the table of the new capture, and a file that appears whole or not at all."""
+"""What both importers share: bad lines with their places, the table of the new capture, and a file that appears whole or not at
+all."""
 from __future__ import annotations
 
 import contextlib
@@ -53,8 +54,8 @@ def widened(row: InstrumentRow, digits: SeenSymbol) -> InstrumentRow:
 
 def build_table(venue: str, market: str, seen: SeenSymbols, given: InstrumentTable | None, problems: Problems,
                 make_row: Callable[[str, SeenSymbol], InstrumentRow | None]) -> tuple[InstrumentTable, dict[str, int]]:
-    """The table that the capture embeds and its rows by symbol. Symbols that the given table knows are taken from it, at a wider scale where
-    the recording has more digits: venues do send sizes finer than the lot."""
+    """The table that the capture embeds and its rows by symbol. Symbols that the given table knows are taken from it, at a wider
+    scale where the recording has more digits: venues do send sizes finer than the lot."""
     table = InstrumentTable()
     rows = []
     known = {(row.venue, row.market, row.symbol): row for row in given.rows} if given else {}

@@ -1,7 +1,8 @@
 """`tools/capture import --format cryptofeed_v3`: captures of cryptofeed's v3 branch, zstd JSON lines grouped by connection.
 
-Records are sorted by their time (stable): REST depth replies then lie between the deltas, as they did when it was recorded. exchangeInfo
-replies give ticks and lots; digits seen beyond them widen a scale. What is no frame (sent text, other REST replies) is kept as a note."""
+Records are sorted by their time (stable): REST depth replies then lie between the deltas, as they did when it was recorded.
+exchangeInfo replies give ticks and lots; digits seen beyond them widen a scale. What is no frame (sent text, other REST replies)
+is kept as a note."""
 from __future__ import annotations
 
 import base64
@@ -48,7 +49,9 @@ class CryptofeedImport:
         for path in self.sources:
             self._read(path)
         if self.bad and not self.keep_bad:
-            raise ImportRefused(f"{'; '.join(self.report.problems.lines())}; nothing was written. With --keep-bad they are kept as notes")
+            raise ImportRefused(
+                f"{'; '.join(self.report.problems.lines())}; nothing was written. With --keep-bad they are kept as notes"
+            )
         self.entries.sort(key=lambda entry: entry.wall_ns)
         self._look_at_all()
         table, row_of = build_table(self.venue, self.market, self.seen, self.given, self.report.problems, self._make_row)
@@ -132,5 +135,6 @@ class CryptofeedImport:
                 writer.snapshot(market, row, entry.wall_ns, 0, entry.body, connection)
                 self.report.snapshots += 1
             else:
-                writer.note(entry.wall_ns, 0, f"{entry.kind} {entry.detail} {entry.body.decode('utf-8', 'backslashreplace')}", market)
+                writer.note(entry.wall_ns, 0, f"{entry.kind} {entry.detail} {entry.body.decode('utf-8', 'backslashreplace')}",
+                            market)
                 self.report.notes += 1

@@ -1,7 +1,8 @@
 """`tools/capture import --format lines`: recordings of the form `<recv_ns> <frame>`, one a line, several files in order.
 
-Two passes over the sources: the first finds symbols, digits and the owners of depth snapshots, the second writes. Nothing is dropped:
-a line without a stamp refuses the import, or is kept as a note (--keep-bad); a line whose frame is not understood is kept as a frame."""
+Two passes over the sources: the first finds symbols, digits and the owners of depth snapshots, the second writes. Nothing is
+dropped: a line without a stamp refuses the import, or is kept as a note (--keep-bad); a line whose frame is not understood is
+kept as a frame."""
 from __future__ import annotations
 
 import itertools
@@ -50,7 +51,9 @@ class LineImport:
         self._first_pass()
         bad = "lines without a receive stamp in nanoseconds"
         if bad in self.report.problems.counts and not self.keep_bad:
-            raise ImportRefused(f"{'; '.join(self.report.problems.lines())}; nothing was written. With --keep-bad they are kept as notes")
+            raise ImportRefused(
+                f"{'; '.join(self.report.problems.lines())}; nothing was written. With --keep-bad they are kept as notes"
+            )
         owners = self._owners()
         table, row_of = build_table(self.venue, self.market, self.seen, self.given, self.report.problems,
                                     lambda symbol, digits: row_from_digits(self.venue, self.market, symbol, digits))
@@ -68,7 +71,9 @@ class LineImport:
                     yield f"{path}:{number}", line
             except SourceTorn as tear:
                 if not self.allow_truncated:
-                    raise ImportRefused(f"{tear}; nothing was written. With --allow-truncated what is there is brought in") from None
+                    raise ImportRefused(
+                        f"{tear}; nothing was written. With --allow-truncated what is there is brought in"
+                    ) from None
                 if str(tear) not in self.report.problems.places.get("torn sources", []):
                     self.report.problems.add("torn sources", str(tear))
 

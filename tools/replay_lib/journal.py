@@ -1,7 +1,7 @@
 """What a replay would have journaled, as one hash: equal decisions give equal hashes, in any process, with any hash seed.
 
-BLAKE2b over (type, length, payload) of every intent, sent outcome, order event, transition, refusal and posting, in order. Wall-clock fields
-are left out: the same frames received a day later lead to the same decisions."""
+BLAKE2b over (type, length, payload) of every intent, sent outcome, order event, transition, refusal and posting, in order.
+Wall-clock fields are left out: the same frames received a day later lead to the same decisions."""
 from __future__ import annotations
 
 import hashlib

@@ -1,8 +1,8 @@
 """`tools/capture record`: raw frames of a feed into a capture file, of a running system or of a feed process of our own.
 
-A running feed is asked by a request file in its run directory (feeds/capture_tap.py) and records while the file is there; it writes the
-books it has first, so that the recording can be replayed from its start. Otherwise `python -m feeds` is started with capture on, in a
-run directory of its own (removed when all went well), and stopped at the end."""
+A running feed is asked by a request file in its run directory (feeds/capture_tap.py) and records while the file is there; it
+writes the books it has first, so that the recording can be replayed from its start. Otherwise `python -m feeds` is started with
+capture on, in a run directory of its own (removed when all went well), and stopped at the end."""
 from __future__ import annotations
 
 import contextlib
@@ -71,8 +71,10 @@ def record_running(run_dir: pathlib.Path, feed: str, out: pathlib.Path, seconds:
     partial.replace(request)
     try:
         if not wait_until(out.exists, TAKEN_UP_S):
-            raise RecordFailed(f"{run_dir}: feed {feed} did not begin to record within {TAKEN_UP_S:.0f} s: is this run running, and is "
-                               f"{out.parent} writable? Its log says more: {run_dir / 'logs'}")
+            raise RecordFailed(
+                f"{run_dir}: feed {feed} did not begin to record within {TAKEN_UP_S:.0f} s: is this run running, and is "
+                f"{out.parent} writable? Its log says more: {run_dir / 'logs'}"
+            )
         rest_until(seconds)
     finally:
         request.unlink(missing_ok=True)
@@ -84,7 +86,9 @@ def make_run_dir(config_path: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
     """A run directory of our own, with the configuration and capture switched on."""
     config = load(config_path)
     if config.mode == "sim":
-        raise RecordFailed(f"{config_path}: mode sim has no venue to connect to; start it with `make run` and record that (--run)")
+        raise RecordFailed(
+            f"{config_path}: mode sim has no venue to connect to; start it with `make run` and record that (--run)"
+        )
     config = config.model_copy(update={"feeds": config.feeds.model_copy(update={"capture": str(out.absolute())})})
     run_dir = ROOT / config.run.var_dir / "runs" / f"capture-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     (run_dir / "logs").mkdir(parents=True)

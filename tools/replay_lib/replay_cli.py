@@ -19,7 +19,8 @@ from tools.replay_lib.session import Delays, ReplaySession, ReplaySettings
 from tools.replay_lib.tables import ReplayError
 
 PATH = click.Path(path_type=pathlib.Path)
-STRATEGY_OPTIONS = {"entry_bps": "entry_net_bps", "exit_bps": "exit_cost_bps", "notional": "max_notional_usd", "horizon_s": "horizon_s"}
+STRATEGY_OPTIONS = {"entry_bps": "entry_net_bps", "exit_bps": "exit_cost_bps", "notional": "max_notional_usd",
+                    "horizon_s": "horizon_s"}
 
 
 def fail(error: object) -> NoReturn:
@@ -79,7 +80,8 @@ def make_settings(options: dict[str, Any]) -> ReplaySettings:
 @click.option("--reverse", is_flag=True, help="Also sell spot from inventory and buy the perpetual.")
 @click.option("--inventory", multiple=True, metavar="ASSET=AMOUNT", help="Spot balance at the start, such as BTC=1.")
 @click.option("--balance", type=float, default=1_000_000.0, show_default=True, help="Quote balance of each account at the start.")
-@click.option("--order-ms", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Modelled delay of an order to the venue.")
+@click.option("--order-ms", type=click.FloatRange(min=0), default=2.0, show_default=True,
+              help="Modelled delay of an order to the venue.")
 @click.option("--reply-ms", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Modelled delay of its answer.")
 @click.option("--allow-truncated", is_flag=True, help="Replay a torn capture up to the tear and exit with 0.")
 def main(captures: tuple[pathlib.Path, ...], **options: Any) -> None:

@@ -14,11 +14,13 @@ def level_texts(session: ReplaySession, row: int, level: tuple[int, int]) -> lis
 
 
 def book_json(session: ReplaySession, row: int) -> dict[str, Any]:
-    """Final depth book of one instrument (the top-of-book stream is not merged in) and how it came about. bid, ask: null = empty side."""
+    """Final depth book of one instrument (the top-of-book stream is not merged in) and how it came about. bid, ask: null = empty
+    side."""
     market = session.market_of_row[row]
     book, stats = market.book(row), market.stats(row)
     bids, asks = book["bids"], book["asks"]
-    return {"bid": level_texts(session, row, bids[0]) if bids else None, "ask": level_texts(session, row, asks[0]) if asks else None,
+    return {"bid": level_texts(session, row, bids[0]) if bids else None, "ask": level_texts(session, row, asks[0])
+            if asks else None,
             "levels": [len(bids), len(asks)], "applied": stats["applied"], "gaps": stats["gaps"], "invalid": stats["invalid"],
             "crossed": stats["crossed"]}
 
@@ -28,8 +30,10 @@ def summary(session: ReplaySession) -> dict[str, Any]:
     counters = session.loop.counters()
     frames = counters["frames"] + counters["snapshots"]
     found = session.manager.report() if session.manager else {"trades": {}, "pnl": {}}
-    return {"frames": frames, "frames_per_s": round(frames / session.seconds) if session.seconds else 0, "records": counters["records"],
-            "opportunities": session.core.counters()["opportunities"] if session.core else 0, "trades": found["trades"], "pnl": found["pnl"],
+    return {"frames": frames, "frames_per_s": round(frames / session.seconds) if session.seconds else 0,
+            "records": counters["records"],
+            "opportunities": session.core.counters()["opportunities"] if session.core else 0, "trades": found["trades"],
+            "pnl": found["pnl"],
             "decision_hash": session.journal.hexdigest(),
             "books": {row.name: book_json(session, row.id) for row in session.table.rows}}
 
@@ -47,7 +51,9 @@ def summary_text(session: ReplaySession) -> str:
         bid, ask = (" x ".join(side) if side else "empty" for side in (book["bid"], book["ask"]))
         lines.append(f"  {name:<28} {bid} | {ask}  levels {book['levels'][0]}/{book['levels'][1]}  applied {book['applied']}  "
                      f"gaps {book['gaps']}  invalid {book['invalid']}  crossed {book['crossed']}")
-    lines.append(f"opportunities {found['opportunities']}; trades {found['trades'] or 'none'}; refused {session.refused or 'none'}")
+    lines.append(
+        f"opportunities {found['opportunities']}; trades {found['trades'] or 'none'}; refused {session.refused or 'none'}"
+    )
     if found["pnl"]:
         lines.append(f"pnl {found['pnl']['usd']} USD {found['pnl']['split']}; by asset {found['pnl']['assets']}")
     lines += [f"torn: {reader.tear}" for reader in session.readers if reader.tear]

@@ -1,8 +1,9 @@
 """One replay: captures in, decisions, fills and final books out, under a virtual clock.
 
-Puts together what the live processes use (decoder, book records, core, strategy parameters, calm floor) and drives them from recorded frames
-through cext/replay. Python runs only for a new block, a decision, an order's arrival or answer, a timer, and once a virtual second for the
-strategy's slow half. Everything follows from the captures and the settings: no clock, no random, no network."""
+Puts together what the live processes use (decoder, book records, core, strategy parameters, calm floor) and drives them from
+recorded frames through cext/replay. Python runs only for a new block, a decision, an order's arrival or answer, a timer, and once
+a virtual second for the strategy's slow half. Everything follows from the captures and the settings: no clock, no random, no
+network."""
 from __future__ import annotations
 
 import pathlib
@@ -265,7 +266,8 @@ class ReplaySession:
         answer = QueryAnswer(command.client_id, command.ask, command.asked_mono_ns, self.loop.mono_ns, True)
         if command.ask == Ask.POSITION:
             row = self.table.rows[command.row]
-            answer.position = self.venue.positions.get(command.row, Decimal(0)) + (self.settings.inventory.get(row.base, Decimal(0))
+            answer.position = self.venue.positions.get(command.row,
+                                                       Decimal(0)) + (self.settings.inventory.get(row.base, Decimal(0))
                                                                                   if row.market == "spot" else 0)
         elif command.ask == Ask.FILLS and known is not None:
             for event in known.fills:
@@ -274,13 +276,15 @@ class ReplaySession:
         elif command.ask == Ask.ORDER:
             answer.is_found = known is not None
             status = OrderStatus.NOT_FOUND if known is None else known.status
-            self._on_order_event(OrderEvent(command.client_id, command.row, Source.QUERY, status, known.venue_order_id if known else 0,
+            self._on_order_event(OrderEvent(command.client_id, command.row, Source.QUERY, status, known.venue_order_id
+                                            if known else 0,
                                             cum_qty=known.cum_qty if known else -1), wall_ns)
         self.manager.on_query_answer(answer)
         self._drain()
 
     def _answer_cancel(self, wall_ns: int, command: CancelOrder) -> None:
-        self._on_order_event(OrderEvent(command.client_id, command.row, Source.REPLY, OrderStatus.NONE, error_class=ErrorClass.UNKNOWN_ORDER,
+        self._on_order_event(OrderEvent(command.client_id, command.row, Source.REPLY, OrderStatus.NONE,
+                                        error_class=ErrorClass.UNKNOWN_ORDER,
                                         venue_code=-2011, message="Unknown order sent.", flags=16), wall_ns)
 
 

@@ -1,7 +1,7 @@
 """Lines of recordings, whatever they are packed in: gzip, zstd or plain, told by their first bytes and never by their name.
 
-A packed file that ends early, or is damaged, gives every line up to there, the last one perhaps cut, and then SourceTorn, which names
-the file and the place."""
+A packed file that ends early, or is damaged, gives every line up to there, the last one perhaps cut, and then SourceTorn, which
+names the file and the place."""
 from __future__ import annotations
 
 import pathlib

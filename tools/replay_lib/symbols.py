@@ -1,7 +1,8 @@
-"""Instruments of a recording that brought no table: names from the symbol's spelling, scales from the digits seen in the whole source.
+"""Instruments of a recording that brought no table: names from the symbol's spelling, scales from the digits seen in the whole
+source.
 
-Trailing zeros are no digits (61837.63000000 has two). What cannot be named (unknown quote asset, dated contract) gets no instrument: its
-frames are kept, and the importer says so. Called by the importers only."""
+Trailing zeros are no digits (61837.63000000 has two). What cannot be named (unknown quote asset, dated contract) gets no
+instrument: its frames are kept, and the importer says so. Called by the importers only."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -12,8 +13,10 @@ from typing import Any
 from feeds.instruments import InstrumentRow, scale_of, split_multiplier, unified_name
 
 # Quote assets of Binance by spelling, longest first where one ends another (BUSD before USD).
-QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "AEUR", "EURI", "BIDR", "IDRT", "BVND", "BKRW", "DOGE", "VAI", "UST",
-          "PAX", "USDS", "USD", "DAI", "EUR", "GBP", "AUD", "BRL", "TRY", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "ARS", "JPY", "MXN",
+QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "AEUR", "EURI", "BIDR", "IDRT", "BVND", "BKRW", "DOGE", "VAI",
+          "UST",
+          "PAX", "USDS", "USD", "DAI", "EUR", "GBP", "AUD", "BRL", "TRY", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "ARS", "JPY",
+          "MXN",
           "CZK", "COP", "IDR", "BTC", "ETH", "BNB", "SOL", "XRP", "TRX", "DOT")
 # VIP 0 fees as fractions (maker, taker): what an account without volume pays.
 VIP0_FEES = {"spot": (Decimal("0.001"), Decimal("0.001")), "linear": (Decimal("0.0002"), Decimal("0.0005"))}
@@ -60,29 +63,34 @@ class SeenSymbols:
 
 
 def row_from_digits(venue: str, market: str, symbol: str, seen: SeenSymbol) -> InstrumentRow | None:
-    """An instrument as far as digits tell; tick and lot are one unit of the last digit seen. None when the symbol cannot be named."""
+    """An instrument as far as digits tell; tick and lot are one unit of the last digit seen. None when the symbol cannot be
+    named."""
     parts = split_symbol(symbol)
     if parts is None:
         return None
     base, quote = parts
-    return make_row(venue, market, symbol, base, quote, quote, Decimal(1).scaleb(-seen.px_scale), Decimal(1).scaleb(-seen.qty_scale), seen, {})
+    return make_row(venue, market, symbol, base, quote, quote, Decimal(1).scaleb(-seen.px_scale),
+                    Decimal(1).scaleb(-seen.qty_scale), seen, {})
 
 
 def row_from_exchange_info(venue: str, market: str, info: dict[str, Any], seen: SeenSymbol) -> InstrumentRow | None:
-    """An instrument from the exchangeInfo that the recording holds; digits beyond its ticks widen the scale. None for dated contracts."""
+    """An instrument from the exchangeInfo that the recording holds; digits beyond its ticks widen the scale. None for dated
+    contracts."""
     if info.get("contractType", "PERPETUAL") != "PERPETUAL":
         return None
     filters = {entry["filterType"]: entry for entry in info["filters"]}
     tick = Decimal(filters["PRICE_FILTER"]["tickSize"])
     lot = Decimal(filters["LOT_SIZE"]["stepSize"])
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
-    bounds = {"min_qty": filters["LOT_SIZE"]["minQty"], "min_notional": notional.get("minNotional") or notional.get("notional") or "0"}
+    bounds = {"min_qty": filters["LOT_SIZE"]["minQty"], "min_notional": notional.get("minNotional") or notional.get("notional")
+              or "0"}
     quote = info["quoteAsset"]
     return make_row(venue, market, info["symbol"], info["baseAsset"], quote, info.get("marginAsset", quote), tick, lot, seen,
                     {name: Decimal(value) for name, value in bounds.items()})
 
 
-def make_row(venue: str, market: str, symbol: str, base: str, quote: str, settle: str, tick: Decimal, lot: Decimal, seen: SeenSymbol,
+def make_row(venue: str, market: str, symbol: str, base: str, quote: str, settle: str, tick: Decimal, lot: Decimal,
+             seen: SeenSymbol,
              bounds: dict[str, Decimal]) -> InstrumentRow:
     underlying, multiplier = split_multiplier(base)
     px_scale = max(seen.px_scale, scale_of(tick))
@@ -90,9 +98,12 @@ def make_row(venue: str, market: str, symbol: str, base: str, quote: str, settle
     maker_fee, taker_fee = VIP0_FEES[market]
     zero = Decimal(0)
     row = InstrumentRow(
-        id=0, name=unified_name(venue, market, base, quote, settle), venue=venue, market=market, symbol=symbol, base=base, quote=quote,
-        settle=settle, underlying=underlying, multiplier=multiplier, contract_size=Decimal(1), px_scale=px_scale, qty_scale=qty_scale,
-        tick=tick, lot=lot, min_qty=bounds.get("min_qty", lot), max_qty=zero, min_notional=bounds.get("min_notional", zero), min_px=zero,
+        id=0, name=unified_name(venue, market, base, quote, settle), venue=venue, market=market, symbol=symbol, base=base,
+        quote=quote,
+        settle=settle, underlying=underlying, multiplier=multiplier, contract_size=Decimal(1), px_scale=px_scale,
+        qty_scale=qty_scale,
+        tick=tick, lot=lot, min_qty=bounds.get("min_qty", lot), max_qty=zero, min_notional=bounds.get("min_notional", zero),
+        min_px=zero,
         max_px=zero, maker_fee=maker_fee, taker_fee=taker_fee, status="TRADING")
     row.check()
     return row

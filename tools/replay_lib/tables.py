@@ -24,7 +24,8 @@ def finest(one: InstrumentRow, other: InstrumentRow) -> InstrumentRow:
                    contract_size=min(one.contract_size, other.contract_size))
 
 
-def joined_table(readers: Iterable[CaptureReader], taker_bps: dict[str, Decimal] | None = None) -> tuple[InstrumentTable, list[array[int]]]:
+def joined_table(readers: Iterable[CaptureReader], taker_bps: dict[str, Decimal] | None = None) -> tuple[InstrumentTable,
+                                                                                                         list[array[int]]]:
     """The run's table, and for each capture its rows -> the run's rows. taker_bps: fees by market that replace those recorded."""
     table = InstrumentTable()
     maps = []

@@ -1,10 +1,11 @@
-"""The simulated venue of a replay: an order arrives after a delay, takes what the recorded book shows at that moment, and its answer comes
-back after another.
+"""The simulated venue of a replay: an order arrives after a delay, takes what the recorded book shows at that moment, and its
+answer comes back after another.
 
-What an order of ours took is not there again: it stays subtracted from a level until the recording shows that level with another size.
-Fees are charged in the asset in which Binance charges them, rounded half up to 1e-8 as its statements show them. Only IOC and FOK are
-simulated: a resting order would need a place in a queue that no recording has. tools/simex is the other simulation: it speaks the wire
-protocol; this one needs scales of any width and a clock that is not its own. No clock, no random."""
+What an order of ours took is not there again: it stays subtracted from a level until the recording shows that level with another
+size. Fees are charged in the asset in which Binance charges them, rounded half up to 1e-8 as its statements show them. Only IOC
+and FOK are
+simulated: a resting order would need a place in a queue that no recording has. tools/simex is the other simulation: it speaks the
+wire protocol; this one needs scales of any width and a clock that is not its own. No clock, no random."""
 from __future__ import annotations
 
 import heapq
@@ -54,7 +55,8 @@ class ReplayVenue:
         self._delays = delays
         self._queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._queued = 0
-        self._consumed: dict[tuple[int, int, int], tuple[int, int]] = {}  # (row, side taken, px) -> (size shown then, taken since)
+        # (row, side taken, px) -> (size shown then, taken since)
+        self._consumed: dict[tuple[int, int, int], tuple[int, int]] = {}
         self._orders: dict[str, KnownOrder] = {}
         self._next_id = 1
         self.positions: dict[int, Decimal] = {}
@@ -91,7 +93,8 @@ class ReplayVenue:
             known = KnownOrder(row, order_id, OrderStatus.REJECTED, 0)
             self._orders[leg.client_id] = known
             self._answer(wall_ns, [OrderEvent(leg.client_id, row, Source.REPLY, OrderStatus.REJECTED, order_id, cum_qty=0,
-                                              error_class=ErrorClass.REJECT, venue_code=-1, message="replay simulates IOC and FOK orders")])
+                                              error_class=ErrorClass.REJECT, venue_code=-1,
+                                              message="replay simulates IOC and FOK orders")])
             return
         fills = self._match(row, leg)
         filled = sum(fill.qty for fill in fills)
@@ -102,8 +105,10 @@ class ReplayVenue:
             cum_qty += fill.qty
             cum_quote += self._amount(row, fill)
             known.fills.append(self._fill_event(leg, order_id, fill, cum_qty, wall_ns))
-        end = OrderEvent(leg.client_id, row, Source.STREAM, status, order_id, exch_ns=wall_ns, cum_qty=filled, cum_quote=cum_quote)
-        reply = OrderEvent(leg.client_id, row, Source.REPLY, status, order_id, exch_ns=wall_ns, cum_qty=filled, cum_quote=cum_quote)
+        end = OrderEvent(leg.client_id, row, Source.STREAM, status, order_id, exch_ns=wall_ns, cum_qty=filled,
+                         cum_quote=cum_quote)
+        reply = OrderEvent(leg.client_id, row, Source.REPLY, status, order_id, exch_ns=wall_ns, cum_qty=filled,
+                           cum_quote=cum_quote)
         self._answer(wall_ns, [*known.fills, end, reply])
 
     def _match(self, row: int, leg: Leg) -> list[Fill]:
@@ -153,7 +158,8 @@ class ReplayVenue:
         asset = row.base if in_base else row.settle
         signed = units if leg.side == Side.BUY else -units
         self.positions[row.id] = self.positions.get(row.id, Decimal(0)) + signed - (fee if in_base else 0)
-        return OrderEvent(leg.client_id, row.id, Source.STREAM, OrderStatus.PARTIAL, order_id, trade_id=self._take_id(), exch_ns=wall_ns,
+        return OrderEvent(leg.client_id, row.id, Source.STREAM, OrderStatus.PARTIAL, order_id, trade_id=self._take_id(),
+                          exch_ns=wall_ns,
                           cum_qty=cum_qty, last_qty=fill.qty, last_px=fill.px, fee=fee, fee_asset=asset, flags=EventFlag.IS_FILL)
 
     def _amount(self, row: int, fill: Fill) -> Decimal:

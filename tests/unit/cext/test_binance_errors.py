@@ -10,7 +10,8 @@ from cext.decoders.binance_orders import BinanceOrderDecoder
 from engine.events import ErrorClass
 from tests.support.order_rows import order_table
 
-DECODERS = {market: BinanceOrderDecoder(order_table().to_array(), market) for market in ("spot", "linear")}  # type: ignore[arg-type]
+DECODERS = {market: BinanceOrderDecoder(order_table().to_array(), market)
+            for market in ("spot", "linear")}  # type: ignore[arg-type]
 
 # (market, status, code, message) -> class; one line a code of the two tables
 SPOT = {
@@ -22,7 +23,8 @@ SPOT = {
     (400, -2010, "This action is disabled on this account."): "FATAL",
     (400, -2010, "This account may not place or cancel orders."): "FATAL",
     **{(400, -1013, f"Filter failure: {name}"): "FILTER" for name in (
-        "PRICE_FILTER", "PERCENT_PRICE_BY_SIDE", "LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL", "MAX_POSITION", "MAX_NUM_ORDERS",
+        "PRICE_FILTER", "PERCENT_PRICE_BY_SIDE", "LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL", "MAX_POSITION",
+        "MAX_NUM_ORDERS",
         "ICEBERG_PARTS", "MAX_NUM_ORDER_AMENDS")},
     (400, -1111, "Parameter 'price' has too much precision."): "FILTER",
     (400, -2011, "Unknown order sent."): "UNKNOWN_ORDER",
@@ -83,11 +85,19 @@ LINEAR = {
     (503, 0, "Service Unavailable."): "RETRY",
     (503, 0, "Internal error; unable to process your request. Please try again."): "RETRY",
     (503, -1001, "Internal error; unable to process your request. Please try again."): "RETRY",
-    (503, -1008, "Request throttled by system-level protection. Reduce-only/close-position orders are exempt. Please try again."): "RETRY",
+    (
+        503,
+        -1008,
+        "Request throttled by system-level protection. Reduce-only/close-position orders are exempt. Please try again.",
+    ): "RETRY",
     (503, 0, "Request throttled by system-level protection."): "RETRY",
     (503, 0, ""): "UNKNOWN_EXECUTION",
     (504, 0, "<html>Gateway Time-out</html>"): "UNKNOWN_EXECUTION",
-    (408, -1007, "Timeout waiting for response from backend server. Send status unknown; execution status unknown."): "UNKNOWN_EXECUTION",
+    (
+        408,
+        -1007,
+        "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+    ): "UNKNOWN_EXECUTION",
     (400, -1006, "An unexpected response was received from the message bus. Execution status unknown."): "UNKNOWN_EXECUTION",
     (429, -1003, "Too many requests"): "RATE",
     (400, -1015, "Too many new orders."): "RATE",
@@ -139,16 +149,21 @@ def test_server_errors_are_definite_only_by_name() -> None:
 def test_nogil_search_equals_its_plain_twin() -> None:
     seed = 8
     generator = random.Random(seed)
-    texts = ["", "FILTER FAILURE: lot_size", *(case[2] for case in (*SPOT, *LINEAR)), *(row.text.upper() for row in errors.ERRORS)]
+    texts = ["", "FILTER FAILURE: lot_size", *(case[2] for case in (*SPOT, *LINEAR)),
+             *(row.text.upper() for row in errors.ERRORS)]
     codes = [0, *{row.code for row in errors.ERRORS}, -7777]
     for _ in range(20_000):
-        market, status = generator.choice(("spot", "linear")), generator.choice((0, 200, 400, 401, 403, 408, 409, 418, 429, 500, 503, 599, 600))
+        market, status = generator.choice(("spot", "linear")), generator.choice((0, 200, 400, 401, 403, 408, 409, 418, 429, 500,
+                                                                                 503, 599, 600))
         code, text = generator.choice(codes), generator.choice(texts)
-        assert DECODERS[market].classify_error(status, code, text) == errors.classify(market, status, code, text), (seed, market, status, code, text)
+        assert DECODERS[market].classify_error(status, code, text) == errors.classify(market, status, code, text), (seed, market,
+                                                                                                                    status, code,
+                                                                                                                    text)
 
 
 def test_class_numbers_are_those_of_the_shared_layout() -> None:
-    assert {name: number for number, name in enumerate(errors.CLASS_NAMES)} == {member.name: member.value for member in ErrorClass}
+    assert {name: number for number, name in enumerate(errors.CLASS_NAMES)} == {member.name: member.value
+                                                                                for member in ErrorClass}
 
 
 def test_no_row_is_hidden_behind_an_earlier_one() -> None:
@@ -156,7 +171,8 @@ def test_no_row_is_hidden_behind_an_earlier_one() -> None:
     for number, row in enumerate(errors.ERRORS):
         market = "spot" if row.market == errors.SPOT else "linear"
         status = row.status_min or 400
-        first = next(i for i, other in enumerate(errors.ERRORS) if other.market in (errors.BOTH, errors.SPOT if market == "spot" else errors.LINEAR)
+        first = next(i for i, other in enumerate(errors.ERRORS)
+                     if other.market in (errors.BOTH, errors.SPOT if market == "spot" else errors.LINEAR)
                      and (other.status_min == 0 or other.status_min <= status <= other.status_max) and other.code in (0, row.code)
                      and other.text in row.text)
         assert first == number or errors.ERRORS[first].error_class == row.error_class, row

@@ -108,7 +108,8 @@ def test_wrong_price_or_side_is_refused_in_words() -> None:
         book.set("mids", 1, 1)
 
 
-@pytest.mark.parametrize(("seed", "spread", "steps"), [(1, 300, 30_000), (2, 9_000, 40_000), (3, 60_000, 40_000), (4, 4_000_000, 40_000)])
+@pytest.mark.parametrize(("seed", "spread", "steps"),
+                         [(1, 300, 30_000), (2, 9_000, 40_000), (3, 60_000, 40_000), (4, 4_000_000, 40_000)])
 def test_random_changes_match_the_twin_and_keep_every_invariant(seed: int, spread: int, steps: int) -> None:
     """Near and far levels, a drifting mid, sides that run empty; `check` states the invariants, the twin is the judge."""
     rng = random.Random(seed)
@@ -125,7 +126,8 @@ def test_random_changes_match_the_twin_and_keep_every_invariant(seed: int, sprea
         qty = 0 if rng.random() < 0.42 else rng.randint(1, 10**12)
         book.set(side, px, qty)
         twin.set(side, px, qty)
-        assert book.best(side) == (twin.levels(side)[0] if step % 50 == 0 and known else book.best(side)), f"seed {seed}, step {step}"
+        assert book.best(side) == (twin.levels(side)[0] if step % 50 == 0
+                                   and known else book.best(side)), f"seed {seed}, step {step}"
         if step % 500 == 0 or (step > steps - 50):
             book.check()
             for name in ("bids", "asks"):

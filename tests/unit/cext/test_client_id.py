@@ -18,7 +18,8 @@ def test_id_has_18_characters_that_every_venue_accepts() -> None:
 
 def test_decode_is_the_exact_inverse() -> None:
     generator = random.Random(1)
-    cases = [(0, 0, 0), LARGEST, *((generator.randrange(1 << 16), generator.randrange(1 << 64), generator.randrange(32)) for _ in range(5000))]
+    cases = [(0, 0, 0), LARGEST, *((generator.randrange(1 << 16), generator.randrange(1 << 64), generator.randrange(32))
+                                   for _ in range(5000))]
     for case in cases:
         assert decode_client_id(encode_client_id(*case)) == case
 
@@ -29,7 +30,8 @@ def test_ids_of_different_orders_differ_and_sort_by_time() -> None:
     assert ids == sorted(ids)
 
 
-@pytest.mark.parametrize("foreign", ["", "x-TKT5PX2F1234", "l00000000000000000", "L0000000000000000", "L000000000000000000", "LI0000000000000000",
+@pytest.mark.parametrize("foreign", ["", "x-TKT5PX2F1234", "l00000000000000000", "L0000000000000000", "L000000000000000000",
+                                     "LI0000000000000000",
                                      "X00000000000000000", "autoclose-123", "L0000000000000000é", "L00000000 00000000"])
 def test_ids_that_are_not_ours_are_not_taken_for_ours(foreign: str) -> None:
     assert decode_client_id(foreign) is None

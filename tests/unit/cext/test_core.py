@@ -1,4 +1,5 @@
-"""Core as a whole: determinism, set-up that must be refused, ledgers, and a stress run that checks every invariant after every step."""
+"""Core as a whole: determinism, set-up that must be refused, ledgers, and a stress run that checks every invariant after every
+step."""
 import hashlib
 import random
 from decimal import Decimal
@@ -45,11 +46,14 @@ from tests.support.core_world import (
 @pytest.mark.parametrize("rows, message", [
     ([instrument(0, "linear"), instrument(1, "spot")], "a spot and a linear instrument, in this order"),
     ([instrument(0, "spot"), instrument(1, "linear", quote="USDC")], "quote and settle assets differ"),
-    ([instrument(0, "spot"), instrument(1, "linear", settle="USDC", name="binance:BTC/USDT:USDC")], "quote and settle assets differ"),
+    ([instrument(0, "spot"), instrument(1, "linear", settle="USDC", name="binance:BTC/USDT:USDC")],
+     "quote and settle assets differ"),
     ([instrument(0, "spot"), instrument(1, "linear", "ETH")], "underlyings differ"),
-    ([instrument(0, "spot"), instrument(1, "linear", px_scale=14, tick="0.1", max_px="0")], "more than 18 decimals|decimals apart"),
+    ([instrument(0, "spot"), instrument(1, "linear", px_scale=14, tick="0.1", max_px="0")],
+     "more than 18 decimals|decimals apart"),
     ([instrument(0, "spot"), instrument(1, "linear", multiplier=250)], "multiplier 250 is not a power of ten"),
-    ([instrument(0, "spot", lot="77777.77773", max_qty="100000"), instrument(1, "linear", lot="9999999.999", max_qty="100000000")], "no common multiple"),
+    ([instrument(0, "spot", lot="77777.77773", max_qty="100000"),
+      instrument(1, "linear", lot="9999999.999", max_qty="100000000")], "no common multiple"),
 ])
 def test_pair_that_cannot_be_computed_exactly_is_refused_with_its_names(rows: list[dict], message: str):
     world = World(rows, fund=False)
@@ -65,7 +69,8 @@ def test_size_scale_beyond_the_ledgers_is_refused_at_load():
 
 
 @pytest.mark.parametrize("limits, message", [
-    ({"max_order_usd": 10**10}, "max_order_usd 10000000000 is outside 0..1000000000"), ({"max_orders_per_s": 0}, "max_orders_per_s"),
+    ({"max_order_usd": 10**10}, "max_order_usd 10000000000 is outside 0..1000000000"),
+    ({"max_orders_per_s": 0}, "max_orders_per_s"),
     ({"margin_use_pct": 101}, "margin_use_pct"), ({"collar_bps": "-1"}, "collar_bps")])
 def test_limit_beyond_its_ceiling_is_refused_and_the_old_ones_stay(limits: dict, message: str):
     world = trading_pair()
@@ -100,8 +105,10 @@ def test_epoch_must_fit_the_upper_half_of_an_id(epoch: int):
 
 def test_unknown_rows_and_pairs_are_index_errors():
     core = trading_pair().core
-    for call in (lambda: core.market(2), lambda: core.set_params(1, {}), lambda: core.lock_row(-1, 0), lambda: core.apply_fill(7, 0, 1, 1),
-                 lambda: core.submit(0, 0, 5, [(0, 0, 1, 1, 0)], 2, 1, 0, 0), lambda: core.intent(256), lambda: core.add_pair(0, 9)):
+    for call in (lambda: core.market(2), lambda: core.set_params(1, {}), lambda: core.lock_row(-1, 0),
+                 lambda: core.apply_fill(7, 0, 1, 1),
+                 lambda: core.submit(0, 0, 5, [(0, 0, 1, 1, 0)], 2, 1, 0, 0), lambda: core.intent(256),
+                 lambda: core.add_pair(0, 9)):
         with pytest.raises(IndexError):
             call()
 
@@ -238,7 +245,8 @@ def stress(seed: int, steps: int, check: bool) -> str:
         rows += [instrument(2 * coin, "spot", f"C{coin}"), instrument(2 * coin + 1, "linear", f"C{coin}")]
     world = World(rows, {"max_orders_per_s": 1000, "order_burst": 1000, "max_trades_per_minute": 100_000, "max_open_pairs": 3})
     for coin in range(3):
-        world.core.add_pair(2 * coin, 2 * coin + 1, PairParams(allow_reverse="inventory", horizon_s=2, funding_exit_bps=1, exit_partial=seed % 2 == 0))
+        world.core.add_pair(2 * coin, 2 * coin + 1,
+                            PairParams(allow_reverse="inventory", horizon_s=2, funding_exit_bps=1, exit_partial=seed % 2 == 0))
     digest = hashlib.blake2b()
     open_orders: list[tuple[int, int, dict, int]] = []
     log: list[str] = []
@@ -255,7 +263,8 @@ def stress(seed: int, steps: int, check: bool) -> str:
             return
         spot, perp = world.core.position(2 * pair), world.core.position(2 * pair + 1)
         can_hold = abs(spot) >= 100 and perp != 0 and (spot > 0) != (perp > 0)
-        world.core.set_pair_state(pair, PAIR_OPEN if can_hold else PAIR_FLAT, spot if can_hold else 0, perp if can_hold else 0, 0, world.now, world.wall)
+        world.core.set_pair_state(pair, PAIR_OPEN if can_hold else PAIR_FLAT, spot if can_hold else 0, perp if can_hold else 0, 0,
+                                  world.now, world.wall)
         world.core.rearm(pair, world.now)
 
     for step in range(steps):
@@ -279,7 +288,8 @@ def stress(seed: int, steps: int, check: bool) -> str:
             part = rng.choice([0, leg["qty"], leg["qty"], leg["qty"], leg["qty"] // 2])
             if part:
                 in_base = leg["instrument_id"] % 2 == 0 and leg["side"] == BUY
-                world.core.apply_fill(leg["instrument_id"], leg["side"], part, leg["limit_px"], -(-part // 1000) if in_base else 0)
+                world.core.apply_fill(leg["instrument_id"], leg["side"], part, leg["limit_px"], -(-part // 1000)
+                                      if in_base else 0)
                 world.core.set_leg_remaining(intent_id, number, leg["qty"] - part)
             assert world.core.release(intent_id, number)
             world.core.note_outcome(part > 0, world.now)
@@ -290,7 +300,8 @@ def stress(seed: int, steps: int, check: bool) -> str:
             delta = world.core.group_delta(2 * coin)[0]
             side = SELL if delta > 0 else BUY
             row = 2 * coin + rng.randrange(2)
-            _reason, index = world.submit(rng.choice([CHASE, UNWIND]), [(row, side, "60000.0", rng.choice(["0.001", "0.010", "0.100"]), 0)])
+            _reason, index = world.submit(rng.choice([CHASE, UNWIND]),
+                                          [(row, side, "60000.0", rng.choice(["0.001", "0.010", "0.100"]), 0)])
             if _reason == 0:
                 send(index)
                 open_orders[-1] = (*open_orders[-1][:3], 2**32 - 1)

@@ -6,7 +6,8 @@ import pytest
 from cext.journal import crc32c
 
 # RFC 3720, appendix B.4, and the check value of the CRC catalogue.
-VECTORS = [(bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E), (bytes(range(31, -1, -1)), 0x113FDB5C),
+VECTORS = [(bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E),
+           (bytes(range(31, -1, -1)), 0x113FDB5C),
            (b"123456789", 0xE3069283), (b"", 0)]
 
 

@@ -159,7 +159,8 @@ def test_repeated_record_and_unchanged_update_id_are_not_newer_data():
     world.book(0, [("60000.00", "1")], [("60000.10", "1")], flags=VALID | REPEAT)
     assert sent(world) == [] and why(world) == "CONSUMED"
     ids = intent["legs"][0]
-    world.book(0, [("60000.00", "1")], [("60000.10", "1")], depth_update_id=ids["depth_update_id"], top_update_id=ids["top_update_id"])
+    world.book(0, [("60000.00", "1")], [("60000.10", "1")], depth_update_id=ids["depth_update_id"],
+               top_update_id=ids["top_update_id"])
     assert sent(world) == [] and why(world) == "CONSUMED"
     world.book(0, [("60000.00", "1")], [("60000.10", "1")])
     assert len(sent(world)) == 1
@@ -262,8 +263,10 @@ def test_close_all_closes_what_opens_later_too():
 
 
 def test_multiplied_perpetual_is_compared_per_coin():
-    rows = [instrument(0, "spot", "SHIB", px_scale=8, qty_scale=0, tick="0.00000001", lot="1", min_qty="1", max_qty="90000000000", min_px="0", max_px="0"),
-            instrument(1, "linear", "1000SHIB", underlying="SHIB", multiplier=1000, px_scale=6, qty_scale=0, tick="0.000001", lot="1", min_qty="1",
+    rows = [instrument(0, "spot", "SHIB", px_scale=8, qty_scale=0, tick="0.00000001", lot="1", min_qty="1", max_qty="90000000000",
+                       min_px="0", max_px="0"),
+            instrument(1, "linear", "1000SHIB", underlying="SHIB", multiplier=1000, px_scale=6, qty_scale=0, tick="0.000001",
+                       lot="1", min_qty="1",
                        max_qty="50000000", min_px="0", max_px="0")]
     world = World(rows)
     world.core.add_pair(0, 1)

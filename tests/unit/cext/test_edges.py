@@ -24,7 +24,8 @@ def test_edges_are_those_of_the_prices_told():
     edges.on_top(0, 6_000_000, 6_000_100)   # 60000.00 / 60001.00
     edges.on_top(1, 600_600, 600_620)       # 60060.0 / 60062.0
     last = [edges.series(0, number)["last"] for number in range(5)]
-    assert last == pytest.approx([((60060 + 60062) / (60000 + 60001) - 1) * 1e4, (60060 / 60001 - 1) * 1e4, (60000 / 60062 - 1) * 1e4,
+    assert last == pytest.approx([((60060 + 60062) / (60000 + 60001) - 1) * 1e4, (60060 / 60001 - 1) * 1e4,
+                                  (60000 / 60062 - 1) * 1e4,
                                   (60060 / 60000 - 1) * 1e4, (60001 / 60062 - 1) * 1e4])
 
 

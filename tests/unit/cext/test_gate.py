@@ -37,7 +37,8 @@ from tests.support.core_world import (
 )
 
 FOREVER = 2**62
-WIDE = {"max_order_usd": 10**6, "max_position_usd": 10**6, "max_symbol_usd": 10**6, "max_venue_usd": 10**6, "max_total_usd": 10**6,
+WIDE = {"max_order_usd": 10**6, "max_position_usd": 10**6, "max_symbol_usd": 10**6, "max_venue_usd": 10**6,
+        "max_total_usd": 10**6,
         "max_delta_usd": 10**6}
 Change = Callable[[World], Any]
 
@@ -51,7 +52,8 @@ def entry_world(**limits: Any) -> World:
     return world
 
 
-def entry(world: World, spot_px: str = "60000.00", spot_qty: str = "0.01", perp_px: str = "60600.0", perp_qty: str = "0.01", **kwargs: Any) -> str:
+def entry(world: World, spot_px: str = "60000.00", spot_qty: str = "0.01", perp_px: str = "60600.0", perp_qty: str = "0.01",
+          **kwargs: Any) -> str:
     """Submits a forward entry; the name of the gate's answer."""
     legs = [(0, BUY, spot_px, spot_qty, 0), (1, SELL, perp_px, perp_qty, 0)]
     return GATE_NAMES[world.submit(ENTRY, legs, SIMULTANEOUS, **kwargs)[0]]
@@ -152,15 +154,20 @@ TABLE: dict[str, tuple[Change, Change]] = {
     "DELTA_LIMIT": (limits_of(max_delta_usd=606), limits_of(max_delta_usd="605.99999999")),
     "OPEN_PAIRS": (limits_of(max_open_pairs=1), limits_of(max_open_pairs=0)),
     "NO_USD_RATE": (lambda w: w.core.set_usd_rate("USDT", "1.5"), lambda w: w.core.set_usd_rate("USDT", 0)),
-    "LOSS_DAILY": (both(limits_of(hourly_loss_usd=10**6), pnl("-499.99999999")), both(limits_of(hourly_loss_usd=10**6), pnl("-500"))),
+    "LOSS_DAILY": (both(limits_of(hourly_loss_usd=10**6), pnl("-499.99999999")),
+                   both(limits_of(hourly_loss_usd=10**6), pnl("-500"))),
     "LOSS_HOURLY": (pnl("-249.99999999"), pnl("-250")),
     "LOSS_CONSECUTIVE": (pnl("-1", 4), pnl("-1", 5)),
     "DRAWDOWN": (both(limits_of(hourly_loss_usd=10**6, daily_loss_usd=10**6), pnl("300"), pnl("-999.99999999")),
                  both(limits_of(hourly_loss_usd=10**6, daily_loss_usd=10**6), pnl("300"), pnl("-1000"))),
-    "BALANCE_QUOTE": (lambda w: w.core.set_balance(0, SPOT, "USDT", 600 * 10**8), lambda w: w.core.set_balance(0, SPOT, "USDT", 600 * 10**8 - 1)),
-    "MARGIN": (lambda w: (w.core.set_limits({**WIDE, "margin_use_pct": 100}), w.core.set_balance(0, LINEAR, "USDT", 606_30300000)),
-               lambda w: (w.core.set_limits({**WIDE, "margin_use_pct": 100}), w.core.set_balance(0, LINEAR, "USDT", 606_30300000 - 1))),
-    "MARGIN_USE": (lambda w: w.core.set_balance(0, LINEAR, "USDT", 2021_01000000), lambda w: w.core.set_balance(0, LINEAR, "USDT", 2021_01000000 - 1)),
+    "BALANCE_QUOTE": (lambda w: w.core.set_balance(0, SPOT, "USDT", 600 * 10**8),
+                      lambda w: w.core.set_balance(0, SPOT, "USDT", 600 * 10**8 - 1)),
+    "MARGIN": (lambda w: (w.core.set_limits({**WIDE, "margin_use_pct": 100}),
+                          w.core.set_balance(0, LINEAR, "USDT", 606_30300000)),
+               lambda w: (w.core.set_limits({**WIDE, "margin_use_pct": 100}),
+                          w.core.set_balance(0, LINEAR, "USDT", 606_30300000 - 1))),
+    "MARGIN_USE": (lambda w: w.core.set_balance(0, LINEAR, "USDT", 2021_01000000),
+                   lambda w: w.core.set_balance(0, LINEAR, "USDT", 2021_01000000 - 1)),
     "IN_FLIGHT": (limits_of(max_in_flight=1), limits_of(max_in_flight=0)),
     "ORDER_RATE": (limits_of(order_burst=1, reserved_burst_pct=0), limits_of(order_burst=1, reserved_burst_pct=100)),
 }
@@ -178,7 +185,8 @@ def test_entry_just_passes_and_is_just_refused(name: str):
     before = world.core.state()
     assert entry(world) == name
     after = world.core.state()
-    assert {**before, "intent_seq": 0, "breaker": 0} == {**after, "intent_seq": 0, "breaker": 0}, "a refusal left something behind"
+    assert {**before, "intent_seq": 0, "breaker": 0} == {**after, "intent_seq": 0,
+                                                         "breaker": 0}, "a refusal left something behind"
     assert world.core.counters()["rejects"] == {name: 1}
     world.core.check()
 
@@ -211,7 +219,8 @@ def test_nothing_is_sent_without_any_reference_price():
 
 
 def filter_world() -> World:
-    rows = [instrument(0, "spot", tick="0.05", lot="0.00010", min_qty="0.00100", max_qty="2", min_notional="100", min_px="59900", max_px="60200"),
+    rows = [instrument(0, "spot", tick="0.05", lot="0.00010", min_qty="0.00100", max_qty="2", min_notional="100", min_px="59900",
+                       max_px="60200"),
             instrument(1, "linear")]
     world = World(rows, WIDE)
     world.core.add_pair(0, 1)
@@ -399,7 +408,8 @@ STOPPERS: dict[str, Change] = {
     "KILLED": lambda w: w.core.set_trading_word(EMERGENCY),
     "HALTED": lambda w: w.core.set_trading_word(HALTED),
     "RESTRICTED": lambda w: w.core.set_trading_word(RESTRICTED),
-    **{name: refuses for name, (_passes, refuses) in TABLE.items() if name in GATE_NAMES and GATE_STOPS[GATE_NAMES.index(name)] == "E"}}
+    **{name: refuses for name, (_passes, refuses) in TABLE.items() if name in GATE_NAMES
+       and GATE_STOPS[GATE_NAMES.index(name)] == "E"}}
 STOPPERS.pop("OPEN_PAIRS")  # of entries only, tested above
 
 
@@ -522,10 +532,13 @@ def random_order(rng: random.Random, world: World) -> tuple[int, int, int, int, 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_order_that_passes_breaks_a_filter_a_limit_or_a_data_rule(seed: int):
-    """Random orders against random states: whatever passes is checked in plain Python against the facts, and reservations add up."""
+    """Random orders against random states: whatever passes is checked in plain Python against the facts, and reservations add
+    up."""
     rng = random.Random(seed)
-    rows = [instrument(0, "spot", tick="0.10", lot="0.00010", min_qty="0.00100", max_qty="0.5", min_notional="50"), instrument(1, "linear")]
-    world = World(rows, {"max_order_usd": 5000, "max_position_usd": 20_000, "max_symbol_usd": 30_000, "max_total_usd": 30_000, "max_delta_usd": 20_000,
+    rows = [instrument(0, "spot", tick="0.10", lot="0.00010", min_qty="0.00100", max_qty="0.5", min_notional="50"),
+            instrument(1, "linear")]
+    world = World(rows, {"max_order_usd": 5000, "max_position_usd": 20_000, "max_symbol_usd": 30_000, "max_total_usd": 30_000,
+                         "max_delta_usd": 20_000,
                          "order_burst": 1000, "max_orders_per_s": 1000})
     world.core.add_pair(0, 1)
     open_orders: list[tuple[int, int]] = []

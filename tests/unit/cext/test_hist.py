@@ -98,7 +98,8 @@ def test_stages_of_several_components_are_added(run_id: str, page: HistPage, tmp
     other.close()
 
 
-@pytest.mark.parametrize("break_it", [lambda text: text[: len(text) // 2], lambda text: "{}", lambda text: text.replace('"count": 50', '"count": 51'),
+@pytest.mark.parametrize("break_it", [lambda text: text[: len(text) // 2], lambda text: "{}",
+                                      lambda text: text.replace('"count": 50', '"count": 51'),
                                       lambda text: text.replace("HISTF", "HISTX"), lambda text: "\x00\x01"])
 def test_broken_file_is_named(page: HistPage, tmp_path: pathlib.Path, break_it) -> None:
     fill(page, "detect", 6, count=50)

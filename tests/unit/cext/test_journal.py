@@ -29,12 +29,14 @@ def test_records_come_back_in_order_with_their_stamps(run_id: str, writer: Journ
     assert writer.append_json(layout.JR_CONTROL, {"who": "test"}, 11, 22, 33) == 1
     assert writer.append(layout.JR_ALERT, b'"x"', 12, 23) == 2
     first, second = JournalReader.live(run_id)
-    assert (first.seq, first.type_name, first.mono_ns, first.wall_ns, first.correlation_id, first.epoch) == (1, "CONTROL", 11, 22, 33, 7)
+    assert (first.seq, first.type_name, first.mono_ns, first.wall_ns, first.correlation_id, first.epoch) == (1, "CONTROL", 11, 22,
+                                                                                                             33, 7)
     assert first.decode() == {"who": "test"}
     assert (second.payload, second.decode()) == (b'"x"', "x")
 
 
-@pytest.mark.parametrize(("kind", "struct"), [("JR_INTENT", "intent_t"), ("JR_SENT", "sent_t"), ("JR_ORDER_EVENT", "order_event_t"),
+@pytest.mark.parametrize(("kind", "struct"),
+                         [("JR_INTENT", "intent_t"), ("JR_SENT", "sent_t"), ("JR_ORDER_EVENT", "order_event_t"),
                                                ("JR_REFUSAL", "refusal_t")])
 def test_struct_payloads_decode_by_field_name(run_id: str, writer: JournalWriter, kind: str, struct: str) -> None:
     payload = np.zeros(1, layout.DTYPES[struct])

@@ -38,7 +38,8 @@ def test_record_arrives_as_it_was_published(writer: FeedWriter, reader: RingRead
     code, record = reader.poll_book()
     assert code == RING_RECORD
     assert record["bids"] == bids and record["asks"] == [(1001, 5)]
-    assert (record["instrument_id"], record["instrument_seq"], record["depth_update_id"], record["lag_ns"], record["epoch"]) == (2, 1, 9, -1, 3)
+    assert (record["instrument_id"], record["instrument_seq"], record["depth_update_id"], record["lag_ns"],
+            record["epoch"]) == (2, 1, 9, -1, 3)
     assert reader.poll_book() == (RING_EMPTY, None)
     assert reader.read_board(2)["bids"] == bids
     assert reader.read_board(1) is None
@@ -215,8 +216,10 @@ def test_wrong_arguments_are_refused(run_id: str, writer: FeedWriter, reader: Ri
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_random_publishing_and_polling_matches_a_plain_model(seed: int, run_id: str, writer: FeedWriter, reader: RingReader) -> None:
-    """Model: a list of all records and a cursor. Every record is delivered once and in order, or its row was caught up from the board."""
+def test_random_publishing_and_polling_matches_a_plain_model(seed: int, run_id: str, writer: FeedWriter,
+                                                             reader: RingReader) -> None:
+    """Model: a list of all records and a cursor. Every record is delivered once and in order, or its row was caught up from the
+    board."""
     rng = random.Random(seed)
     newest: dict[int, int] = {}
     seen: dict[int, int] = {}

@@ -30,7 +30,8 @@ def test_decimal_becomes_exact_integer(text: str, scale: int, value: int | None)
 
 
 @pytest.mark.parametrize("text", [
-    "61659.71", "0.05", "1.0001000", "", ".", ".5", "5.", "-1", "+1", "1e3", "1E3", "NaN", "Infinity", "1,5", "1.2.3", " 1", "1 ", "0x10",
+    "61659.71", "0.05", "1.0001000", "", ".", ".5", "5.", "-1", "+1", "1e3", "1E3", "NaN", "Infinity", "1,5", "1.2.3", " 1", "1 ",
+    "0x10",
     "1\\u0030", "1\x002", "99999999999999999999999999", "1..2", "½",
 ])
 def test_what_is_no_exact_decimal_is_refused(text: str) -> None:
@@ -48,7 +49,9 @@ def test_fast_and_slow_way_agree_on_random_text() -> None:
     for _ in range(60_000):
         scale = rng.randrange(0, 19)
         if rng.random() < 0.7:
-            text = f"{rng.randrange(10 ** rng.randrange(1, 12))}.{rng.randrange(10 ** rng.randrange(1, 9)):0{rng.randrange(1, 9)}d}"
+            text = (
+                f"{rng.randrange(10 ** rng.randrange(1, 12))}.{rng.randrange(10 ** rng.randrange(1, 9)):0{rng.randrange(1, 9)}d}"
+            )
             text += "0" * rng.randrange(4)
         else:
             text = "".join(rng.choice("0123456789..\"-e\\") for _ in range(rng.randrange(0, 20)))
@@ -63,7 +66,8 @@ def test_level_way_agrees_with_two_decimals() -> None:
     accepted = 0
     for _ in range(60_000):
         px_scale, qty_scale = rng.randrange(0, 9), rng.randrange(0, 9)
-        px, qty = (f"{rng.randrange(10 ** rng.randrange(1, 10))}" + (f".{rng.randrange(10 ** 8):08d}"[:rng.randrange(2, 10)] if rng.random() < 0.9 else "")
+        px, qty = (f"{rng.randrange(10 ** rng.randrange(1, 10))}" + (f".{rng.randrange(10 ** 8):08d}"[:rng.randrange(2, 10)]
+                                                                     if rng.random() < 0.9 else "")
                    for _ in range(2))
         if rng.random() < 0.3:
             px = px.rstrip("123456789") or "0"
@@ -74,8 +78,11 @@ def test_level_way_agrees_with_two_decimals() -> None:
         parts = bytes(text).split(b'"')
         if got is not None:
             accepted += 1
-            wanted = tuple(scan.decimal(part + b'"', scale, slow=True) for part, scale in ((parts[1], px_scale), (parts[3], qty_scale)))
-            assert got[:2] == wanted and text[got[2] - 1] == ord("]"), f"seed 2: {bytes(text)!r} {px_scale} {qty_scale} gave {got}"
+            wanted = tuple(scan.decimal(part + b'"', scale, slow=True)
+                           for part, scale in ((parts[1], px_scale), (parts[3], qty_scale)))
+            assert got[:2] == wanted and text[got[2] - 1] == ord("]"), (
+                f"seed 2: {bytes(text)!r} {px_scale} {qty_scale} gave {got}"
+            )
     assert accepted > 8_000
 
 
@@ -83,12 +90,14 @@ def test_integer_is_read_without_sign_fraction_or_leading_zero() -> None:
     assert scan.integer(b"5123107832006,") == 5123107832006
     assert scan.integer(b"0}") == 0
     assert scan.integer(b"9223372036854775799,") == 9223372036854775799
-    for text in (b"", b"-1", b"01", b"1.5", b"1e5", b'"1"', b"9223372036854775800", b"9223372036854775808", b"99999999999999999999", b"null"):
+    for text in (b"", b"-1", b"01", b"1.5", b"1e5", b'"1"', b"9223372036854775800", b"9223372036854775808",
+                 b"99999999999999999999", b"null"):
         assert scan.integer(text) is None, text
 
 
 @pytest.mark.parametrize("text", [
-    b'"plain"', b'"with \\" and \\\\ inside"', b'"' + b"x" * 100 + b'"', b"12.5e-3", b"true", b"null", b"[]", b"{}", b'[1,[2,{"a":"]"}]]',
+    b'"plain"', b'"with \\" and \\\\ inside"', b'"' + b"x" * 100 + b'"', b"12.5e-3", b"true", b"null", b"[]", b"{}",
+    b'[1,[2,{"a":"]"}]]',
     b'{"k":"}","l":["{"]}', b"[" * 64 + b"]" * 64, b'""', b'"\\u0041"',
 ])
 def test_value_is_stepped_over_to_its_last_byte(text: bytes) -> None:
@@ -97,7 +106,8 @@ def test_value_is_stepped_over_to_its_last_byte(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    b"", b'"open', b'"' + b"x" * 50, b'"esc\\', b"[1,2", b'{"a":[}', b"[}", b"{]", b"[" * 65 + b"]" * 65, b"[" * 100_000, b",", b"}", b'"nul\x00"',
+    b"", b'"open', b'"' + b"x" * 50, b'"esc\\', b"[1,2", b'{"a":[}', b"[}", b"{]", b"[" * 65 + b"]" * 65, b"[" * 100_000, b",",
+    b"}", b'"nul\x00"',
     b'["tab\x01"]', b"[\x00]", b'"line\n"',
 ])
 def test_broken_value_is_refused(text: bytes) -> None:

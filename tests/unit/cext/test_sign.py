@@ -1,4 +1,5 @@
-"""Signatures against the venue's published vectors, hashlib, cryptography, and ccxt with a frozen clock (venues/binance.md A7, B5)."""
+"""Signatures against the venue's published vectors, hashlib, cryptography, and ccxt with a frozen clock (venues/binance.md A7,
+B5)."""
 from __future__ import annotations
 
 import copy
@@ -26,25 +27,46 @@ ORDER = "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&
 HMAC_VECTORS = {
     "1 REST": (SECRET, ORDER, "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"),
     "2 REST, percent-encoded symbol": (
-        SECRET, ORDER.replace("LTCBTC", "%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96"),
-        "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3"),
+        SECRET,
+        ORDER.replace("LTCBTC", "%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96"),
+        "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3",
+    ),
     "3 REST, query and body joined by nothing": (
-        SECRET, "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC" + "quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
-        "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77"),
+        SECRET,
+        "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC" + "quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
+        "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77",
+    ),
     "4 WS order.place": (
-        SECRET, (f"apiKey={API_KEY}&price=52000.00&quantity=0.01000000&recvWindow=100&side=SELL&symbol=BTCUSDT&timeInForce=GTC"
-        "&timestamp=1645423376532&type=LIMIT"), "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24"),
+        SECRET,
+        (
+            f"apiKey={API_KEY}&price=52000.00&quantity=0.01000000&recvWindow=100&side=SELL&symbol=BTCUSDT&timeInForce=GTC"
+            "&timestamp=1645423376532&type=LIMIT"
+        ),
+        "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24",
+    ),
     "5 WS userDataStream.subscribe.signature": (
-        SECRET, f"apiKey={API_KEY}&timestamp=1649729878532", "1cf54395b336b0a9727ef27d5d98987962bc47aca6e13fe978612d0adee066ed"),
+        SECRET,
+        f"apiKey={API_KEY}&timestamp=1649729878532",
+        "1cf54395b336b0a9727ef27d5d98987962bc47aca6e13fe978612d0adee066ed",
+    ),
     "8 futures REST": (
-        FUTURES_SECRET, "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000&timestamp=1591702613943",
-        "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"),
+        FUTURES_SECRET,
+        "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000&timestamp=1591702613943",
+        "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9",
+    ),
     "9 futures REST, query and body": (
-        FUTURES_SECRET, "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC" + "quantity=1&price=9000&recvWindow=5000&timestamp=1591702613943",
-        "30baaf0fab549bbeda7f5ef201898b34122da25fd23c646cac2c529aebe670a4"),
+        FUTURES_SECRET,
+        "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC" + "quantity=1&price=9000&recvWindow=5000&timestamp=1591702613943",
+        "30baaf0fab549bbeda7f5ef201898b34122da25fd23c646cac2c529aebe670a4",
+    ),
     "10 futures WS": (
-        FUTURES_SECRET, (f"apiKey={FUTURES_KEY}&newClientOrderId=arb-1&price=9000&quantity=1&recvWindow=5000&side=BUY&symbol=BTCUSDT"
-        "&timeInForce=IOC&timestamp=1591702613943&type=LIMIT"), "08aa083ed272897160f76368f55ba95ee7b5a5fc4d7b49616fab4d11fb828e4a"),
+        FUTURES_SECRET,
+        (
+            f"apiKey={FUTURES_KEY}&newClientOrderId=arb-1&price=9000&quantity=1&recvWindow=5000&side=BUY&symbol=BTCUSDT"
+            "&timeInForce=IOC&timestamp=1591702613943&type=LIMIT"
+        ),
+        "08aa083ed272897160f76368f55ba95ee7b5a5fc4d7b49616fab4d11fb828e4a",
+    ),
 }
 BACKENDS = ("libcrypto", "portable")
 
@@ -139,7 +161,8 @@ def test_rest_signature_equals_ccxt(api: str, path: str) -> None:
 
 def test_ws_signature_equals_ccxt_pro() -> None:
     from ccxt import pro
-    theirs = frozen(pro.binance).sign_params({"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC", "quantity": "0.1",
+    theirs = frozen(pro.binance).sign_params({"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC",
+                                              "quantity": "0.1",
                                               "price": "43187.0", "newClientOrderId": "L000G00000M0000090"})
     signature = theirs.pop("signature")
     assert HmacSha256(SECRET).hex(sorted_payload(theirs).encode()) == signature

@@ -1,4 +1,5 @@
-"""Joint sizing against the slow twin (tests/support/slow_core.py): thousands of random books, lots, fees, both directions, exact money."""
+"""Joint sizing against the slow twin (tests/support/slow_core.py): thousands of random books, lots, fees, both directions, exact
+money."""
 import random
 from decimal import Decimal
 from fractions import Fraction
@@ -23,7 +24,8 @@ def random_rows(rng: random.Random) -> list[dict[str, Any]]:
         tick = rng.choice([1, 1, 5, 10, 25])
         lot = rng.choice([1, 1, 2, 5, 10])
         changes: dict[str, Any] = {
-            "px_scale": px_scale, "qty_scale": qty_scale, "tick": str(Decimal(tick).scaleb(-px_scale)), "lot": str(Decimal(lot).scaleb(-qty_scale)),
+            "px_scale": px_scale, "qty_scale": qty_scale, "tick": str(Decimal(tick).scaleb(-px_scale)),
+            "lot": str(Decimal(lot).scaleb(-qty_scale)),
             "min_qty": str(Decimal(lot * rng.choice([1, 1, 3])).scaleb(-qty_scale)), "min_notional": rng.choice(["0", "5", "10"]),
             "max_qty": str(Decimal(lot * rng.choice([500, 100_000, 1_000_000])).scaleb(-qty_scale)), "min_px": "0", "max_px": "0",
             "taker_fee": rng.choice(["0", "0.0002", "0.00075", "0.001", "0.001", "0.0123"])}
@@ -51,14 +53,17 @@ def random_side(rng: random.Random, world: World, row: int, best: float, step: i
 
 
 def random_world(rng: random.Random, allow_reverse: bool) -> World:
-    world = World(random_rows(rng), {"max_order_usd": rng.choice([100, 5_000, 1_000_000]), "max_position_usd": 10**8, "max_symbol_usd": 10**8,
+    world = World(random_rows(rng), {"max_order_usd": rng.choice([100, 5_000, 1_000_000]), "max_position_usd": 10**8,
+                                     "max_symbol_usd": 10**8,
                                      "max_venue_usd": 10**9, "max_total_usd": 10**9, "max_delta_usd": 10**8, "collar_bps": 5000})
     world.core.set_balance(0, 1, "USDT", rng.choice([50, 1_000, 10**7, 10**7]) * 10**8)
     world.core.set_balance(0, 2, "USDT", rng.choice([300, 10_000, 10**8, 10**8]) * 10**8)
     world.core.set_balance(0, 1, "BTC", rng.choice([0, 50, 10**7, 10**7]) * 10**8)
     world.core.add_pair(0, 1, PairParams(
-        entry_net_bps=rng.choice([0, 1, "2.5", 20]), exit_cost_bps=rng.choice([None, 0, 10, "-3"]), exit_basis_bps=rng.choice([0, 1]),
-        funding_bps=rng.choice([0, 0, 3, -4]), max_notional_usd=rng.choice([200, 10_000, 10**6]), slippage_ticks=rng.choice([0, 0, 1, 3]),
+        entry_net_bps=rng.choice([0, 1, "2.5", 20]), exit_cost_bps=rng.choice([None, 0, 10, "-3"]),
+        exit_basis_bps=rng.choice([0, 1]),
+        funding_bps=rng.choice([0, 0, 3, -4]), max_notional_usd=rng.choice([200, 10_000, 10**6]),
+        slippage_ticks=rng.choice([0, 0, 1, 3]),
         slippage_bps=rng.choice([0, 0, "1.5"]), allow_reverse="inventory" if allow_reverse else "none", horizon_s=60))
     return world
 
@@ -74,7 +79,8 @@ def test_size_limits_and_money_of_random_books_equal_the_twins(seed: int):
         basis = rng.choice([0.003, 0.005, 0.01, 0.03, 0.05]) * (-1 if allow_reverse and rng.random() < 0.7 else 1)
         for row, center in ((0, mid), (1, mid * (1 + basis))):
             bids = random_side(rng, world, row, center * 0.9999, -1)
-            asks = random_side(rng, world, row, bids[0][0] / 10 ** world.rows[row]["px_scale"] / world.rows[row]["multiplier"] * 1.0002, 1)
+            asks = random_side(rng, world, row,
+                               bids[0][0] / 10 ** world.rows[row]["px_scale"] / world.rows[row]["multiplier"] * 1.0002, 1)
             if asks[0][0] <= bids[0][0]:
                 shift = bids[0][0] - asks[0][0] + int(Decimal(world.rows[row]["tick"]).scaleb(world.rows[row]["px_scale"]))
                 asks = [(px + shift, qty) for px, qty in asks]
@@ -91,7 +97,9 @@ def test_size_limits_and_money_of_random_books_equal_the_twins(seed: int):
                 qty = largest[direction] - (SLACK_LOTS + 1) * twin.lot
                 if qty > 0 and is_worth_an_order(twin, qty):
                     view = world.core.pair_view(0)
-                    assert view["last_gate"] != "OK" or view["why_not"] == "NONE", f"{what}: {float(largest[direction])} was possible"
+                    assert view["last_gate"] != "OK" or view["why_not"] == "NONE", (
+                        f"{what}: {float(largest[direction])} was possible"
+                    )
             continue
         fired += 1
         intent = world.core.intent(sent[0])
@@ -200,7 +208,8 @@ def test_walk_stops_at_the_level_whose_marginal_unit_no_longer_pays():
     world.core.set_limits({"max_order_usd": 100_000, "max_position_usd": 10**6, "max_symbol_usd": 10**6, "max_delta_usd": 10**6})
     world.core.set_balance(0, 2, "USDT", 10**6 * 10**8)
     world.now += MS
-    # Costs are 10.011 + 5 now, 10.011 + 5 + 1 at the exit, 1 net: about 32 bps above 60000.10 is 60193; 60200 pays, 60190 does not.
+    # Costs are 10.011 + 5 now, 10.011 + 5 + 1 at the exit, 1 net: about 32 bps above 60000.10 is 60193; 60200 pays, 60190 does
+    # not.
     world.book(1, [("60200.0", "0.010"), ("60190.0", "5")], [("60210.0", "1")])
     intent = world.core.intent(world.evaluate()[0][2])
     assert (intent["legs"][1]["qty"], intent["legs"][1]["limit_px"]) == (10, 602000)
@@ -300,7 +309,8 @@ def test_funding_that_is_paid_to_us_forces_nothing():
     assert world.evaluate() == []
 
 
-@pytest.mark.parametrize("depth, is_partial, sold", [("0.016", False, 16), ("0.009", False, None), ("0.009", True, 9), ("0.0155", True, None)])
+@pytest.mark.parametrize("depth, is_partial, sold",
+                         [("0.016", False, 16), ("0.009", False, None), ("0.009", True, 9), ("0.0155", True, None)])
 def test_exit_is_whole_unless_slices_are_allowed_and_what_stays_can_be_traded(depth: str, is_partial: bool, sold: int | None):
     world, _entry = open_pair(is_partial)
     world.now += MS
@@ -319,7 +329,8 @@ def test_exit_is_whole_unless_slices_are_allowed_and_what_stays_can_be_traded(de
 
 def test_holding_above_the_venues_largest_order_is_closed_in_slices():
     world, entry = open_pair()
-    world.core.set_pair_state(0, PAIR_OPEN, 15_000_000, -150_000, entry["trade_id"], world.now, world.wall)  # 150 BTC; 100 is the most
+    # 150 BTC; 100 is the most
+    world.core.set_pair_state(0, PAIR_OPEN, 15_000_000, -150_000, entry["trade_id"], world.now, world.wall)
     world.core.set_position(0, 15_000_000, 6_000_000)
     world.core.set_position(1, -150_000, 600_000)
     world.core.set_balance(0, 1, "BTC", 1_000 * 10**8)

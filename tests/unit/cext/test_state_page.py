@@ -65,7 +65,8 @@ def test_kill_tool_reaches_a_running_engine(run_id: str, page: StatePage) -> Non
         kill("no-such-run")
 
 
-@pytest.mark.parametrize(("field", "value", "words"), [("magic", 3, "no finished state page"), ("layout_hash", 3, "this build has"),
+@pytest.mark.parametrize(("field", "value", "words"),
+                         [("magic", 3, "no finished state page"), ("layout_hash", 3, "this build has"),
                                                         ("layout_version", 3, "this build has")])
 def test_open_says_what_is_wrong(run_id: str, page: StatePage, field: str, value: int, words: str) -> None:
     poke(run_id, field, value)

@@ -16,7 +16,8 @@ LAYOUT = (Path(__file__).parents[3] / "cext" / "layout.h").read_text()
 
 
 @pytest.mark.parametrize(("prefix", "kind"), [
-    ("SIDE_", events.Side), ("PURPOSE_", events.Purpose), ("INTENT_", events.IntentKind), ("SENT_", events.Sent), ("OE_SOURCE_", events.Source),
+    ("SIDE_", events.Side), ("PURPOSE_", events.Purpose), ("INTENT_", events.IntentKind), ("SENT_", events.Sent),
+    ("OE_SOURCE_", events.Source),
     ("ORDER_STATUS_", events.OrderStatus), ("ERROR_", events.ErrorClass)])
 def test_enums_have_the_numbers_of_the_layout(prefix: str, kind: type) -> None:
     defined = {name: int(value) for name, value in re.findall(rf"#define {prefix}(\w+) (\d+)u", LAYOUT)}
@@ -38,10 +39,14 @@ def test_order_events_go_both_ways() -> None:
     generator = random.Random(3)
     for _ in range(2000):
         event = OrderEvent(
-            "L" + "".join(generator.choices("0123456789ABC", k=17)), generator.randrange(1 << 32), generator.randrange(4), generator.randrange(9),
-            generator.randrange(1 << 63), generator.randrange(1 << 63), generator.randrange(1 << 63), generator.randrange(1 << 62),
-            generator.randrange(1 << 62), generator.randrange(-1, 1 << 62), generator.randrange(1 << 62), generator.randrange(1 << 62),
-            random_decimal(generator), random_decimal(generator), generator.choice(["", "USDT", "BNB"]), generator.choice(["", "Market is closed."]),
+            "L" + "".join(generator.choices("0123456789ABC", k=17)), generator.randrange(1 << 32), generator.randrange(4),
+            generator.randrange(9),
+            generator.randrange(1 << 63), generator.randrange(1 << 63), generator.randrange(1 << 63),
+            generator.randrange(1 << 62),
+            generator.randrange(1 << 62), generator.randrange(-1, 1 << 62), generator.randrange(1 << 62),
+            generator.randrange(1 << 62),
+            random_decimal(generator), random_decimal(generator), generator.choice(["", "USDT", "BNB"]),
+            generator.choice(["", "Market is closed."]),
             generator.randrange(12), generator.randrange(-1 << 31, 1 << 31), generator.randrange(32))
         packed = pack_order_event(event)
         assert len(packed) == 256
@@ -54,7 +59,8 @@ def test_intents_and_outcomes_go_both_ways() -> None:
     for legs in (1, 2, 3):
         intent = Intent(5 << 32 | 7, 5 << 32 | 6, generator.randrange(3), generator.randrange(5), 1, generator.randrange(1 << 32),
                         *(generator.randrange(1 << 62) for _ in range(5)), -5, -6, -7, 8, 9999,
-                        legs=[Leg(f"L{'0' * 16}{n}", *(generator.randrange(2) for _ in range(4)), *(generator.randrange(1 << 31) for _ in range(2)), n,
+                        legs=[Leg(f"L{'0' * 16}{n}", *(generator.randrange(2) for _ in range(4)),
+                                  *(generator.randrange(1 << 31) for _ in range(2)), n,
                                   *(generator.randrange(1 << 31) for _ in range(12))) for n in range(legs)])
         assert unpack_intent(pack_intent(intent)) == intent
     outcome = SentOutcome(5 << 32 | 7, 1, 2, 10, 11, 512)

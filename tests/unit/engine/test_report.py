@@ -6,7 +6,8 @@ import pytest
 from engine.report import compose_report, write_report
 from tests.support.sim_trade import S, World
 
-KEYS = ["mode", "commit", "config_hash", "feeds", "opportunities", "trades", "orders", "rejects", "open_pairs", "unhedged", "dust", "naked_ms", "pnl",
+KEYS = ["mode", "commit", "config_hash", "feeds", "opportunities", "trades", "orders", "rejects", "open_pairs", "unhedged",
+        "dust", "naked_ms", "pnl",
         "stages", "ring"]
 
 
@@ -19,8 +20,10 @@ def part():
 
 def compose(**extra):
     stage = {"count": 3, "p50_ns": 1, "p90_ns": 2, "p99_ns": 3, "p999_ns": 4, "max_ns": 5}
-    return compose_report(run_id="r1", mode="sim", commit="abc", config_hash="00ff", trade_part=part(), feeds={"binance": {"frames": 7, "resyncs": 1}},
-                          opportunities=9, gate_rejects={"LOCK_ROW": 4, "KILLED": 0}, stages={"detect": stage}, ring={"laps": 1, "torn": 0}, **extra)
+    return compose_report(run_id="r1", mode="sim", commit="abc", config_hash="00ff", trade_part=part(),
+                          feeds={"binance": {"frames": 7, "resyncs": 1}},
+                          opportunities=9, gate_rejects={"LOCK_ROW": 4, "KILLED": 0}, stages={"detect": stage},
+                          ring={"laps": 1, "torn": 0}, **extra)
 
 
 def test_report_has_every_key_that_readers_rely_on():

@@ -26,7 +26,8 @@ def private_file(path: Path, text: str, mode: int = 0o600) -> Path:
 
 
 def pem(encryption: object = None) -> str:
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()).decode()  # type: ignore[arg-type]
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption
+                                                      or NoEncryption()).decode()  # type: ignore[arg-type]
 
 
 def test_secret_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,7 +74,8 @@ def test_ed25519_key_signs_and_is_not_shown(tmp_path: Path) -> None:
 
 def test_wrong_keys_are_named_but_not_quoted(tmp_path: Path) -> None:
     other = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    for name, text, word in (("ec", other, "not Ed25519"), ("junk", VALUE, "PKCS#8"), ("locked", pem(BestAvailableEncryption(b"pw")), "PKCS#8")):
+    for name, text, word in (("ec", other, "not Ed25519"), ("junk", VALUE, "PKCS#8"),
+                             ("locked", pem(BestAvailableEncryption(b"pw")), "PKCS#8")):
         try:
             load_ed25519(private_file(tmp_path / name, text))
         except ValueError as error:

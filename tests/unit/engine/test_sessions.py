@@ -31,7 +31,8 @@ def placed(request: dict[str, Any], status: str = "FILLED") -> dict[str, Any]:
     """The venue's answer to an order.place: everything executed."""
     params = request["params"]
     return {"id": request["id"], "status": 200, "result": {
-        "symbol": params["symbol"], "orderId": 7, "clientOrderId": request["id"], "executedQty": params["quantity"], "status": status,
+        "symbol": params["symbol"], "orderId": 7, "clientOrderId": request["id"], "executedQty": params["quantity"],
+        "status": status,
         "transactTime": 1700000000000}}
 
 
@@ -88,7 +89,8 @@ def test_order_is_sent_answered_and_forgotten() -> None:
             assert r.session.pending_count == 1
             await until(lambda: r.events)
             [event] = r.events
-            assert (event.client_id, event.status, event.cum_qty, event.source) == (client_id(1), OrderStatus.FILLED, 100, Source.REPLY)
+            assert (event.client_id, event.status, event.cum_qty, event.source) == (client_id(1), OrderStatus.FILLED, 100,
+                                                                                    Source.REPLY)
             assert event.recv_mono_ns > 0
             assert r.session.pending_count == 0
             assert r.venue.requests[-1]["params"]["symbol"] == "BTCUSDT"
@@ -127,7 +129,8 @@ def test_error_reply_gets_the_row_of_its_request() -> None:
         async with rig(order_place=refuse) as r:
             assert r.place(4, row=2) == Sent.OK
             await until(lambda: r.events)
-            assert (r.events[0].instrument_id, r.events[0].status, r.events[0].error_class) == (2, OrderStatus.REJECTED, ErrorClass.REJECT)
+            assert (r.events[0].instrument_id, r.events[0].status, r.events[0].error_class) == (2, OrderStatus.REJECTED,
+                                                                                                ErrorClass.REJECT)
     run(work())
 
 
@@ -135,7 +138,8 @@ def test_cancel_and_query_over_the_socket() -> None:
     async def work() -> None:
         def canceled(request: dict[str, Any]) -> dict[str, Any]:
             return {"id": request["id"], "status": 200, "result": {
-                "symbol": "BTCUSDT", "orderId": 7, "origClientOrderId": request["params"]["origClientOrderId"], "clientOrderId": "c9",
+                "symbol": "BTCUSDT", "orderId": 7, "origClientOrderId": request["params"]["origClientOrderId"],
+                "clientOrderId": "c9",
                 "status": "CANCELED", "executedQty": "0"}}
         def unknown(request: dict[str, Any]) -> dict[str, Any]:
             return {"id": request["id"], "status": 400, "error": {"code": -2013, "msg": "Order does not exist."}}
@@ -143,8 +147,10 @@ def test_cancel_and_query_over_the_socket() -> None:
             assert r.session.cancel(0, client_id(5)) == Sent.OK
             assert r.session.query(0, client_id(6)) == Sent.OK
             await until(lambda: len(r.events) == 2)
-            assert (r.events[0].client_id, r.events[0].status, r.events[0].flags) == (client_id(5), OrderStatus.CANCELED, EventFlag.CANCEL_REPLY)
-            assert (r.events[1].client_id, r.events[1].status, r.events[1].source) == (client_id(6), OrderStatus.NOT_FOUND, Source.QUERY)
+            assert (r.events[0].client_id, r.events[0].status, r.events[0].flags) == (client_id(5), OrderStatus.CANCELED,
+                                                                                      EventFlag.CANCEL_REPLY)
+            assert (r.events[1].client_id, r.events[1].status, r.events[1].source) == (client_id(6), OrderStatus.NOT_FOUND,
+                                                                                       Source.QUERY)
     run(work())
 
 
@@ -230,8 +236,12 @@ def test_full_socket_makes_the_order_unknown_and_stops_the_next() -> None:
                 request += await loop.sock_recv(peer, 4096)
             key = next(line.split(b": ")[1] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
             accepted = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
-            await loop.sock_sendall(peer, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-                                    + accepted + b"\r\n\r\n")
+            await loop.sock_sendall(
+                peer,
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+                + accepted
+                + b"\r\n\r\n",
+            )
             return peer
 
         async def url() -> str:

@@ -15,7 +15,8 @@ def table(*rows: dict) -> InstrumentTable:
 
 
 def two_coins() -> list[dict]:
-    return [instrument(0, "spot", max_qty="90"), instrument(1, "linear", max_qty="90"), instrument(2, "spot", "ETH", max_qty="90"),
+    return [instrument(0, "spot", max_qty="90"), instrument(1, "linear", max_qty="90"),
+            instrument(2, "spot", "ETH", max_qty="90"),
             instrument(3, "linear", "ETH", max_qty="90")]
 
 
@@ -24,13 +25,16 @@ def config(**strategy: object) -> Config:
 
 
 def test_every_underlying_with_both_legs_is_a_pair():
-    rows = [*two_coins(), instrument(4, "spot", "XRP"), instrument(5, "linear", "SOL", status="IDLE"), instrument(6, "spot", "SOL")]
+    rows = [*two_coins(), instrument(4, "spot", "XRP"), instrument(5, "linear", "SOL", status="IDLE"),
+            instrument(6, "spot", "SOL")]
     assert find_pairs(table(*rows).rows) == [(0, 1), (2, 3)]
 
 
 def test_multiplied_perpetual_joins_the_coin_itself():
-    rows = [instrument(0, "spot", "SHIB", px_scale=8, qty_scale=0, tick="0.00000001", lot="1", min_qty="1", max_qty="1000000000", min_px="0", max_px="0"),
-            instrument(1, "linear", "1000SHIB", underlying="SHIB", multiplier=1000, px_scale=6, qty_scale=0, tick="0.000001", lot="1",
+    rows = [instrument(0, "spot", "SHIB", px_scale=8, qty_scale=0, tick="0.00000001", lot="1", min_qty="1", max_qty="1000000000",
+                       min_px="0", max_px="0"),
+            instrument(1, "linear", "1000SHIB", underlying="SHIB", multiplier=1000, px_scale=6, qty_scale=0, tick="0.000001",
+                       lot="1",
                        min_qty="1", max_qty="1000000", min_px="0", max_px="0")]
     assert find_pairs(table(*rows).rows) == [(0, 1)]
     assert World(rows, fund=False).core.add_pair(0, 1) == 0

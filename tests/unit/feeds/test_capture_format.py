@@ -26,7 +26,8 @@ def write(path, records, **options):
 def sample(count=300, seed=7, longest=300):
     """count records of all types and lengths below `longest`, as arguments of CaptureWriter.record."""
     rng = random.Random(seed)
-    return [(rng.choice([1, 1, 1, 1, 2, 3, 4, 5]), rng.choice([0, 1, 2]), rng.randrange(4), 1_700_000_000_000_000_000 + i * 1000, i + 1,
+    return [(rng.choice([1, 1, 1, 1, 2, 3, 4, 5]), rng.choice([0, 1, 2]), rng.randrange(4), 1_700_000_000_000_000_000 + i * 1000,
+             i + 1,
              rng.randbytes(rng.randrange(longest)), rng.randrange(-1, 9)) for i in range(count)]
 
 
@@ -203,9 +204,11 @@ def test_header_is_readable_json(tmp_path):
 
 def test_the_drawn_record_is_the_one_in_the_header():
     root = pathlib.Path(__file__).resolve().parents[3]
-    struct_body = re.search(r"typedef struct \{(.*?)\} capture_record_t;", (root / "cext" / "capture.h").read_text(), re.DOTALL).group(1)
+    struct_body = re.search(r"typedef struct \{(.*?)\} capture_record_t;", (root / "cext" / "capture.h").read_text(),
+                            re.DOTALL).group(1)
     fields = re.findall(r"^\s*(\w+_t) (\w+);", struct_body, re.MULTILINE)
     drawn = re.findall(r"^\| (\d+) \| (\w+_t) \| (\w+) \|", (root / "docs" / "capture-format.md").read_text(), re.MULTILINE)
     offsets = itertools.accumulate([int(re.search(r"\d+", kind).group()) // 8 for kind, _ in fields], initial=0)
-    assert [(int(offset), kind, name) for offset, kind, name in drawn] == [(o, k, n) for o, (k, n) in zip(offsets, fields, strict=False)]
+    assert [(int(offset), kind, name) for offset, kind, name in drawn] == [(o, k, n)
+                                                                           for o, (k, n) in zip(offsets, fields, strict=False)]
     assert RECORD_HEADER.size == 32 and BLOCK_HEADER.size == 44

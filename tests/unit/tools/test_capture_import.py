@@ -1,5 +1,5 @@
-"""Recordings of other forms become captures: every line is found again, scales are the digits seen, snapshots find their owner, and what
-cannot be used is named with file and line."""
+"""Recordings of other forms become captures: every line is found again, scales are the digits seen, snapshots find their owner,
+and what cannot be used is named with file and line."""
 import base64
 import gzip
 import json
@@ -54,7 +54,8 @@ def test_every_line_comes_back_in_order_with_its_stamp(tmp_path):
     result = run(source(tmp_path / "a.gz", frames), tmp_path / "o")
     assert result.exit_code == 0, result.output
     _, found = records(tmp_path / "o")
-    assert [(record.recv_wall_ns, record.payload.decode()) for record in found] == [(T0 + i * 1000, f) for i, f in enumerate(frames)]
+    assert [(record.recv_wall_ns, record.payload.decode()) for record in found] == [(T0 + i * 1000, f)
+                                                                                    for i, f in enumerate(frames)]
     assert [record.type for record in found] == [capture.FRAME] * 50 + [capture.SNAPSHOT]
     assert {record.row for record in found} == {0}
 
@@ -73,7 +74,8 @@ def test_several_sources_are_joined_in_the_order_given(tmp_path):
 
 
 def test_scales_are_the_digits_seen_anywhere_in_the_source(tmp_path):
-    frames = [depth("BTCUSDT", 1, 1, [["61737.63000000", "0.00000000"]], [["61837.6", "1.0"]]), ticker("BTCUSDT", "61837.640", "61838"),
+    frames = [depth("BTCUSDT", 1, 1, [["61737.63000000", "0.00000000"]], [["61837.6", "1.0"]]),
+              ticker("BTCUSDT", "61837.640", "61838"),
               '{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"61837.63000000","q":"0.00012000","T":1,"m":true}',
               '{"e":"markPriceUpdate","E":1,"s":"BTCUSDT","p":"61837.12345678","i":"1.123456789","r":"0.0001","T":1}',
               snapshot(1, [["61000.5", "0.0000010"]], [])]
@@ -97,13 +99,15 @@ def test_a_given_table_gives_ticks_and_scales_and_digits_beyond_it_widen_the_sca
 
 @pytest.mark.parametrize(("symbol", "parts"), [
     ("BTCUSDT", ("BTC", "USDT")), ("ETHBTC", ("ETH", "BTC")), ("BTCFDUSD", ("BTC", "FDUSD")), ("BTCBUSD", ("BTC", "BUSD")),
-    ("RUNEEUR", ("RUNE", "EUR")), ("1000SHIBUSDC", ("1000SHIB", "USDC")), ("BTCUSD", ("BTC", "USD")), ("BNBTUSD", ("BNB", "TUSD")),
+    ("RUNEEUR", ("RUNE", "EUR")), ("1000SHIBUSDC", ("1000SHIB", "USDC")), ("BTCUSD", ("BTC", "USD")),
+    ("BNBTUSD", ("BNB", "TUSD")),
     ("BTCUSDT_240927", None), ("USDT", None), ("XYZ", None)])
 def test_symbols_split_at_their_quote_asset(symbol, parts):
     assert split_symbol(symbol) == parts
 
 
-@pytest.mark.parametrize(("text", "count"), [("1", 0), ("1.0", 0), ("1.10", 1), ("0.00000001", 8), ("100", 0), (".5", 1), ("5.", 0)])
+@pytest.mark.parametrize(("text", "count"),
+                         [("1", 0), ("1.0", 0), ("1.10", 1), ("0.00000001", 8), ("100", 0), (".5", 1), ("5.", 0)])
 def test_trailing_zeros_are_no_digits(text, count):
     assert decimals(text) == count
 
@@ -154,7 +158,8 @@ def test_bad_lines_are_named_and_refuse_the_import(tmp_path):
 
 
 def test_bad_lines_are_kept_as_notes_when_asked(tmp_path):
-    result = run("--keep-bad", source(tmp_path / "a", [ticker("BTCUSDT"), b"no stamp \xff here", ticker("BTCUSDT")]), tmp_path / "o")
+    result = run("--keep-bad", source(tmp_path / "a", [ticker("BTCUSDT"), b"no stamp \xff here", ticker("BTCUSDT")]),
+                 tmp_path / "o")
     assert result.exit_code == 0
     _, found = records(tmp_path / "o")
     assert [record.type for record in found] == [capture.FRAME, capture.NOTE, capture.FRAME]
@@ -162,7 +167,8 @@ def test_bad_lines_are_kept_as_notes_when_asked(tmp_path):
 
 
 def test_garbled_frames_are_kept_as_frames_and_reported(tmp_path):
-    frames = [ticker("BTCUSDT"), '{"e":"depthUpdate","s":"BTCUSDT","U":1', '{"e":"trade","s":"BTCUSDT","p":"1e5","q":"1"}', "[1,2]", "",
+    frames = [ticker("BTCUSDT"), '{"e":"depthUpdate","s":"BTCUSDT","U":1', '{"e":"trade","s":"BTCUSDT","p":"1e5","q":"1"}',
+              "[1,2]", "",
               '{"result":null,"id":1}']
     frames[4] = b""
     result = run(source(tmp_path / "a", frames), tmp_path / "o")
@@ -227,9 +233,11 @@ HEADER = {"t": "header", "format": 2, "exchange": "BINANCE"}
 
 def test_cryptofeed_records_are_sorted_and_replies_lie_between_the_deltas(tmp_path):
     lines = [HEADER,
-             {"t": "http", "conn": "http.0", "ts": 2.5, "url": "https://x/api/v3/depth?symbol=BTCUSDT&limit=1000", "data": snapshot(5)},
+             {"t": "http", "conn": "http.0", "ts": 2.5, "url": "https://x/api/v3/depth?symbol=BTCUSDT&limit=1000",
+              "data": snapshot(5)},
              {"t": "http", "conn": "http.0", "ts": 2.6, "url": "https://x/api/v3/time", "data": "{}"},
-             {"t": "connect", "conn": "ws.1", "ts": 1.0, "addr": "wss://x"}, {"t": "send", "conn": "ws.1", "ts": 1.5, "data": "subscribe"},
+             {"t": "connect", "conn": "ws.1", "ts": 1.0, "addr": "wss://x"},
+             {"t": "send", "conn": "ws.1", "ts": 1.5, "data": "subscribe"},
              {"t": "recv", "conn": "ws.1", "ts": 2.0, "data": depth("BTCUSDT", 4, 5)},
              {"t": "recv", "conn": "ws.1", "ts": 3.000001, "b64": base64.b64encode(depth("BTCUSDT", 6, 7).encode()).decode()}]
     result = run(cryptofeed(tmp_path / "a", lines), tmp_path / "o", form="cryptofeed_v3")
@@ -242,18 +250,23 @@ def test_cryptofeed_records_are_sorted_and_replies_lie_between_the_deltas(tmp_pa
 
 def test_cryptofeed_exchange_info_gives_ticks_and_the_digits_widen_the_scale(tmp_path):
     info = {"symbols": [{"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": [
-        {"filterType": "PRICE_FILTER", "tickSize": "0.50000000"}, {"filterType": "LOT_SIZE", "stepSize": "0.00100000", "minQty": "0.00200000"},
+        {"filterType": "PRICE_FILTER", "tickSize": "0.50000000"},
+        {"filterType": "LOT_SIZE", "stepSize": "0.00100000", "minQty": "0.00200000"},
         {"filterType": "MIN_NOTIONAL", "minNotional": "10.0"}]}]}
     lines = [HEADER, {"t": "http", "conn": "h", "ts": 1.0, "url": "https://x/api/v3/exchangeInfo", "data": json.dumps(info)},
              {"t": "recv", "conn": "w", "ts": 2.0, "data": ticker("BTCUSDT", "100.125", "101")}]
     assert run(cryptofeed(tmp_path / "a", lines), tmp_path / "o", form="cryptofeed_v3").exit_code == 0
     row = records(tmp_path / "o")[0].rows[0]
-    assert (row.px_scale, row.qty_scale, str(row.tick.normalize()), str(row.min_qty.normalize()), row.min_notional) == (3, 3, "0.5", "0.002", 10)
+    assert (row.px_scale, row.qty_scale, str(row.tick.normalize()), str(row.min_qty.normalize()), row.min_notional) == (3, 3,
+                                                                                                                        "0.5",
+                                                                                                                        "0.002",
+                                                                                                                        10)
 
 
 def test_cryptofeed_lines_of_another_form_are_named(tmp_path):
     path = tmp_path / "a"
-    path.write_bytes(json.dumps(HEADER).encode() + b"\nnonsense\n" + json.dumps({"t": "recv", "conn": "w", "ts": 1, "data": ticker("BTCUSDT")}).encode())
+    path.write_bytes(json.dumps(HEADER).encode() + b"\nnonsense\n" + json.dumps({"t": "recv", "conn": "w", "ts": 1,
+                                                                                 "data": ticker("BTCUSDT")}).encode())
     result = run(path, tmp_path / "o", form="cryptofeed_v3")
     assert result.exit_code == 1 and "a:2" in result.output
     assert run("--keep-bad", path, tmp_path / "o", form="cryptofeed_v3").exit_code == 0
@@ -276,7 +289,8 @@ def test_info_says_what_is_in_a_capture_and_fails_on_a_torn_one(tmp_path):
 
 @pytest.mark.shared
 def test_recorded_files_come_in_whole(tmp_path):
-    result = run(shared_data("hftbacktest/spot/btcusdt_20240808.gz"), shared_data("hftbacktest/spot/btcusdt_20240809.gz"), tmp_path / "o")
+    result = run(shared_data("hftbacktest/spot/btcusdt_20240808.gz"), shared_data("hftbacktest/spot/btcusdt_20240809.gz"),
+                 tmp_path / "o")
     assert result.exit_code == 0, result.output
     table, found = records(tmp_path / "o")
     assert len(found) == 41_249 + 58_325 and sum(record.type == capture.SNAPSHOT for record in found) == 1

@@ -37,13 +37,15 @@ def run_tool(*arguments: str, cwd: pathlib.Path = ROOT) -> subprocess.CompletedP
 
 
 def test_finished_run_is_read_from_its_files_in_pipeline_order(run_dir: pathlib.Path) -> None:
-    for component, values in (("engine", {"own": [1], "detect": [100, 200], "zz_extra": [7]}), ("feed.binance", {"decode": [50], "detect": [300]})):
+    for component, values in (("engine", {"own": [1], "detect": [100, 200], "zz_extra": [7]}),
+                              ("feed.binance", {"decode": [50], "detect": [300]})):
         page = record(run_dir, component, values)
         page.save(run_dir)
         page.close()
     rows, live, files = stage_rows(run_dir)
     assert list(rows) == ["decode", "detect", "own", "zz_extra"]
-    assert (rows["detect"]["count"], rows["detect"]["min_ns"], rows["detect"]["p50_ns"], rows["detect"]["max_ns"]) == (3, 100, 200, 300)
+    assert (rows["detect"]["count"], rows["detect"]["min_ns"], rows["detect"]["p50_ns"], rows["detect"]["max_ns"]) == (3, 100,
+                                                                                                                       200, 300)
     assert (live, files) == ([], ["engine", "feed.binance"])
 
 
@@ -94,7 +96,8 @@ def test_another_interpreter_finds_the_projects_own(run_dir: pathlib.Path) -> No
     assert done.returncode == 0 and "Usage: tools/latency_report" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "0 ns"), (999, "999 ns"), (1_000, "1 us"), (4_213, "4.21 us"), (123_456, "123 us"),
+@pytest.mark.parametrize(("value", "text"),
+                         [(0, "0 ns"), (999, "999 ns"), (1_000, "1 us"), (4_213, "4.21 us"), (123_456, "123 us"),
                                               (12_400_000, "12.4 ms"), (1_750_000_000, "1.75 s")])
 def test_human_units(value: int, text: str) -> None:
     assert human_ns(value) == text

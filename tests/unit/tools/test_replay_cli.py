@@ -22,7 +22,8 @@ def run(*arguments):
 
 
 def test_it_runs_as_typed_from_anywhere(tmp_path, paying):
-    done = subprocess.run([str(ROOT / "tools" / "replay"), str(paying), "--json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([str(ROOT / "tools" / "replay"), str(paying), "--json"], cwd=tmp_path, capture_output=True, text=True,
+                          check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trades"] == {"CLOSED": 1}
 
@@ -59,7 +60,8 @@ def test_the_reverse_direction_needs_inventory(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--entry-bps", "-5"], "entry_net_bps"), (["--config", "/nowhere.yaml"], "nowhere.yaml"), (["--inventory", "BTC"], "ASSET=AMOUNT"),
+    (["--entry-bps", "-5"], "entry_net_bps"), (["--config", "/nowhere.yaml"], "nowhere.yaml"),
+    (["--inventory", "BTC"], "ASSET=AMOUNT"),
     (["--speed", "-1"], "speed")])
 def test_wrong_settings_are_named(paying, arguments, message):
     result = run(paying, *arguments)
@@ -109,7 +111,8 @@ def test_edges_are_sampled_from_the_books_where_no_top_is_sent(tmp_path):
     for i in range(1, 11):
         made.move(i, "spot", "60000")
         made.move(i + 0.5, "linear", "60006")
-    pair = json.loads(run(made.write(tmp_path / "a"), "--edges", "--json").output)["pairs"]["binance:BTC/USDT binance:BTC/USDT:USDT"]
+    pair = json.loads(run(made.write(tmp_path / "a"), "--edges",
+                          "--json").output)["pairs"]["binance:BTC/USDT binance:BTC/USDT:USDT"]
     assert pair["basis"]["count"] == 19 and pair["basis"]["last"] == pytest.approx(1.0)
 
 

@@ -1,5 +1,5 @@
-"""Recorded exchange traffic through the whole path: books, counts, digests and edges equal those of an independent script (the tables of
-shared data/README.md). Skipped where that folder is not beside the checkout."""
+"""Recorded exchange traffic through the whole path: books, counts, digests and edges equal those of an independent script (the
+tables of shared data/README.md). Skipped where that folder is not beside the checkout."""
 import hashlib
 from decimal import Decimal
 
@@ -53,7 +53,8 @@ def bring_in(path, market, venue, form, *sources):
 def day(tmp_path_factory):
     """Captures of 2024-08-08, spot and USD-M."""
     folder = tmp_path_factory.mktemp("day")
-    return [bring_in(folder / "spot", "spot", "binance", "lines", SPOT_08), bring_in(folder / "perp", "linear", "binance", "lines", PERP_08)]
+    return [bring_in(folder / "spot", "spot", "binance", "lines", SPOT_08),
+            bring_in(folder / "perp", "linear", "binance", "lines", PERP_08)]
 
 
 def digest(session, row):
@@ -86,7 +87,8 @@ def test_both_markets_together_give_the_same_books_and_every_line_is_counted(day
 
 
 def decide(day):
-    config = Config.model_validate({"strategies": {"spot_futures": {"entry_net_bps": 0, "exit_cost_bps": 0, "allow_reverse": "inventory"}}})
+    config = Config.model_validate({"strategies": {"spot_futures": {"entry_net_bps": 0, "exit_cost_bps": 0,
+                                                                    "allow_reverse": "inventory"}}})
     session = ReplaySession(day, ReplaySettings(config=config, taker_bps={"spot": Decimal("0.2"), "linear": Decimal("0.2")},
                                                 inventory={"BTC": Decimal(100)}))
     session.run()

@@ -37,7 +37,8 @@ def test_books_are_those_that_the_frames_say(tmp_path):
     made.snapshot(0, "spot", "60000")
     made.move(10, "spot", "60001")
     session = replay(made.write(tmp_path / "a", ("spot",)))
-    assert book_json(session, 0) == {"bid": ["60000.99", "2"], "ask": ["60001.01", "2"], "levels": [3, 3], "applied": 1, "gaps": 0,
+    assert book_json(session, 0) == {"bid": ["60000.99", "2"], "ask": ["60001.01", "2"], "levels": [3, 3], "applied": 1,
+                                     "gaps": 0,
                                      "invalid": 0, "crossed": 0}
     assert summary(session)["frames"] == 2 and summary(session)["records"] == 1
 
@@ -68,7 +69,8 @@ def test_the_hash_is_the_same_in_another_process_with_another_hash_seed(paying):
     code = ("import sys, pathlib; from tests.unit.tools.test_replay_session import replay, summary;"
             "print(summary(replay(pathlib.Path(sys.argv[1])))['decision_hash'])")
     for seed in ("0", "4242"):
-        done = subprocess.run([sys.executable, "-c", code, str(paying)], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True,
+        done = subprocess.run([sys.executable, "-c", code, str(paying)], env={**os.environ, "PYTHONHASHSEED": seed},
+                              capture_output=True,
                               text=True, check=True)
         assert done.stdout.strip() == expected
 
@@ -126,7 +128,8 @@ def test_hostile_frames_are_counted_and_go_on(tmp_path):
     made = MadeMarket()
     made.snapshot(0, "spot", "60000")
     made.move(10, "spot", "60001")
-    for i, text in enumerate(("", "{", "[]", '{"e":"depthUpdate"', '{"stream":"x","data":{}}', "\x00\xff", '{"e":"trade","s":"NOPE"}', "9" * 3000)):
+    for i, text in enumerate(("", "{", "[]", '{"e":"depthUpdate"', '{"stream":"x","data":{}}', "\x00\xff",
+                              '{"e":"trade","s":"NOPE"}', "9" * 3000)):
         made.raw(20 + i, "spot", text)
     made.move(40, "spot", "60002")
     session = replay(made.write(tmp_path / "a", ("spot",)))
@@ -140,8 +143,8 @@ def test_records_are_merged_by_receive_time_and_ties_follow_the_order_of_the_arg
         for at_ms, mid in frames:
             made.move(at_ms, "spot", mid)
         return made
-    # Both captures hold the same instrument: the later snapshot is ignored, the later delta of equal ids is a duplicate, so whoever comes
-    # first on a tie wins.
+    # Both captures hold the same instrument: the later snapshot is ignored, the later delta of equal ids is a duplicate, so
+    # whoever comes first on a tie wins.
     one = capture("one", [(10, "60001")]).write(tmp_path / "one", ("spot",))
     two = capture("two", [(10, "60007")]).write(tmp_path / "two", ("spot",))
     assert book_json(replay(one, two), 0)["bid"][0] == "60000.99"
@@ -192,7 +195,8 @@ def test_a_venue_without_a_decoder_is_refused_by_name(tmp_path):
 
 
 def test_a_damaged_instrument_table_is_refused_by_name(tmp_path):
-    with CaptureWriter(tmp_path / "a", venues=["binance"], table={"version": 1, "instruments": [], "hash": "1"}, source="x") as writer:
+    with CaptureWriter(tmp_path / "a", venues=["binance"], table={"version": 1, "instruments": [], "hash": "1"},
+                       source="x") as writer:
         writer.frame(1, 0, T0, 0, b"{}")
     with pytest.raises(ReplayError, match="a: hash 1 does not fit"):
         replay(tmp_path / "a")

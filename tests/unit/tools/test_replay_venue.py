@@ -34,7 +34,8 @@ class World:
         return record
 
     def order(self, row, side, qty, limit_px, at=10_000, client_id="A1", **changes):
-        self.venue.send(Leg(client_id, row, side, changes.pop("order_type", OrderType.IOC), changes.pop("flags", 0), limit_px, qty), at)
+        self.venue.send(Leg(client_id, row, side, changes.pop("order_type", OrderType.IOC), changes.pop("flags", 0), limit_px,
+                            qty), at)
         self.heard = []
         while self.venue.next_wall_ns is not None:
             self.venue.run_due(self.venue.next_wall_ns)

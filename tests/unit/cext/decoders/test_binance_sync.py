@@ -47,7 +47,8 @@ def test_spot_snapshot_joins_the_delta_that_straddles_it(snapshot_id: int, outco
 
 
 @pytest.mark.parametrize(("snapshot_id", "outcome", "applied"), [
-    (99, "too_old", 0), (100, "too_old", 0), (101, "synced", 3), (110, "synced", 3), (111, "too_old", 0), (112, "synced", 2), (120, "synced", 2),
+    (99, "too_old", 0), (100, "too_old", 0), (101, "synced", 3), (110, "synced", 3), (111, "too_old", 0), (112, "synced", 2),
+    (120, "synced", 2),
     (130, "synced", 1), (131, "waiting", 0),
 ])
 def test_linear_snapshot_joins_the_delta_that_straddles_it(snapshot_id: int, outcome: str, applied: int) -> None:
@@ -71,7 +72,8 @@ def test_too_old_snapshot_keeps_the_deltas_for_the_next_one() -> None:
     ("spot", depth(190, 199), depth(195, 205, [BUY]), depth(202, 205, [BUY])),
     ("linear", depth(190, 199, previous=180), depth(195, 205, [BUY], previous=190), depth(201, 205, [BUY], previous=199)),
 ])
-def test_snapshot_before_the_first_delta_waits_for_the_one_that_joins(market_name: str, older: bytes, joining: bytes, late: bytes) -> None:
+def test_snapshot_before_the_first_delta_waits_for_the_one_that_joins(market_name: str, older: bytes, joining: bytes,
+                                                                      late: bytes) -> None:
     market = make_market(market_name)
     assert market.apply_snapshot(0, snapshot(200)) == "waiting"
     assert market.record(0)["flags"] == 0 and market.record(0)["bids"] == []
@@ -93,10 +95,13 @@ def test_spot_delta_that_ends_at_the_waiting_snapshot_proves_the_stream() -> Non
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"{", b"[]", b"null", b'{"lastUpdateId":1}', b'{"lastUpdateId":1,"bids":[]}', b'{"lastUpdateId":"1","bids":[],"asks":[]}',
+    b"", b"{", b"[]", b"null", b'{"lastUpdateId":1}', b'{"lastUpdateId":1,"bids":[]}',
+    b'{"lastUpdateId":"1","bids":[],"asks":[]}',
     b'{"lastUpdateId":1,"bids":[["1","1"],["1.001","1"]],"asks":[]}', b'{"lastUpdateId":1,"bids":[["0","1"]],"asks":[]}',
-    b'{"lastUpdateId":1,"bids":[["-1","1"]],"asks":[]}', b'{"lastUpdateId":1,"bids":[],"asks":[]}x', b'{"lastUpdateId":1,"bids":{},"asks":[]}',
-    b'{"lastUpdateId":1,"bids":[],"asks":[],"bids":[]}', b'{"lastUpdateId":-1,"bids":[],"asks":[]}', b'{"code":-1003,"msg":"Too many requests"}',
+    b'{"lastUpdateId":1,"bids":[["-1","1"]],"asks":[]}', b'{"lastUpdateId":1,"bids":[],"asks":[]}x',
+    b'{"lastUpdateId":1,"bids":{},"asks":[]}',
+    b'{"lastUpdateId":1,"bids":[],"asks":[],"bids":[]}', b'{"lastUpdateId":-1,"bids":[],"asks":[]}',
+    b'{"code":-1003,"msg":"Too many requests"}',
 ])
 def test_undecodable_snapshot_is_refused_and_the_deltas_stay(body: bytes) -> None:
     market = make_market("spot")
@@ -127,7 +132,8 @@ def test_waiting_deltas_are_bounded() -> None:
 
 def test_spot_next_delta_may_overlap_but_not_leave_a_hole() -> None:
     market = live()
-    assert kinds(market, depth(111, 112, [("98.00", "1")]), depth(112, 115, [("98.00", "2")]), depth(113, 115), depth(90, 95)) == \
+    assert kinds(market, depth(111, 112, [("98.00", "1")]), depth(112, 115, [("98.00", "2")]), depth(113, 115),
+                 depth(90, 95)) == \
         ["book", "book", "nothing", "nothing"]
     assert market.stats(0)["duplicates"] == 2
     assert kinds(market, depth(117, 118)) == ["need_snapshot"]
@@ -228,7 +234,8 @@ def test_top_while_out_of_sync_is_remembered_but_not_published() -> None:
 def test_top_and_depth_of_the_same_id_must_agree(order: str) -> None:
     frames = [top(120, ("100.00", "1"), ("101.00", "1")), depth(111, 120)]
     market = live()
-    assert kinds(market, *(frames if order == "top_first" else frames[::-1]))[-1] == ("book" if order == "top_first" else "nothing")
+    assert kinds(market, *(frames if order == "top_first" else frames[::-1]))[-1] == ("book"
+                                                                                      if order == "top_first" else "nothing")
     assert market.stats(0)["top_checks"] == 1
     frames = [top(130, ("100.00", "1.001"), ("101.00", "1")), depth(121, 130)]
     assert kinds(market, *(frames if order == "top_first" else frames[::-1]))[-1] == "need_snapshot"

@@ -31,9 +31,11 @@ ARRAY = TABLE.to_array()
 PEM = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 OURS = encode_client_id(7, 5 << 32 | 1, 0)
 SPOT, LINEAR = 0, 1
-ORDER = {"symbol": "BTCUSDT", "orderId": 70, "clientOrderId": OURS, "price": "64000.00", "origQty": "0.001", "executedQty": "0.00100",
+ORDER = {"symbol": "BTCUSDT", "orderId": 70, "clientOrderId": OURS, "price": "64000.00", "origQty": "0.001",
+         "executedQty": "0.00100",
          "cummulativeQuoteQty": "64.0", "status": "FILLED", "time": 1, "updateTime": 1700000000000}
-TRADE = {"symbol": "BTCUSDT", "id": 9001, "orderId": 70, "price": "64000.00", "qty": "0.00100", "commission": "0.00000100", "commissionAsset": "BTC",
+TRADE = {"symbol": "BTCUSDT", "id": 9001, "orderId": 70, "price": "64000.00", "qty": "0.00100", "commission": "0.00000100",
+         "commissionAsset": "BTC",
          "time": 1700000000000, "isBuyer": True, "isMaker": False}
 
 
@@ -46,10 +48,14 @@ def good_routes(venue: FakeRest) -> None:
     venue.routes.update({
         "GET /api/v3/time": lambda _: (200, {}, b'{"serverTime":%d}' % (time.time_ns() // 1_000_000)),
         "GET /fapi/v1/time": lambda _: (200, {}, b'{"serverTime":%d}' % (time.time_ns() // 1_000_000)),
-        "GET /api/v3/account": {"canTrade": True, "accountType": "SPOT", "balances": [{"asset": "USDT", "free": "100.5", "locked": "0"},
-                                                                                   {"asset": "BTC", "free": "1.5", "locked": "0.25"}]},
-        "GET /api/v3/account/commission": {"standardCommission": {"maker": "0.001", "taker": "0.001", "buyer": "0", "seller": "0"}},
-        "GET /api/v3/openOrders": [{"symbol": "BTCUSDT", "clientOrderId": OURS}, {"symbol": "BTCUSDT", "clientOrderId": "web_123"}],
+        "GET /api/v3/account": {"canTrade": True, "accountType": "SPOT",
+                                "balances": [{"asset": "USDT", "free": "100.5", "locked": "0"},
+                                                                                   {"asset": "BTC", "free": "1.5",
+                                                                                    "locked": "0.25"}]},
+        "GET /api/v3/account/commission": {"standardCommission": {"maker": "0.001", "taker": "0.001", "buyer": "0",
+                                                                  "seller": "0"}},
+        "GET /api/v3/openOrders": [{"symbol": "BTCUSDT", "clientOrderId": OURS},
+                                   {"symbol": "BTCUSDT", "clientOrderId": "web_123"}],
         "GET /fapi/v1/positionSide/dual": {"dualSidePosition": False},
         "GET /fapi/v1/multiAssetsMargin": {"multiAssetsMargin": False},
         "GET /fapi/v1/symbolConfig": [{"symbol": "BTCUSDT", "marginType": "CROSSED", "leverage": 5}],
@@ -88,7 +94,8 @@ class Rig:
 
     def peer(self, path: str) -> Any:
         """The newest open connection to a path."""
-        return [peer for peer, where in zip(self.ws.peers, self.ws.paths, strict=False) if where.startswith(path) and peer.transport is not None][-1]
+        return [peer for peer, where in zip(self.ws.peers, self.ws.paths, strict=False) if where.startswith(path)
+                and peer.transport is not None][-1]
 
     def asked(self, path: str) -> list[dict[str, list[str]]]:
         return [parse_qs(urlsplit(raw).query) for _, raw, _ in self.rest.seen if urlsplit(raw).path == path]
@@ -117,14 +124,16 @@ def test_start_reads_everything_and_is_ready(order_auth: str) -> None:
     async def work() -> None:
         async with rig(order_auth=order_auth) as r:
             assert r.gateway.is_ready()
-            assert set(r.sessions) == {(market, kind, True) for market in ("spot", "linear") for kind in ("orders", "user", "clock")}
+            assert set(r.sessions) == {(market, kind, True) for market in ("spot", "linear")
+                                       for kind in ("orders", "user", "clock")}
             spot, linear = (r.gateway.markets[name].state for name in ("spot", "linear"))
             assert spot.fees["BTCUSDT"].taker == Decimal("0.001")
             assert (spot.own_orders, spot.foreign_orders) == ([("BTCUSDT", OURS)], [("BTCUSDT", "web_123")])
             assert (linear.leverage, linear.margin_type) == ({"BTCUSDT": 5}, {"BTCUSDT": "CROSSED"})
             assert [p.qty for p in linear.positions] == [-20]
             methods = [request["method"] for request in r.ws.requests]
-            assert methods.count("session.logon") == (3 if order_auth == "ed25519" else 1)  # user streams take the Ed25519 key where there is one
+            # user streams take the Ed25519 key where there is one
+            assert methods.count("session.logon") == (3 if order_auth == "ed25519" else 1)
             assert sorted(r.ws.paths) == ["/linear", "/private/ws/LK1", "/spot", "/spot?returnRateLimits=false"]
     run(work())
 
@@ -145,7 +154,8 @@ def test_stop_closes_everything_and_gives_the_listen_key_back() -> None:
     ("GET /fapi/v1/symbolConfig", [{"symbol": "BTCUSDT", "marginType": "CROSSED", "leverage": 125}], "leverage is 125"),
     ("GET /fapi/v1/symbolConfig", [], "no entry for BTCUSDT"),
     ("GET /api/v3/account", {"canTrade": False, "balances": []}, "canTrade"),
-    ("GET /api/v3/account", (401, {}, b'{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}'), "refuses the key")])
+    ("GET /api/v3/account", (401, {}, b'{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}'),
+     "refuses the key")])
 def test_accounts_that_are_not_as_they_must_be_are_refused_at_once(route: str, answer: Any, word: str) -> None:
     async def work() -> None:
         async with rig(is_started=False) as r:
@@ -189,7 +199,8 @@ def test_clock_offset_reaches_orders_and_requests() -> None:
 def test_time_error_of_an_order_measures_the_clock_again() -> None:
     async def work() -> None:
         async with rig() as r:
-            r.ws.answers["order.place"] = lambda request: {"id": request["id"], "status": 400, "error": {"code": -1021, "msg": "Timestamp"}}
+            r.ws.answers["order.place"] = lambda request: {"id": request["id"], "status": 400,
+                                                           "error": {"code": -1021, "msg": "Timestamp"}}
             before = len(r.asked("/api/v3/time"))
             r.gateway.sessions()["spot"].place(SPOT, OURS, 0, 0, 100, 5)
             await until(lambda: len(r.asked("/api/v3/time")) > before)
@@ -219,13 +230,19 @@ def test_not_found_is_an_event_and_no_exception() -> None:
         async with rig() as r:
             r.rest.routes["GET /fapi/v1/order"] = (400, {}, b'{"code":-2013,"msg":"Order does not exist."}')
             answer = await r.gateway.query("order", LINEAR, OURS)
-            assert (answer.is_found, [e.status for e in answer.events], answer.events[0].instrument_id) == (False, [OrderStatus.NOT_FOUND], LINEAR)
+            assert (answer.is_found, [e.status for e in answer.events], answer.events[0].instrument_id) == (
+                False,
+                [OrderStatus.NOT_FOUND],
+                LINEAR,
+            )
     run(work())
 
 
 @pytest.mark.parametrize("answer", [
-    (503, {}, b"<html>"), (500, {}, b'{"code":-1000,"msg":"unknown"}'), (200, {}, b""), (200, {}, b"[]"), (400, {}, b'{"code":-1021,"msg":"Timestamp"}'),
-    (401, {}, b'{"code":-2015,"msg":"key"}'), (200, {}, b'{"symbol":"BTCUSDT","status":"NEW","orderId":1,"clientOrderId":"other","executedQty":"0"}'),
+    (503, {}, b"<html>"), (500, {}, b'{"code":-1000,"msg":"unknown"}'), (200, {}, b""), (200, {}, b"[]"),
+    (400, {}, b'{"code":-1021,"msg":"Timestamp"}'),
+    (401, {}, b'{"code":-2015,"msg":"key"}'),
+    (200, {}, b'{"symbol":"BTCUSDT","status":"NEW","orderId":1,"clientOrderId":"other","executedQty":"0"}'),
     (400, {}, b'{"code":-2011,"msg":"Unknown order sent."}' + b"x")])
 def test_anything_else_is_no_answer_and_never_not_found(answer: tuple[int, dict[str, str], bytes]) -> None:
     async def work() -> None:
@@ -317,10 +334,14 @@ def test_cancel_takes_rest_when_the_socket_cannot_send() -> None:
     async def work() -> None:
         async with rig() as r:
             assert await r.gateway.cancel(SPOT, OURS) == []  # over the socket: the answer is an event
-            assert r.ws.requests[-1]["method"] == "order.cancel" or await until(lambda: r.ws.requests[-1]["method"] == "order.cancel") is None
+            assert (
+                r.ws.requests[-1]["method"] == "order.cancel"
+                or await until(lambda: r.ws.requests[-1]["method"] == "order.cancel") is None
+            )
             r.gateway.markets["spot"].orders.socket.abort("test")  # type: ignore[union-attr]
             await until(lambda: not r.gateway.sessions()["spot"].is_sendable())
-            r.rest.routes["DELETE /api/v3/order"] = {**ORDER, "origClientOrderId": OURS, "clientOrderId": "c", "status": "CANCELED"}
+            r.rest.routes["DELETE /api/v3/order"] = {**ORDER, "origClientOrderId": OURS, "clientOrderId": "c",
+                                                     "status": "CANCELED"}
             [event] = await r.gateway.cancel(SPOT, OURS)
             assert event.status == OrderStatus.CANCELED
     run(work())
@@ -341,7 +362,8 @@ def test_row_that_is_not_ours_is_named() -> None:
 def test_account_events_become_facts_and_unknown_ones_are_counted() -> None:
     async def work() -> None:
         async with rig() as r:
-            r.peer("/private").send({"e": "ACCOUNT_UPDATE", "E": 2, "T": 1, "a": {"m": "FUNDING_FEE", "B": [{"a": "USDT", "wb": "1", "bc": "-0.5"}]}})
+            r.peer("/private").send({"e": "ACCOUNT_UPDATE", "E": 2, "T": 1,
+                                     "a": {"m": "FUNDING_FEE", "B": [{"a": "USDT", "wb": "1", "bc": "-0.5"}]}})
             r.peer("/private").send({"e": "BRAND_NEW", "E": 2})
             await until(lambda: r.facts and r.gateway.markets["linear"].unknown_events)
             assert r.facts[0].reason == "FUNDING_FEE"
@@ -364,7 +386,8 @@ def test_expired_listen_key_gets_a_new_stream_before_the_old_one_goes() -> None:
         async with rig() as r:
             r.rest.routes["POST /fapi/v1/listenKey"] = {"listenKey": "LK2"}
             r.peer("/private").send({"e": "listenKeyExpired", "E": 1, "listenKey": "LK1"})
-            await until(lambda: "/private/ws/LK2" in r.ws.paths and r.gateway.markets["linear"].user.socket.number == 2)  # type: ignore[union-attr]
+            await until(lambda: "/private/ws/LK2" in r.ws.paths
+                        and r.gateway.markets["linear"].user.socket.number == 2)  # type: ignore[union-attr]
             assert r.notices[0].what == "listen_key_expired"
             assert ("linear", "user", False) not in r.sessions
     run(work())
@@ -400,7 +423,8 @@ def test_hook_that_raises_is_an_alert_and_ends_nothing() -> None:
             market = r.gateway.markets["spot"]
             hooks = GatewayHooks(event=broken, session=broken, alert=lambda code, text: r.alerts.append((code, text))).guarded()
             market.hooks = hooks
-            r.ws.answers["order.place"] = lambda request: {"id": request["id"], "status": 400, "error": {"code": -1013, "msg": "Filter failure: LOT_SIZE"}}
+            r.ws.answers["order.place"] = lambda request: {"id": request["id"], "status": 400,
+                                                           "error": {"code": -1013, "msg": "Filter failure: LOT_SIZE"}}
             market.orders.place(SPOT, OURS, 0, 0, 100, 5)
             await until(lambda: r.alerts)
             assert r.alerts == [("hook_raised", "hook event: KeyError: 'desk'")]

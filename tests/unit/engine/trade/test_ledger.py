@@ -113,7 +113,8 @@ def test_broken_identity_is_seen():
 
 
 def test_multiplied_contract_keeps_units_of_the_underlying_apart_from_its_own():
-    one = make_instruments([instrument_row(0, "linear", "1000SHIB", multiplier=1000, px_scale=7, tick="0.0000001", qty_scale=0, lot="1")])[0]
+    one = make_instruments([instrument_row(0, "linear", "1000SHIB", multiplier=1000, px_scale=7, tick="0.0000001", qty_scale=0,
+                                           lot="1")])[0]
     assert one.units(3) == 3000 and one.lot == 1000 and one.floor_qty(Decimal(3999)) == 3
     ledger = Ledger()
     ledger.post_fill(one, Side.BUY, Fill(1, 3, 250_000, Decimal(0)))

@@ -1,4 +1,5 @@
-"""Every leg x every outcome, on entry and on exit: belief ends equal to the venue's truth, what is left is dust, nothing is sent twice."""
+"""Every leg x every outcome, on entry and on exit: belief ends equal to the venue's truth, what is left is dust, nothing is sent
+twice."""
 from decimal import Decimal
 
 import pytest

@@ -15,7 +15,8 @@ PERP = 1
 
 
 def treat_by_purpose(**by_purpose):
-    return lambda leg, purpose: by_purpose.get((Purpose(purpose).name, leg.instrument_id), by_purpose.get(Purpose(purpose).name, Treatment()))
+    return lambda leg, purpose: by_purpose.get((Purpose(purpose).name, leg.instrument_id),
+                                               by_purpose.get(Purpose(purpose).name, Treatment()))
 
 
 def world_treating(rules: dict, **kwargs) -> World:
@@ -28,7 +29,8 @@ def test_a_good_trade_passes_the_whole_table_and_journals_each_step():
     world.run_for(1 * S)
     world.leave()
     world.run_for(1 * S)
-    assert world.transitions() == [("DETECTED", "VALIDATING"), ("VALIDATING", "PENDING"), ("PENDING", "OPEN"), ("OPEN", "CLOSING"),
+    assert world.transitions() == [("DETECTED", "VALIDATING"), ("VALIDATING", "PENDING"), ("PENDING", "OPEN"),
+                                   ("OPEN", "CLOSING"),
                                    ("CLOSING", "CLOSED")]
     assert world.manager.report()["trades"] == {"CLOSED": 1}
     assert world.core.pair_states[0] == (PairState.FLAT, 0, 0)
@@ -39,7 +41,8 @@ def test_open_pair_tells_the_core_what_can_be_sold_after_the_fee_in_base():
     world = World()
     world.enter(qty=10)
     world.run_for(1 * S)
-    assert world.core.pair_states[0] == (PairState.OPEN, 999, -10), "0.01 BTC less a fee of 0.00001: 999 spot lots, 10 perpetual lots"
+    assert world.core.pair_states[0] == (PairState.OPEN, 999,
+                                         -10), "0.01 BTC less a fee of 0.00001: 999 spot lots, 10 perpetual lots"
 
 
 def test_fee_in_base_of_a_lot_or_more_is_hedged():
@@ -69,7 +72,8 @@ def test_chase_is_not_dearer_than_the_cap():
 
 def test_unwind_bands_widen_and_stay_bounded():
     policy = TradePolicy(chase_max=0)
-    world = world_treating({(Purpose.ENTRY, PERP): Treatment(reject="REJECT"), Purpose.UNWIND: Treatment(fraction=0.0)}, policy=policy)
+    world = world_treating({(Purpose.ENTRY, PERP): Treatment(reject="REJECT"), Purpose.UNWIND: Treatment(fraction=0.0)},
+                           policy=policy)
     world.enter(qty=10)
     world.run_for(3 * S)
     bid = world.core.books[0][0]
@@ -89,7 +93,8 @@ def test_unwind_of_futures_is_reduce_only():
 
 
 def test_a_person_is_asked_only_by_policy():
-    rules = {(Purpose.ENTRY, PERP): Treatment(reject="REJECT"), Purpose.CHASE: Treatment(fraction=0.0), Purpose.UNWIND: Treatment(fraction=0.0)}
+    rules = {(Purpose.ENTRY, PERP): Treatment(reject="REJECT"), Purpose.CHASE: Treatment(fraction=0.0),
+             Purpose.UNWIND: Treatment(fraction=0.0)}
     world = world_treating(rules, policy=TradePolicy(manual_after_attempts=6))
     intent = world.enter(qty=10)
     world.run_for(5 * S)
@@ -109,7 +114,8 @@ def test_a_person_is_asked_only_by_policy():
 
 
 def test_a_person_may_accept_what_is_left():
-    rules = {(Purpose.ENTRY, PERP): Treatment(reject="REJECT"), Purpose.CHASE: Treatment(fraction=0.0), Purpose.UNWIND: Treatment(fraction=0.0)}
+    rules = {(Purpose.ENTRY, PERP): Treatment(reject="REJECT"), Purpose.CHASE: Treatment(fraction=0.0),
+             Purpose.UNWIND: Treatment(fraction=0.0)}
     world = world_treating(rules, policy=TradePolicy(manual_after_attempts=4))
     intent = world.enter(qty=10)
     world.run_for(5 * S)
@@ -138,9 +144,11 @@ def test_repairs_wait_for_a_book_and_for_the_gate():
 
 def test_residual_below_every_filter_is_declared_as_dust_and_netted_by_the_next_trade():
     # 0.004 BTC of 0.01 is left on spot after the exit: 40 USD; with a minimum of 50 nobody takes it.
-    world = World(treat=lambda leg, purpose: Treatment(fraction=0.6) if purpose == Purpose.EXIT and leg.instrument_id == 0 else Treatment())
+    world = World(treat=lambda leg, purpose: Treatment(fraction=0.6) if purpose == Purpose.EXIT
+                  and leg.instrument_id == 0 else Treatment())
     world.manager.instruments[0] = world.manager.instruments[0].__class__(
-        **{name: getattr(world.manager.instruments[0], name) for name in world.manager.instruments[0].__slots__} | {"min_notional": Decimal(50)})
+        **{name: getattr(world.manager.instruments[0], name)
+           for name in world.manager.instruments[0].__slots__} | {"min_notional": Decimal(50)})
     world.enter(qty=10)
     world.run_for(1 * S)
     world.leave()
@@ -212,7 +220,8 @@ def test_exit_that_did_not_happen_goes_back_to_open_and_rearms():
 # ---------------------------------------------------------------- cool-downs and locks
 
 @pytest.mark.parametrize(("treatment", "minutes"), [
-    (Treatment(reject="BALANCE"), 60), (Treatment(reject="RATE"), 5), (Treatment(reject="AUTH"), 5), (Treatment(reject="TIME"), 5),
+    (Treatment(reject="BALANCE"), 60), (Treatment(reject="RATE"), 5), (Treatment(reject="AUTH"), 5),
+    (Treatment(reject="TIME"), 5),
     (Treatment(reply=None, stream=None), 10)], ids=["margin", "rate", "auth", "time", "no answer"])
 def test_cool_down_after_trouble(treatment, minutes):
     world = world_treating({(Purpose.ENTRY, PERP): treatment, (Purpose.ENTRY, 0): Treatment(fraction=0.0)})
@@ -272,7 +281,8 @@ def test_user_stream_that_comes_back_is_followed_by_questions_about_open_details
 
 
 def test_late_fill_on_a_finished_trade_brings_it_back_and_hedges():
-    world = world_treating({(Purpose.ENTRY, 0): Treatment(reject="REJECT"), (Purpose.ENTRY, PERP): Treatment(lies="rejected", stream=30 * S)})
+    world = world_treating({(Purpose.ENTRY, 0): Treatment(reject="REJECT"),
+                            (Purpose.ENTRY, PERP): Treatment(lies="rejected", stream=30 * S)})
     world.enter(qty=10)
     world.run_for(10 * S)
     assert world.manager.report()["trades"] == {"CLOSED": 1} and not world.manager.trades
@@ -286,7 +296,8 @@ def test_late_fill_on_a_finished_trade_brings_it_back_and_hedges():
 
 def test_strangers_fill_is_reported_and_locks_the_row():
     world = World()
-    event = OrderEvent("web_123", PERP, Source.STREAM, OrderStatus.FILLED, trade_id=7, last_qty=5, last_px=100, cum_qty=5, recv_mono_ns=world.now,
+    event = OrderEvent("web_123", PERP, Source.STREAM, OrderStatus.FILLED, trade_id=7, last_qty=5, last_px=100, cum_qty=5,
+                       recv_mono_ns=world.now,
                        flags=int(EventFlag.IS_FILL | EventFlag.FOREIGN))
     world.manager.on_order_event(event)
     world.manager.on_order_event(event)
@@ -300,7 +311,8 @@ def test_event_without_client_id_is_found_by_the_venues_order_id():
     world.run_for(10 * MS)
     order = next(iter(world.venue.orders.values()))
     trade_id, qty, px, fee, asset = order.fills[0]
-    world.manager.on_order_event(OrderEvent("", order.row, Source.QUERY, venue_order_id=order.order_id, trade_id=trade_id, last_qty=qty, last_px=px,
+    world.manager.on_order_event(OrderEvent("", order.row, Source.QUERY, venue_order_id=order.order_id, trade_id=trade_id,
+                                            last_qty=qty, last_px=px,
                                             fee=fee, fee_asset=asset, recv_mono_ns=world.now, flags=int(EventFlag.IS_FILL)))
     assert world.manager.fill_count == 1
 
@@ -373,7 +385,8 @@ def test_half_of_a_proven_leg_is_given_back_while_the_other_is_unknown_if_so_con
     world.query_lost = lambda: True
     world.enter(qty=100)
     world.run_for(1_500 * MS)
-    assert [(intent.purpose, intent.legs[0].instrument_id, intent.legs[0].qty) for intent in world.intents[1:]] == [(Purpose.UNWIND, 0, 4_995)]
+    assert [(intent.purpose, intent.legs[0].instrument_id, intent.legs[0].qty)
+            for intent in world.intents[1:]] == [(Purpose.UNWIND, 0, 4_995)]
     world.query_lost = lambda: False
     world.run_for(5 * S)
     assert abs(world.truth_net(0)) < Decimal("0.001")
@@ -395,7 +408,8 @@ def test_queries_back_off_and_never_storm():
     world.query_lost = lambda: True
     world.enter(qty=10)
     world.run_for(60 * S)
-    asked = sum(isinstance(command, QueryOrder) and command.ask == Ask.ORDER and command.row == PERP for command in world.commands)
+    asked = sum(isinstance(command, QueryOrder) and command.ask == Ask.ORDER and command.row == PERP
+                for command in world.commands)
     assert 10 <= asked <= 35
     assert {"order_unknown", "unknown_unresolved"} <= world.alert_codes()
 
@@ -408,7 +422,12 @@ def test_graves_and_fills_are_forgotten_after_a_day():
     world.run_for(1 * S)
     assert len(world.manager._graves) == 4 and len(world.manager._seen) == 4
     world.manager.on_timer(world.now + 25 * 3600 * S)
-    assert not world.manager._graves and not len(world.manager._seen) and not world.manager._by_venue_id and not world.manager._trade_of
+    assert (
+        not world.manager._graves
+        and not len(world.manager._seen)
+        and not world.manager._by_venue_id
+        and not world.manager._trade_of
+    )
 
 
 def test_refused_submit_of_a_forgotten_trade_is_ignored():

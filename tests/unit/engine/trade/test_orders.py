@@ -19,7 +19,8 @@ def new_order(row=0, side=Side.BUY, qty=1000):
     return order, SeenFills(86_400 * 10**9)
 
 
-def fill(trade_id, qty, px=100_00, fee="0.001", asset="BTC", cum=-1, status=OrderStatus.PARTIAL, source=Source.STREAM, flags=EventFlag.IS_FILL):
+def fill(trade_id, qty, px=100_00, fee="0.001", asset="BTC", cum=-1, status=OrderStatus.PARTIAL, source=Source.STREAM,
+         flags=EventFlag.IS_FILL):
     return OrderEvent("L1", 0, source, status, trade_id=trade_id, last_qty=qty, last_px=px, cum_qty=cum, recv_mono_ns=trade_id,
                       fee=None if fee is None else Decimal(fee), fee_asset=asset, flags=int(flags))
 
@@ -165,7 +166,8 @@ def test_state_never_goes_back_under_random_facts():
         was = order.state
         for _ in range(12):
             event = rng.choice([
-                lambda: fill(rng.randrange(1, 4), 250), lambda: status(rng.choice(list(OrderStatus)), rng.choice([-1, 0, 250, 500]),
+                lambda: fill(rng.randrange(1, 4), 250),
+                lambda: status(rng.choice(list(OrderStatus)), rng.choice([-1, 0, 250, 500]),
                                                                       rng.choice(list(Source)), rng.choice(list(ErrorClass)))])()
             applied = order.apply(event, seen)
             if order.state != was:

@@ -22,14 +22,16 @@ SPOT, PERP = make_instruments(pair_rows())
 
 
 def test_text_is_plain():
-    assert [text(Decimal(one)) for one in ("0", "-0.0", "1E-8", "100", "1.500", "-2E+3")] == ["0", "0", "0.00000001", "100", "1.5", "-2000"]
+    assert [text(Decimal(one)) for one in ("0", "-0.0", "1E-8", "100", "1.500", "-2E+3")] == ["0", "0", "0.00000001", "100",
+                                                                                              "1.5", "-2000"]
 
 
 def test_scaled_numbers_are_exact():
     assert from_scaled(123456789012345678901234567890, 20) == Decimal("1234567890.12345678901234567890")
 
 
-@pytest.mark.parametrize(("a", "b", "lot"), [("0.001", "0.00001", "0.001"), ("0.3", "0.2", "0.6"), ("1000", "1", "1000"), ("1", "10", "10")])
+@pytest.mark.parametrize(("a", "b", "lot"),
+                         [("0.001", "0.00001", "0.001"), ("0.3", "0.2", "0.6"), ("1000", "1", "1000"), ("1", "10", "10")])
 def test_common_lot(a, b, lot):
     assert lcm_decimal(Decimal(a), Decimal(b)) == Decimal(lot)
 
@@ -103,13 +105,19 @@ def test_naked_percentiles():
 def test_policy_reads_the_config_section():
     from engine.config import RecoveryConfig
     policy = make_policy(RecoveryConfig().model_dump(), rest_ms=250)
-    assert policy.ack_timeout_ns == 300 * MS and policy.cooldowns_ns["orphan"] == 2 * HOUR and policy.cooldowns_ns["stale"] == 300 * SECOND
-    assert policy.unwind_bands_bps == (Decimal("10.0"), Decimal("25.0"), Decimal("50.0"), Decimal("100.0")) and policy.rest_ns == 250 * MS
+    assert (
+        policy.ack_timeout_ns == 300 * MS
+        and policy.cooldowns_ns["orphan"] == 2 * HOUR
+        and policy.cooldowns_ns["stale"] == 300 * SECOND
+    )
+    assert policy.unwind_bands_bps == (Decimal("10.0"), Decimal("25.0"), Decimal("50.0"),
+                                       Decimal("100.0")) and policy.rest_ns == 250 * MS
     assert policy.resolve_bound_ns == 2 * SECOND and policy.retry_ns == 250 * MS and policy.query_steps_ns[0] == 50 * MS
 
 
 @pytest.mark.parametrize(("values", "message"), [
-    ({"unwind_bands_bps": [20, 10]}, "rising"), ({"unwind_bands_bps": [2000]}, "0 to 1000"), ({"hedge_unknown": "pray"}, "wait or half"),
+    ({"unwind_bands_bps": [20, 10]}, "rising"), ({"unwind_bands_bps": [2000]}, "0 to 1000"),
+    ({"hedge_unknown": "pray"}, "wait or half"),
     ({"cooldowns": {"lunch_s": 5}}, "lunch"), ({"chase_max": 50}, "0 to 10"), ({"ack_timeout_ns": 5, "tll_ms": 5}, "tll_ns")])
 def test_bad_policy_says_what_would_be_right(values, message):
     with pytest.raises(ValueError, match=message):
