@@ -264,7 +264,8 @@ class Shell:
     def _spin(self) -> None:
         """One turn, and the next one is already asked for: the loop never sleeps."""
         if self._is_polling:
-            asyncio.get_running_loop().call_soon(self._spin)  # first: an exception must not end the polling that exits and repairs need
+            # first: an exception must not end the polling that exits and repairs need
+            asyncio.get_running_loop().call_soon(self._spin)
             self.poller.turn()
 
     def _wake(self) -> None:
