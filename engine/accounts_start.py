@@ -13,7 +13,8 @@ from feeds.instruments import InstrumentTable
 
 def account_totals(balances: Iterable[BalanceUpdate]) -> dict[str, Decimal]:
     """Asset -> what the account holds: free plus locked on spot, the wallet on futures."""
-    return {one.asset: one.wallet if one.wallet is not None else (one.free or Decimal(0)) + (one.locked or Decimal(0)) for one in balances}
+    return {one.asset: one.wallet if one.wallet is not None else (one.free or Decimal(0)) + (one.locked or Decimal(0))
+            for one in balances}
 
 
 def opening_balances(venue: str, states: dict[str, AccountState]) -> dict[str, dict[str, Decimal]]:

@@ -351,7 +351,8 @@ class Shell:
     async def _reconcile(self, venue: str) -> None:
         """The venue's balances against the ledger. A difference that lasts is alerted and locks what it concerns."""
         try:
-            balances = {f"{venue}:{name}": account_totals(await market.balances()) for name, market in self.gateways[venue].markets.items()}
+            balances = {f"{venue}:{name}": account_totals(await market.balances()) for name,
+                        market in self.gateways[venue].markets.items()}
         except RestError as error:
             log.info("%s: balances not read: %s", venue, error)
             return

@@ -22,7 +22,8 @@ log = logging.getLogger("lockstep.trade")
 CMD_REFUSED = 2
 SENT_KEPT = 4096
 TRADES_SHOWN = 30
-TRANSFER_REASONS = frozenset({"transfer", "DEPOSIT", "WITHDRAW", "MARGIN_TRANSFER", "ASSET_TRANSFER", "ADMIN_DEPOSIT", "ADMIN_WITHDRAW"})
+TRANSFER_REASONS = frozenset({"transfer", "DEPOSIT", "WITHDRAW", "MARGIN_TRANSFER", "ASSET_TRANSFER", "ADMIN_DEPOSIT",
+                              "ADMIN_WITHDRAW"})
 
 
 @dataclass(slots=True)
