@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import sys
 
 import ccxt.pro
@@ -26,20 +27,18 @@ def make_client(endpoints: dict, keys: dict, market: str):
         "options": {"defaultType": market, "fetchCurrencies": False, "fetchMargins": False, "watchOrderBookRate": "100"
                     if market == "spot" else "0",
                     "fetchMarkets": {"types": ["spot" if market == "spot" else "linear"]}, "newOrderRespType": {"limit": "ACK"}}})
-    def local(url: str) -> str:
-        path = "/" + url.split("://", 1)[1].partition("/")[2]
-        is_linear = "/fapi" in path or "fapi" in url
-        if url.startswith("ws"):
-            if "ws-fapi" in url:
-                return endpoints["linear_ws_api"]
-            if "ws-api" in url:
-                return endpoints["spot_ws_api"]
-            return endpoints["linear_ws_public"] + "/ws" if "fstream" in url else endpoints["spot_ws"] + "/stream"
-        return (endpoints["linear_rest"] if is_linear else endpoints["spot_rest"]) + path
-    def walk(node):
-        return {key: walk(value) if isinstance(value, dict) else local(value) if isinstance(value, str) else value
-                for key, value in node.items()}
-    client.urls["api"] = walk(client.urls["api"])
+
+    def walk(node: dict) -> None:
+        for key, value in node.items():
+            if isinstance(value, dict):
+                walk(value)
+            elif isinstance(value, str) and value.startswith("https://"):
+                node[key] = re.sub(r"^https://[^/]+", endpoints["linear_rest" if "fapi" in value else "spot_rest"], value)
+
+    walk(client.urls["api"])
+    sockets = client.urls["api"]["ws"]
+    sockets["spot"] = endpoints["spot_ws"] + "/stream/ws"
+    sockets["linear"] = sockets["future"] = endpoints["linear_ws_public"].removesuffix("/public") + "/ws"
     return client
 
 
@@ -69,6 +68,9 @@ async def main() -> None:
         tasks = [asyncio.ensure_future(watch(spot, "spot")), asyncio.ensure_future(watch(swap, "swap"))]
         while len(books) < 2:
             await asyncio.sleep(0.05)
+            for task in tasks:
+                if task.done():
+                    task.result()
         print("ready", flush=True)
         armed.set()
         while True:
@@ -82,7 +84,7 @@ async def main() -> None:
                 armed.set()
             if armed.is_set() and bid > ask * THRESHOLD:
                 armed.clear()
-                amount = max(spot.market(names["spot"])["limits"]["amount"]["min"], 60.0 / ask)
+                amount = max(swap.market(names["swap"])["limits"]["amount"]["min"], 100.0 / ask)
                 await asyncio.gather(
                     spot.create_order(names["spot"], "limit", "buy", amount, ask * 1.002, {"timeInForce": "IOC"}),
                     swap.create_order(names["swap"], "limit", "sell", amount, bid * 0.998, {"timeInForce": "IOC"}))
