@@ -10,6 +10,9 @@ from libc.string cimport memset
 from cext.gate cimport pass_gate, would_pass
 from cext.sizing cimport size_entry, size_exit
 
+cdef extern from "ring_prefetch.h" nogil:
+    void prefetch_for_write(const void *where, uint64_t size_bytes) noexcept
+
 cdef enum:
     REHEARSAL_GAIN_E8 = 5000000  # 5 %: more than any spread costs
 
@@ -137,8 +140,11 @@ cdef uint32_t rehearse_decision(core_t *core, uint32_t pair_index, intent_slot_t
     cdef int64_t entry = cold.entry_net_e8, exit_forward = cold.exit_cost_e8[0], exit_reverse = cold.exit_cost_e8[1]
     cdef uint64_t depth_end = cold.depth_end
     cdef uint32_t reason, k
+    cdef intent_slot_t *slot
     check_readiness(core, &core.pairs[pair_index], True)
-    free_slot(core)
+    slot = free_slot(core)
+    if slot != NULL:
+        prefetch_for_write(slot, sizeof(intent_slot_t))  # the real one was last used a whole pool ago
     start_intent(core, scratch, PURPOSE_ENTRY, pair_index, cold.ttl_ns, now_mono_ns, now_wall_ns)
     scratch.intent.kind = INTENT_SIMULTANEOUS
     scratch.intent.batch_mono_ns = now_mono_ns
