@@ -20,10 +20,10 @@ REPORT_KEYS = {"mode", "commit", "config_hash", "feeds", "opportunities", "trade
 
 
 def write_config(folder: pathlib.Path, **changes: dict) -> pathlib.Path:
-    """config/sim.yaml with a var directory of its own, fewer instruments and more planted differences."""
+    """config/sim.yaml with a var directory of its own, fewer instruments more planted differences and fundings."""
     document = yaml.safe_load((ROOT / "config" / "sim.yaml").read_text())
     document["run"]["var_dir"] = str(folder / "var")
-    document["simex"].update(pairs=10, background_msgs_per_s=500.0, dislocations_per_s=4.0)
+    document["simex"].update(pairs=10, background_msgs_per_s=500.0, dislocations_per_s=4.0, funding_interval_s=3.0)
     for section, values in changes.items():
         document.setdefault(section, {}).update(values)
     path = folder / "run.yaml"

@@ -152,9 +152,15 @@ def order_trade_update(order: Order, execution: str, fill: Fill | None, now_ms: 
 
 
 def account_update(
-    account: Account, reason: str, symbols: list[str], mark_px_e8: dict[str, int], now_ms: int, change_e8: int = 0
+    account: Account,
+    reason: str,
+    symbols: list[str],
+    mark_px_e8: dict[str, int],
+    now_ms: int,
+    change: tuple[str, int] | None = None,
 ) -> dict[str, Any]:
-    """USD-M ACCOUNT_UPDATE; a funding fee on a cross position carries balances only."""
+    """USD-M ACCOUNT_UPDATE; a funding fee on a cross position carries balances only. `change`: an asset that moved by other than
+    trading, and by how much: then only that one is told, with its change in "bc"."""
     positions = []
     for symbol in symbols:
         p = account.positions[symbol]
@@ -173,8 +179,9 @@ def account_update(
             }
         )
     balances = [
-        {"a": asset, "wb": format_e8(amount), "cw": format_e8(amount), "bc": format_e8(change_e8) if change_e8 else "0"}
+        {"a": asset, "wb": format_e8(amount), "cw": format_e8(amount), "bc": format_e8(change[1]) if change else "0"}
         for asset, amount in account.wallet.items()
+        if change is None or asset == change[0]
     ]
     return {"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": {"m": reason, "B": balances, "P": positions}}
 

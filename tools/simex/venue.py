@@ -163,7 +163,7 @@ class Venue:
             self._send_linear(
                 account,
                 user_events.account_update(
-                    account, "DEPOSIT" if delta_e8 > 0 else "WITHDRAW", [], self.matcher.mark_px_e8, now, delta_e8
+                    account, "DEPOSIT" if delta_e8 > 0 else "WITHDRAW", [], self.matcher.mark_px_e8, now, (asset, delta_e8)
                 ),
             )
 
@@ -194,10 +194,13 @@ class Venue:
                 assets = [*assets, "BNB"]
             self._send_spot(account, user_events.outbound_account_position(account, assets, self.clock.wall_ms()))
 
-    def on_linear_account(self, account: Account, reason: str, symbols: list[str]) -> None:
+    def on_linear_account(
+        self, account: Account, reason: str, symbols: list[str], change: tuple[str, int] | None = None
+    ) -> None:
         if self.linear_sinks[account.name]:
             self._send_linear(
-                account, user_events.account_update(account, reason, symbols, self.matcher.mark_px_e8, self.clock.wall_ms())
+                account,
+                user_events.account_update(account, reason, symbols, self.matcher.mark_px_e8, self.clock.wall_ms(), change),
             )
 
     def on_trade(self, instrument: Instrument, px: int, qty: int, buyer_is_maker: bool, trade_id: int) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from decimal import Decimal
 
 import orjson
 import pytest
@@ -11,6 +12,7 @@ from tools.simex.config import ConfigError, load_config, make_config
 from tools.simex.external import ExternalBooks
 from tools.simex.instrument import LINEAR, SPOT
 from tools.simex.playback import Playback, PlaybackError
+from tools.simex.venue import LinearUserSink
 
 
 def frames_of(seed: int, seconds: float = 2.0) -> bytes:
@@ -132,7 +134,22 @@ def test_funding_is_settled_at_its_time():
     rig = Rig(pairs=2, funding_interval_s=2.0)
     rig.api(LINEAR).place("BTCUSDT", "BUY", None, "0.010")
     rig.run(4.0)
-    assert any(row["incomeType"] == "FUNDING_FEE" for row in rig.account.income)
+    paid = [row["income_e8"] for row in rig.account.income if row["incomeType"] == "FUNDING_FEE"]
+    assert paid and any(paid)
+
+
+def test_funding_is_told_with_what_it_changed_and_of_the_one_asset_only():
+    rig = Rig(pairs=2, funding_interval_s=2.0)
+    rig.account.wallet["BNB"] = 5 * 10**8
+    told = []
+    sink = LinearUserSink(rig.account, "key", None, lambda data: told.append(orjson.loads(data)), False)
+    rig.venue.linear_sinks[rig.account.name].append(sink)
+    rig.api(LINEAR).place("BTCUSDT", "BUY", None, "0.010")
+    rig.run(4.0)
+    fees = [one["a"] for one in told if one.get("e") == "ACCOUNT_UPDATE" and one["a"]["m"] == "FUNDING_FEE"]
+    paid = [row["income_e8"] for row in rig.account.income if row["incomeType"] == "FUNDING_FEE"]
+    assert [[row["a"] for row in fee["B"]] for fee in fees] == [["USDT"]] * len(paid) and paid
+    assert [int(Decimal(fee["B"][0]["bc"]).scaleb(8)) for fee in fees] == paid
 
 
 def test_pushed_books_fill_orders_and_remember_what_was_taken():
