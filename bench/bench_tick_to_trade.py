@@ -98,8 +98,8 @@ class EngineRun:
             time.sleep(0.2)
 
     def samples(self) -> int:
-        """How many intents it has sent: nearly all of them give a sample. Asks the engine, which is a short answer; reading the histograms
-        would take the feed's core for milliseconds."""
+        """How many intents it has sent: nearly all of them give a sample. Asks the engine, which is a short answer; reading the
+        histograms would take the feed's core for milliseconds."""
         return self.status()["counters"]["intents"]
 
     def end(self) -> None:
@@ -162,7 +162,8 @@ def run_engine(bed: Bed, intents_wanted: int) -> tuple[dict[str, Any], dict[str,
 def outside_times(bed: Bed, since_ns: int) -> list[float]:
     """us from each planted frame to the later of the two orders that answered it, as the venue stamped both."""
     planted = [json.loads(line) for line in (bed.simex_dir / "simex_dislocations.jsonl").read_text().splitlines()]
-    # Without a bookTicker subscriber (ccxt.pro reads depth) the venue notes the time just after the first frame instead: in their favour.
+    # Without a bookTicker subscriber (ccxt.pro reads depth) the venue notes the time just after the first frame instead: in their
+    # favour.
     starts = [{**one, "at": one["sent_mono_ns"] or one["mono_ns"]} for one in planted if one["event"] == "start"]
     starts = [one for one in starts if one["at"] >= since_ns]
     orders: dict[str, dict[str, list[int]]] = {}

@@ -10,7 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def check(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "engine", *arguments], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-m", "engine", *arguments], cwd=ROOT, check=False, capture_output=True, text=True,
+                          timeout=60)
 
 
 @pytest.mark.parametrize("name", ["sim", "paper", "dry_run"])
