@@ -233,11 +233,11 @@ cdef class Poller:
             before = now_mono_ns
             now_mono_ns = mono_ns()
             gate_ns = self.core.c.gate_ns
+            if count:
+                self._carry_out(count)
             hist_record(self.p.h_detect, now_mono_ns - before - gate_ns)
             if gate_ns:
                 hist_record(self.p.h_gate, gate_ns)
-            if count:
-                self._carry_out(count)
             if count < COMMANDS_MAX:
                 return 0
 

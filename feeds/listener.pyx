@@ -79,20 +79,20 @@ cdef class CaptureBuffer:
 
 
 cdef void publish_book(hot_feed_t *p, BinanceMarket market, int row, const stamps_t *at, uint32_t flags) noexcept nogil:  # hot
-    """Build the record of `row` as it stands, stamp it, write board and ring, wake a sleeping engine."""
+    """Build the record of `row` as it stands, stamp it, write board and ring, wake a sleeping engine; then the bookkeeping."""
     market.build_record(row, at, &p.record)
     p.record.flags |= flags
     p.record.alive_mono_ns = at.frame_mono_ns
+    p.record.publish_mono_ns = mono_ns()
+    ring_publish_book(p.writer, row, &p.record)
+    doorbell_ring_if_sleeping(p.bell)
+    p.writer.board[row].status = market.stats_of(row).status
+    p.row_records[row] += 1
     if p.record.flags & BOOK_CROSSED:
         if p.crossed_mono_ns[row] == 0:
             p.crossed_mono_ns[row] = at.frame_mono_ns
     else:
         p.crossed_mono_ns[row] = 0
-    p.writer.board[row].status = market.stats_of(row).status
-    p.record.publish_mono_ns = mono_ns()
-    ring_publish_book(p.writer, row, &p.record)
-    p.row_records[row] += 1
-    doorbell_ring_if_sleeping(p.bell)
 
 
 cdef class FeedPublisher:
@@ -287,9 +287,14 @@ cdef class FeedListener(WSListener):
         cdef int kind
         cdef int row
         cdef int64_t decoded
-        hist_record(p.recv_hist, self.stamps.frame_mono_ns - self.stamps.batch_mono_ns)
         kind = self.market.decode_frame(data, size, &self.stamps, result)
         decoded = mono_ns()
+        if kind == FRAME_BOOK:  # first of all: counting can wait until the engine has it
+            publish_book(p, self.market, result.row, &self.stamps, 0)
+            hist_record(p.publish_hist, mono_ns() - decoded)
+            if p.record.exch_ns > 0:
+                hist_record(p.wire_hist, self.stamps.recv_wall_ns - p.record.exch_ns)
+        hist_record(p.recv_hist, self.stamps.frame_mono_ns - self.stamps.batch_mono_ns)
         hist_record(p.decode_hist, decoded - self.stamps.frame_mono_ns)
         p.frames += 1
         self.frames += 1
@@ -299,10 +304,6 @@ cdef class FeedListener(WSListener):
         if kind == FRAME_BOOK:
             self.seen[row] |= SEEN_BOOK | SEEN_DEPTH
             p.book_mono_ns[row] = self.stamps.frame_mono_ns
-            publish_book(p, self.market, row, &self.stamps, 0)
-            hist_record(p.publish_hist, mono_ns() - decoded)
-            if p.record.exch_ns > 0:
-                hist_record(p.wire_hist, self.stamps.recv_wall_ns - p.record.exch_ns)
         elif kind == FRAME_TRADE:
             self.seen[row] |= SEEN_TRADE
             ring_publish_trade(p.writer, &result.trade)
