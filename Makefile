@@ -30,8 +30,8 @@ bench-smoke: .venv/test-stamp  ## every bench once with tiny sizes
 lint: .venv/test-stamp  ## ruff over everything
 	$(PY) -m ruff check .
 
-annotate: .venv/run-stamp  ## Cython HTML for every .pyx, under build/cython
-	LOCKSTEP_ANNOTATE=1 $(PY) setup.py build_ext --force --build-lib build/annotate
+annotate: .venv/run-stamp  ## Cython HTML for every .pyx, under build/annotate; nothing is compiled
+	LOCKSTEP_ANNOTATE=1 $(PY) setup.py --quiet --name
 
 layouts: build  ## print docs/layouts.md anew from the compiled layouts
 	$(PY) -m tools.draw_layouts docs/layouts.md

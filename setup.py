@@ -55,9 +55,9 @@ def extension(name: str) -> Extension:
 
 def modules() -> list[Extension]:
     from Cython.Build import cythonize
-    from Cython.Compiler import Options
-    Options.annotate = bool(os.environ.get("LOCKSTEP_ANNOTATE"))
-    return cythonize([extension(name) for name in module_names()], build_dir="build/cython",
+    annotate = os.environ.get("LOCKSTEP_ANNOTATE") == "1"
+    return cythonize([extension(name) for name in module_names()], build_dir="build/annotate" if annotate else "build/cython",
+                     annotate=annotate, force=annotate,
                      compiler_directives=DIRECTIVES, show_all_warnings=False,
                      nthreads=os.cpu_count() or 1)
 
