@@ -249,7 +249,8 @@ def measure(quick: bool = False) -> dict[str, Any]:
             total, own = hist_percentiles(merged["tick_to_trade"]), hist_percentiles(merged["own"])
             floor = percentiles([value for one in floors for value in one])
             results.update({
-                "tick_to_trade.trades": trades, "tick_to_trade.left_open": left_open, "tick_to_trade.samples": total["count"], "tick_to_trade.frame_bytes": frame_bytes,
+                "tick_to_trade.trades": trades, "tick_to_trade.left_open": left_open,
+                "tick_to_trade.samples": total["count"], "tick_to_trade.frame_bytes": frame_bytes,
                 "tick_to_trade.own_p50_us": own["p50_ns"] / 1e3, "tick_to_trade.own_p99_us": own["p99_ns"] / 1e3,
                 "tick_to_trade.p50_us": total["p50_ns"] / 1e3, "tick_to_trade.p99_us": total["p99_ns"] / 1e3,
                 "tick_to_trade.floor_p50_us": floor["p50"] / 1e3, "tick_to_trade.floor_p99_us": floor["p99"] / 1e3,
