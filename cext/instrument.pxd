@@ -4,6 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 cdef extern from "instrument.h" nogil:
     const uint32_t MARKET_SPOT
     const uint32_t MARKET_LINEAR
+    const uint32_t ACCOUNTS_PER_VENUE
+    const uint32_t ACCOUNT_UNIFIED
 
     ctypedef struct instrument_t:
         int64_t tick_px
@@ -14,6 +16,8 @@ cdef extern from "instrument.h" nogil:
         int64_t max_px
         int64_t min_notional
         int64_t contract_qty
+        int64_t size_mul
+        int64_t venue_code
         double px_unit
         double qty_unit
         double taker_fee
@@ -32,6 +36,8 @@ cdef extern from "instrument.h" nogil:
         uint32_t fee_in_base
         uint32_t multiplier
         uint32_t underlying_asset
+        int32_t size_scale
+        uint32_t account_id
         uint32_t pad0
         uint8_t symbol[32]
         uint8_t name[48]

@@ -22,6 +22,19 @@ cdef object fee_e8(dict row, str field):
     return max(0, int((Decimal(row[field]) * 100_000_000).to_integral_value(rounding="ROUND_CEILING")))
 
 
+cdef object size_conversion(dict row, int qty_scale):
+    """(decimals of the venue's sizes, qty units per unit of these). A contract counter's lot is lot / contract_size contracts."""
+    contract = Decimal(row["contract_size"])
+    if row["market"] != "linear" or contract == 1:
+        return qty_scale, 1
+    exponent = (Decimal(row["lot"]) / contract).normalize().as_tuple().exponent
+    decimals = max(0, -int(exponent))
+    factor = contract.scaleb(qty_scale - decimals)
+    if factor != factor.to_integral_value() or factor < 1:
+        raise ValueError(f"{row['name']}: contracts of {contract} with {decimals} decimals are no whole units at scale {qty_scale}")
+    return decimals, int(factor)
+
+
 cdef class InstrumentArray:
     """Rows by position; see instrument.pxd. Made by `make_instrument_array`."""
 
@@ -78,6 +91,8 @@ cdef class InstrumentArray:
             target.max_px = scaled(row, "max_px", px_scale) or INT64_MAX
             target.min_notional = scaled(row, "min_notional", px_scale + qty_scale)
             target.contract_qty = scaled(row, "contract_size", qty_scale) if row["market"] == "linear" else target.lot_qty
+            target.size_scale, target.size_mul = size_conversion(row, qty_scale)
+            target.venue_code = row.get("venue_code", 0)
             target.px_unit = 10.0 ** -px_scale
             target.qty_unit = 10.0 ** -qty_scale
             target.taker_fee = float(row["taker_fee"])
@@ -87,6 +102,8 @@ cdef class InstrumentArray:
             target.instrument_id = row["id"]
             target.venue_id = self.venues.index(row["venue"])
             target.market = {"spot": MARKET_SPOT, "linear": MARKET_LINEAR}[row["market"]]
+            pot = ACCOUNT_UNIFIED if row.get("account", "") == "unified" else target.market
+            target.account_id = target.venue_id * ACCOUNTS_PER_VENUE + pot
             target.base_asset = self._asset(row["base"])
             target.quote_asset = self._asset(row["quote"])
             target.settle_asset = self._asset(row["settle"])

@@ -12,7 +12,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ SCALE_MAX = 18
 STATUS_TRADING = "TRADING"
 STATUS_IDLE = "IDLE"    # known from earlier, not read in this run
 MARKETS = ("spot", "linear")
+UNIFIED = "unified"     # the account of a venue on which all markets pay from one balance
 
 
 class InstrumentError(ValueError):
@@ -74,6 +75,13 @@ class InstrumentRow:
     maker_fee: Decimal    # fraction: 0.001 = 10 bps
     taker_fee: Decimal
     status: str
+    account: str = ""     # "" = the market has a balance of its own, "unified" = all markets of the venue pay from one
+    venue_code: int = 0   # number by which the venue's order entry knows it; 0 = by symbol
+
+    @property
+    def account_name(self) -> str:
+        """The pot that pays: binance:spot, bybit:unified."""
+        return f"{self.venue}:{self.account or self.market}"
 
     def check(self) -> None:
         """Every rule that hot code relies on; raises InstrumentError with what would be right."""
@@ -87,6 +95,10 @@ class InstrumentRow:
             refuse("symbol is empty or longer than 31 bytes, or the name is longer than 47 bytes")
         if not 0 <= self.px_scale <= SCALE_MAX or not 0 <= self.qty_scale <= SCALE_MAX:
             refuse(f"scales {self.px_scale}, {self.qty_scale} are not within 0..{SCALE_MAX}")
+        if self.account not in ("", UNIFIED):
+            refuse(f"account {self.account!r} is unknown; right is empty or {UNIFIED}")
+        if self.venue_code < 0:
+            refuse(f"venue_code {self.venue_code} is negative")
         if self.tick <= 0 or self.lot <= 0 or self.contract_size <= 0 or self.multiplier < 1:
             refuse("tick, lot, contract_size and multiplier must be above 0")
         for field_name, scale in (("tick", self.px_scale), ("lot", self.qty_scale), ("min_qty", self.qty_scale),
@@ -114,20 +126,25 @@ class InstrumentRow:
                 refuse(f"{field_name} {getattr(self, field_name)} is not a fraction from -0.01 to 0.05")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; decimals as strings, because they are exact."""
-        return {f.name: str(value) if isinstance(value := getattr(self, f.name), Decimal) else value for f in fields(self)}
+        """Plain values; decimals as strings, because they are exact. Fields at their default are left out, so that a table
+        written before a field existed keeps its hash."""
+        return {f.name: str(value) if isinstance(value, Decimal) else value for f in fields(self)
+                if (value := getattr(self, f.name)) != f.default}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "InstrumentRow":
         """Inverse of to_json; names the field that is missing, unknown or of the wrong type."""
         names = {f.name for f in fields(cls)}
+        required = {f.name for f in fields(cls) if f.default is MISSING}
         if not isinstance(data, dict):
             raise InstrumentError(f"an instrument is {data!r:.40}, not an object")
-        if set(data) != names:
-            raise InstrumentError(f"instrument {data.get('name')!r}: missing fields {sorted(names - set(data))}, "
+        if not required <= set(data) <= names:
+            raise InstrumentError(f"instrument {data.get('name')!r}: missing fields {sorted(required - set(data))}, "
                                   f"unknown fields {sorted(set(data) - names)}")
         values: dict[str, Any] = {}
         for f in fields(cls):
+            if f.name not in data:
+                continue
             value = data[f.name]
             wanted = str if f.type in (Decimal, str, "Decimal", "str") else int
             if not isinstance(value, wanted) or isinstance(value, bool):
