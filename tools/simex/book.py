@@ -28,6 +28,13 @@ class DepthTracker:
         self.asks: set[int] = set()
         self.is_empty = True
 
+    def clear(self, last_id: int) -> None:
+        """What changed was told, with `last_id` as the id of the event."""
+        self.last_id = last_id
+        self.bids.clear()
+        self.asks.clear()
+        self.is_empty = True
+
 
 class Book:
     """Both sides; prices ascending in `bid_prices` and `ask_prices`, so the best bid is last and the best ask first."""

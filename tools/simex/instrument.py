@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from tools.simex.exact import E8, decimals_of, format_fixed, to_scaled
 
@@ -18,6 +18,35 @@ SPOT = "spot"
 LINEAR = "linear"
 
 _TEXT_CACHE_MAX = 20_000
+
+
+class Coin(NamedTuple):
+    """What the simulated venues trade: the same coins everywhere.  Ticks and steps are Binance's; a venue takes them or has its own."""
+
+    name: str
+    price: str  # USD, of the right order, no more
+    spot_tick: str
+    spot_step: str
+    perp_tick: str
+    perp_step: str
+    perp_min_notional: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one coin's instrument looks at one venue.  All numbers as text; sizes in base units, also where the venue counts contracts."""
+
+    symbol: str
+    tick: str
+    step: str
+    min_notional: str = "0"
+    quote: str = "USDT"
+    min_qty: str = ""  # "" = one step
+    contract_size: str = "1"  # base units of one contract
+    venue_code: str = ""  # the number that order entry wants in place of the symbol
+    percent_up: str = "5"  # a buy's price at most this times the market's
+    percent_down: str = "0.2"
+
 
 # symbol, price in USD, spot tick, spot step, perp tick, perp step, perp min notional.  Prices are of the right order, no more.
 COINS: list[tuple[str, str, str, str, str, str, str]] = [
