@@ -15,11 +15,10 @@ snapshot of it finds the row out of sync.
 Sources: Bybit v5 documentation, websocket/public/orderbook (2026-07-24); docs/venues/bybit.md."""
 import cython
 
-from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from cext.decoders.bybit_message cimport TOPIC_BOOK, parse_frame, parse_snapshot
+from cext.decoders.bybit_message cimport parse_frame, parse_snapshot
 from cext.decoders.frames cimport SNAPSHOT_ERROR, frame_result_t, stamps_t
 from cext.decoders.market cimport MarketDecoder
 from cext.decoders.message cimport MSG_DEPTH, MSG_FUNDING, MSG_PONG, MSG_SNAPSHOT, MSG_TOP, MSG_UNKNOWN, message_t

@@ -14,7 +14,7 @@ that comes twice makes the frame malformed. A frame is read to its last byte bef
 
 Formats: Bybit v5 documentation (websocket/public/*, 2026-07-24); docs/venues/bybit.md. Runs in the feed's loop and in replay, without
 the GIL."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from cext.decoders.fields cimport (has, read_decimal, read_id, read_levels, read_quoted_id, read_quoted_time, read_rate, read_rounded,
