@@ -27,38 +27,13 @@ cdef inline int read_id(const fields_t *f, uint32_t key, uint64_t *out) noexcept
     return 0 if scan_u64(f.spans[key].start, f.spans[key].stop, out) == f.spans[key].stop else -1
 
 
-cdef inline int read_quoted_id(const fields_t *f, uint32_t key, uint64_t *out) noexcept nogil:  # hot
-    """An integer, with or without quotes."""
-    cdef const char *start
-    cdef const char *stop
-    if not f.seen >> key & 1:
-        return -1
-    start = f.spans[key].start
-    stop = f.spans[key].stop
-    if start[0] == c'"':
-        start += 1
-        stop -= 1
-    return 0 if start < stop and scan_u64(start, stop, out) == stop else -1
-
-
-cdef inline int time_of(uint64_t value, int64_t *out) noexcept nogil:  # hot
-    """ms or us, told apart by size, as ns. -1 = absurd."""
-    if value >= TIME_US_LIMIT:
+cdef inline int read_time(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil:  # hot
+    """A time in ns, from ms or us without quotes: told apart by size. Absurd is an error too."""
+    cdef uint64_t value = 0
+    if read_id(f, key, &value) != 0 or value >= TIME_US_LIMIT:
         return -1
     out[0] = <int64_t>(value * 1000 if value >= TIME_MS_LIMIT else value * 1_000_000)
     return 0
-
-
-cdef inline int read_time(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil:  # hot
-    """A time in ns, from ms or us without quotes."""
-    cdef uint64_t value = 0
-    return time_of(value, out) if read_id(f, key, &value) == 0 else -1
-
-
-cdef inline int read_quoted_time(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil:  # hot
-    """As read_time, with or without quotes."""
-    cdef uint64_t value = 0
-    return time_of(value, out) if read_quoted_id(f, key, &value) == 0 else -1
 
 
 cdef inline int read_decimal(const fields_t *f, uint32_t key, int scale, int64_t *out) noexcept nogil:  # hot
@@ -70,30 +45,19 @@ cdef inline int read_decimal(const fields_t *f, uint32_t key, int scale, int64_t
     return 0 if scan_decimal(f.spans[key].start + 1, f.end, scale, out) == f.spans[key].stop - 1 else -1
 
 
-cdef inline int read_size(const fields_t *f, uint32_t key, const instrument_t *instrument, int64_t *out) noexcept nogil:  # hot
-    """A quoted size as the venue counts it -> base units at the instrument's qty scale."""
-    if read_decimal(f, key, instrument.size_scale, out) != 0:
-        return -1
-    return to_base(instrument, out)
-
-
-cdef inline int to_base(const instrument_t *instrument, int64_t *size) noexcept nogil:  # hot
-    """Contracts -> base units in place; -1 = the product does not fit 62 bits."""
-    if instrument.size_mul == 1:
-        return 0
-    if size[0] >= (<int64_t>1 << 62) // instrument.size_mul:
-        return -1
-    size[0] *= instrument.size_mul
-    return 0
-
-
+# An integer in quotes, or without.
+cdef int read_quoted_id(const fields_t *f, uint32_t key, uint64_t *out) noexcept nogil
+# As read_time, in quotes, or without.
+cdef int read_quoted_time(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil
+# A quoted size as the venue counts it -> base units at the instrument's qty scale (size_scale, size_mul).
+cdef int read_size(const fields_t *f, uint32_t key, const instrument_t *instrument, int64_t *out) noexcept nogil
 # Mark and index prices: averages with more decimals than the instrument has. Digits beyond the scale are cut, nobody trades at
 # them.
 cdef int read_rounded(const fields_t *f, uint32_t key, int scale, int64_t *out) noexcept nogil
 # A funding rate * 1e8, quoted, may be negative; digits beyond the eighth are cut. An empty string is no rate: 0.
 cdef int read_rate(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil
 # An array of levels ["px","size", more...] into the scratch, sizes in base units. p: at its '['. Returns the place behind its ']',
-# or NULL: malformed, not exact, or px = 0. What follows px and size in a level (OKX: two more strings) is skipped.
+# or NULL: malformed, not exact, or px = 0. Behind px and size stand exactly parser_t.level_extras more strings (OKX 2), skipped.
 cdef const char *read_levels(parser_t *d, const char *p, const char *end, const instrument_t *instrument, level_t **first,
                              uint32_t *count) noexcept nogil
 # All keys of one object, values skipped and noted. p: behind its '{'. Returns the place behind its '}', or NULL: malformed, or a

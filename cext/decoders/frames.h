@@ -35,7 +35,7 @@ typedef struct {
     int row;                  /* -1 = none */
     int64_t ack_id;           /* FRAME_ACK: id of the request; -1 = not an integer */
     int32_t ack_error;        /* FRAME_ACK: the venue's error code; 0 = accepted */
-    const trade_record_t *trades; /* FRAME_TRADE: all but seq, in the venue's order; the decoder's, until its next frame */
+    trade_record_t *trades;   /* FRAME_TRADE: all but seq, oldest first; the decoder's, until its next frame */
     uint32_t trade_count;
     funding_record_t funding; /* FRAME_FUNDING: all but seq */
 } frame_result_t;

@@ -86,6 +86,7 @@ typedef struct {
     level_t *scratch;     /* SCRATCH_LEVELS */
     uint32_t scratch_used;
     int is_linear;        /* market of the decoder */
+    int level_extras;     /* strings of a level behind price and size: 0, OKX 2 */
     trade_record_t *trades; /* TRADES_MAX */
     fields_t fields;
     hints_t hints;

@@ -98,6 +98,7 @@ cdef extern from "decoders/message.h" nogil:
         level_t *scratch
         uint32_t scratch_used
         int is_linear
+        int level_extras
         trade_record_t *trades
         fields_t fields
         hints_t hints

@@ -1,43 +1,24 @@
-"""When is a Binance book true? The venue's sync rules, spot and USD-M, and the merging of the depth stream with the top-of-book
-stream.
+"""When is a book true? What holds for every venue: losing and gaining sync by the venue's rules, merging the depth stream with the
+top-of-book stream, the crossed rule, trades that were seen already, funding that comes in parts, lag.
 
-    spot   a snapshot with id L: deltas with u <= L are old; the first one used has U <= L+1 <= u; later ones U <= previous u + 1
-    USD-M  a snapshot with id L: deltas with u < L are old; the first one used has U <= L <= u; later ones pu == previous u
-
-A delta that does not follow makes the book INVALID at once, and is the first of those that wait for the next snapshot. The top of
-book is kept
-apart: while its update id is newer than the depth's it overlays level 0 and hides what it has passed; when the ids are equal both
-must tell the same best levels, or the book is wrong. Sources: Binance spot web-socket-streams.md (rule text of 2025-11-12), USD-M
-"how to manage a local order book correctly" (2026-05).
+A delta that does not follow (sync_rules_t of stream.h) makes the book INVALID at once, and is the first of those that wait for the
+next snapshot. A whole book on the stream always replaces what there is. The top of book is kept apart: while its order id is newer
+than the depth's it overlays level 0 and hides what it has passed; when the ids are equal both must tell the same best levels (where
+the venue's rules say so), or the book is wrong.
 
 No I/O, no clock: times come with the frames."""
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cext.book cimport book_apply, book_best, book_clear, book_levels, book_walk
-from cext.decoders.binance_message cimport message_t
-from cext.decoders.frames cimport (FRAME_BOOK, FRAME_BUFFERED, FRAME_NEED_SNAPSHOT, FRAME_NOTHING, SNAPSHOT_ERROR,
-                                   SNAPSHOT_IGNORED,
-                                   SNAPSHOT_SYNCED, SNAPSHOT_TOO_OLD, SNAPSHOT_WAITING, stamps_t)
+from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_BUFFERED, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT,
+                                   FRAME_NOTHING, FRAME_SHUTDOWN, FRAME_TRADE, FRAME_UNKNOWN, SNAPSHOT_ERROR, SNAPSHOT_IGNORED,
+                                   SNAPSHOT_SYNCED, SNAPSHOT_TOO_OLD, SNAPSHOT_WAITING, frame_result_t, stamps_t)
+from cext.decoders.message cimport (FUNDING_INDEX, FUNDING_INTERVAL, FUNDING_MARK, FUNDING_NEEDED, FUNDING_NEXT, FUNDING_RATE, MSG_ACK,
+                                    MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_PONG, MSG_SHUTDOWN, MSG_SNAPSHOT, MSG_TOP,
+                                    MSG_TRADES, message_t)
 from cext.layout cimport (BOOK_CROSSED, BOOK_DEPTH_COMPLETE, BOOK_LEVELS, BOOK_TOP_NEWER, BOOK_VALID, SIDE_BUY, SIDE_SELL,
-                          STATUS_INVALID,
-                          STATUS_LIVE, book_record_t, level_t)
-
-
-# ---------------------------------------------------------------- the venue's rules
-
-cdef inline bint is_older(const delta_t *d, uint64_t snapshot_id, bint is_linear) noexcept nogil:  # hot
-    return d.last_id < snapshot_id if is_linear else d.last_id <= snapshot_id
-
-
-cdef inline bint joins_snapshot(const delta_t *d, uint64_t snapshot_id, bint is_linear) noexcept nogil:  # hot
-    """Of a delta that is not older: does it straddle the snapshot, or (USD-M) name it as the state that it follows?"""
-    return d.first_id <= snapshot_id or d.previous_id == snapshot_id if is_linear else d.first_id <= snapshot_id + 1
-
-
-cdef inline bint follows(const delta_t *d, uint64_t update_id, bint is_linear) noexcept nogil:  # hot
-    """Of a delta that is newer: is it the next one? Spot may overlap: its quantities are absolute."""
-    return d.previous_id == update_id if is_linear else d.first_id <= update_id + 1
+                          STATUS_INVALID, STATUS_LIVE, book_record_t, level_t, trade_record_t)
 
 
 # ---------------------------------------------------------------- losing sync
@@ -50,6 +31,7 @@ cdef int lose_sync(stream_t *s) noexcept nogil:  # hot
         s.stats.status = STATUS_INVALID
     s.sync = SYNC_NONE
     s.update_id = 0
+    s.order_id = 0
     s.depth_exch_ns = 0
     s.crossed_since_mono_ns = 0
     s.is_complete[SIDE_BUY] = 0
@@ -75,7 +57,7 @@ cdef int refuse(stream_t *s) noexcept nogil:  # hot
 # ---------------------------------------------------------------- what a change has to fulfil
 
 cdef inline level_t merged_best(const stream_t *s, uint32_t side) noexcept nogil:  # hot
-    return s.top[side] if s.top_id > s.update_id else book_best(&s.book, side)
+    return s.top[side] if s.top_id > s.order_id else book_best(&s.book, side)
 
 
 cdef inline bint is_crossed(level_t bid, level_t ask) noexcept nogil:  # hot
@@ -83,10 +65,11 @@ cdef inline bint is_crossed(level_t bid, level_t ask) noexcept nogil:  # hot
 
 
 cdef bint contradicts_top(stream_t *s) noexcept nogil:  # hot
-    """Depth and top of the same update id must tell the same best levels (they did 2,139 times of 2,139 in the recordings)."""
+    """Depth and top of the same order id must tell the same best levels (on Binance they did 2,139 times of 2,139 in the
+    recordings)."""
     cdef level_t bid
     cdef level_t ask
-    if s.top_id == 0 or s.top_id != s.update_id:
+    if s.top_id == 0 or not s.rules.is_top_checked or s.top_id != s.order_id:
         return False
     bid = book_best(&s.book, SIDE_BUY)
     ask = book_best(&s.book, SIDE_SELL)
@@ -97,7 +80,7 @@ cdef bint contradicts_top(stream_t *s) noexcept nogil:  # hot
 
 cdef int settle(stream_t *s, int64_t mono_ns) noexcept nogil:  # hot
     """After a change while in sync. FRAME_BOOK, or FRAME_NEED_SNAPSHOT when the book cannot be right."""
-    if s.top_id > s.update_id and mono_ns - s.top_mono_ns > TOP_AHEAD_MAX_NS:
+    if s.top_id > s.order_id and mono_ns - s.top_mono_ns > TOP_AHEAD_MAX_NS:
         return refuse(s)
     if not is_crossed(merged_best(s, SIDE_BUY), merged_best(s, SIDE_SELL)):
         s.crossed_since_mono_ns = 0
@@ -116,6 +99,7 @@ cdef bint apply_delta(stream_t *s, const delta_t *d, const level_t *bids, const 
     cdef int is_full = book_apply(&s.book, SIDE_BUY, bids, d.bid_count)
     is_full |= book_apply(&s.book, SIDE_SELL, asks, d.ask_count)
     s.update_id = d.last_id
+    s.order_id = d.order_id
     s.depth_exch_ns = d.event_ns
     s.stats.applied += 1
     s.stats.crossed += is_crossed(book_best(&s.book, SIDE_BUY), book_best(&s.book, SIDE_SELL))
@@ -127,60 +111,92 @@ cdef inline void go_live(stream_t *s) noexcept nogil:  # hot
     s.stats.status = STATUS_LIVE
 
 
-cdef void keep_delta(stream_t *s, const delta_t *d, const message_t *m, bint is_linear) noexcept nogil:  # hot
+cdef void keep_delta(stream_t *s, const delta_t *d, const message_t *m) noexcept nogil:  # hot
     """Until the snapshot comes. What lies before a hole could never be joined across it, so it goes."""
     if s.pending.count > 0:
-        if d.last_id <= s.pending.last_id:
+        if s.rules.is_duplicate(d, s.pending.last_id):
             s.stats.duplicates += 1
             return
-        if not follows(d, s.pending.last_id, is_linear):
+        if not s.rules.follows(d, s.pending.last_id):
             pending_clear(&s.pending)
     pending_push(&s.pending, d, m.bids, m.asks)
 
 
-cdef int join_delta(stream_t *s, const delta_t *d, const message_t *m, bint is_linear, int64_t mono_ns) noexcept nogil:  # hot
+cdef inline bint is_verified(const stream_t *s, const message_t *m) noexcept nogil:  # hot
+    return not m.has_checksum or s.rules.verify == NULL or s.rules.verify(s, m)
+
+
+cdef int join_delta(stream_t *s, const delta_t *d, const message_t *m, int64_t mono_ns) noexcept nogil:  # hot
     """A delta while the snapshot waits for the one that straddles it."""
-    if is_older(d, s.update_id, is_linear):
+    if s.rules.is_older(d, s.update_id):
         s.stats.duplicates += 1
         if d.last_id < s.update_id:
             return FRAME_NOTHING
-        go_live(s)               # spot: the stream has reached the very id of the snapshot
+        go_live(s)               # the stream has reached the very id of the snapshot
         return settle(s, mono_ns)
-    if not joins_snapshot(d, s.update_id, is_linear):
+    if not s.rules.joins(d, s.update_id):
         lose_sync(s)
-        keep_delta(s, d, m, is_linear)
+        keep_delta(s, d, m)
         return FRAME_NEED_SNAPSHOT
     go_live(s)
-    return settle(s, mono_ns) if apply_delta(s, d, m.bids, m.asks) else refuse(s)
+    return settle(s, mono_ns) if apply_delta(s, d, m.bids, m.asks) and is_verified(s, m) else refuse(s)
 
 
-cdef int take_depth(stream_t *s, const message_t *m, bint is_linear, int64_t mono_ns) noexcept nogil:  # hot
+cdef int take_depth(stream_t *s, const message_t *m, int64_t mono_ns) noexcept nogil:  # hot
     cdef delta_t d
     d.first_id = m.first_id
     d.last_id = m.last_id
     d.previous_id = m.previous_id
+    d.order_id = m.order_id
     d.event_ns = m.event_ns
     d.bid_count = m.bid_count
     d.ask_count = m.ask_count
     s.stats.msgs += 1
     quiet_learn(&s.quiet, mono_ns)
     if s.sync == SYNC_NONE:
-        keep_delta(s, &d, m, is_linear)
+        keep_delta(s, &d, m)
         return FRAME_BUFFERED
     if s.sync == SYNC_JOINING:
-        return join_delta(s, &d, m, is_linear, mono_ns)
-    if d.last_id <= s.update_id:
+        return join_delta(s, &d, m, mono_ns)
+    if s.rules.is_duplicate(&d, s.update_id):
         s.stats.duplicates += 1
         return FRAME_NOTHING
-    if not follows(&d, s.update_id, is_linear):
+    if not s.rules.follows(&d, s.update_id):
         s.stats.gaps += 1
         lose_sync(s)
-        keep_delta(s, &d, m, is_linear)
+        keep_delta(s, &d, m)
         return FRAME_NEED_SNAPSHOT
-    return settle(s, mono_ns) if apply_delta(s, &d, m.bids, m.asks) else refuse(s)
+    return settle(s, mono_ns) if apply_delta(s, &d, m.bids, m.asks) and is_verified(s, m) else refuse(s)
 
 
-cdef int take_snapshot(stream_t *s, const message_t *m, bint is_linear, int limit, int64_t mono_ns) noexcept nogil:  # hot
+# ---------------------------------------------------------------- whole books
+
+cdef bint load_levels(stream_t *s, const message_t *m) noexcept nogil:  # hot
+    """The book is what the message says, in sync or not. False = it cannot be a book."""
+    book_clear(&s.book)
+    if book_apply(&s.book, SIDE_BUY, m.bids, m.bid_count) | book_apply(&s.book, SIDE_SELL, m.asks, m.ask_count):
+        return False
+    s.update_id = m.last_id
+    s.order_id = m.order_id
+    s.depth_exch_ns = m.event_ns
+    s.is_complete[SIDE_BUY] = m.bid_count < m.depth_limit
+    s.is_complete[SIDE_SELL] = m.ask_count < m.depth_limit
+    return True
+
+
+cdef int take_whole(stream_t *s, const message_t *m, int64_t mono_ns) noexcept nogil:  # hot
+    s.stats.msgs += 1
+    quiet_learn(&s.quiet, mono_ns)
+    if not load_levels(s, m):
+        return refuse(s)
+    pending_free(&s.pending)
+    s.stats.applied += 1
+    s.stats.crossed += is_crossed(book_best(&s.book, SIDE_BUY), book_best(&s.book, SIDE_SELL))
+    go_live(s)
+    return refuse(s) if contradicts_top(s) or not is_verified(s, m) else settle(s, mono_ns)
+
+
+cdef int take_snapshot(stream_t *s, const message_t *m, int64_t mono_ns) noexcept nogil:  # hot
     """Load, drop what is older, apply what waits."""
     cdef uint32_t offset = 0
     cdef uint32_t older = 0
@@ -190,20 +206,17 @@ cdef int take_snapshot(stream_t *s, const message_t *m, bint is_linear, int limi
     if s.sync == SYNC_LIVE:
         return SNAPSHOT_IGNORED
     lose_sync(s)
-    while offset < s.pending.used_bytes and is_older(pending_at(&s.pending, offset), m.last_id, is_linear):
+    while offset < s.pending.used_bytes and s.rules.is_older(pending_at(&s.pending, offset), m.last_id):
         offset += delta_bytes(pending_at(&s.pending, offset))
         older += 1
-    if offset < s.pending.used_bytes and not joins_snapshot(pending_at(&s.pending, offset), m.last_id, is_linear):
+    if offset < s.pending.used_bytes and not s.rules.joins(pending_at(&s.pending, offset), m.last_id):
         return SNAPSHOT_TOO_OLD
-    if book_apply(&s.book, SIDE_BUY, m.bids, m.bid_count) | book_apply(&s.book, SIDE_SELL, m.asks, m.ask_count):
+    if not load_levels(s, m):
         lose_sync(s)
         return SNAPSHOT_ERROR
-    s.update_id = m.last_id
-    s.depth_exch_ns = m.event_ns
-    s.is_complete[SIDE_BUY] = <int>m.bid_count < limit
-    s.is_complete[SIDE_SELL] = <int>m.ask_count < limit
     s.stats.duplicates += older
-    is_joined = not is_linear and s.pending.count > 0 and s.pending.last_id == m.last_id
+    # The newest delta ends with the very id of the snapshot: the stream has reached it.
+    is_joined = s.pending.count > 0 and s.pending.last_id == m.last_id and offset == s.pending.used_bytes
     while offset < s.pending.used_bytes:
         d = pending_at(&s.pending, offset)
         levels = delta_levels(d)
@@ -226,19 +239,88 @@ cdef int take_snapshot(stream_t *s, const message_t *m, bint is_linear, int limi
 cdef int take_top(stream_t *s, const message_t *m, int64_t mono_ns) noexcept nogil:  # hot
     s.stats.tops += 1
     quiet_learn(&s.quiet, mono_ns)
-    if m.last_id <= s.top_id:
+    if m.order_id <= s.top_id:
         s.stats.duplicates += 1
         return FRAME_NOTHING
-    s.top_id = m.last_id
+    s.top_id = m.order_id
     s.top_exch_ns = m.event_ns
     s.top_mono_ns = mono_ns
     s.top[SIDE_BUY] = m.bid
     s.top[SIDE_SELL] = m.ask
     if s.sync != SYNC_LIVE:
         return FRAME_NOTHING
-    if s.top_id <= s.update_id:
+    if s.top_id <= s.order_id:
         return refuse(s) if contradicts_top(s) else FRAME_NOTHING
     return settle(s, mono_ns)
+
+
+# ---------------------------------------------------------------- trades, funding
+
+cdef inline bint is_new_trade(stream_t *s, uint64_t trade_id, uint32_t group) noexcept nogil:  # hot
+    """The same trade comes again through a second connection. A hash is remembered until another one takes its place."""
+    cdef uint64_t *place
+    if s.recent_trades != NULL:
+        place = &s.recent_trades[trade_id & (RECENT_TRADES - 1)]
+        if place[0] == trade_id:
+            return False
+        place[0] = trade_id
+        return True
+    if trade_id <= s.trade_ids[group]:
+        return False
+    s.trade_ids[group] = trade_id
+    return True
+
+
+cdef int take_trades(stream_t *s, message_t *m, const stamps_t *stamps, frame_result_t *out) noexcept nogil:  # hot
+    cdef uint32_t kept = 0
+    cdef uint32_t i
+    cdef trade_record_t *trade
+    for i in range(m.trade_count):
+        if not is_new_trade(s, m.trades[i].trade_id, m.trade_group):
+            s.stats.duplicates += 1
+            continue
+        if kept != i:
+            m.trades[kept] = m.trades[i]
+        trade = &m.trades[kept]
+        trade.seq = 0
+        trade.pad0 = 0
+        trade.recv_mono_ns = stamps.frame_mono_ns
+        trade.instrument_id = <uint32_t>m.row
+        kept += 1
+    if kept == 0:
+        return FRAME_NOTHING
+    out.row = m.row
+    out.trades = m.trades
+    out.trade_count = kept
+    return FRAME_TRADE
+
+
+cdef int take_funding(stream_t *s, const message_t *m, const stamps_t *stamps, frame_result_t *out) noexcept nogil:  # hot
+    cdef funding_t *f = &s.funding
+    f.known |= m.funding_given
+    if m.funding_given & FUNDING_MARK:
+        f.mark_px = m.mark_px
+    if m.funding_given & FUNDING_INDEX:
+        f.index_px = m.index_px
+    if m.funding_given & FUNDING_RATE:
+        f.rate_e8 = m.rate_e8
+    if m.funding_given & FUNDING_NEXT:
+        f.next_funding_ns = m.next_funding_ns
+    if m.funding_given & FUNDING_INTERVAL:
+        f.interval_s = m.interval_s
+    if f.known & FUNDING_NEEDED != FUNDING_NEEDED:
+        return FRAME_NOTHING
+    out.row = m.row
+    out.funding.seq = 0
+    out.funding.exch_ns = m.event_ns
+    out.funding.recv_mono_ns = stamps.frame_mono_ns
+    out.funding.mark_px = f.mark_px
+    out.funding.index_px = f.index_px
+    out.funding.rate_e8 = f.rate_e8
+    out.funding.next_funding_wall_ns = f.next_funding_ns
+    out.funding.instrument_id = <uint32_t>m.row
+    out.funding.interval_s = f.interval_s
+    return FRAME_FUNDING
 
 
 # ---------------------------------------------------------------- lag, records
@@ -273,12 +355,12 @@ cdef uint32_t fill_side(const stream_t *s, uint32_t side, bint is_top_newer, lev
 
 cdef void fill_record(const stream_t *s, uint32_t instrument_id, const stamps_t *stamps,
                       book_record_t *out) noexcept nogil:  # hot
-    cdef bint is_top_newer = s.top_id > s.update_id
+    cdef bint is_top_newer = s.top_id > s.order_id
     out.batch_mono_ns = stamps.batch_mono_ns
     out.frame_mono_ns = stamps.frame_mono_ns
     out.recv_wall_ns = stamps.recv_wall_ns
     out.connection_id = stamps.connection_id
-    out.depth_update_id = s.update_id
+    out.depth_update_id = s.order_id
     out.top_update_id = s.top_id
     out.depth_exch_ns = s.depth_exch_ns
     out.exch_ns = s.top_exch_ns if is_top_newer else s.depth_exch_ns
@@ -305,3 +387,59 @@ cdef void fill_record(const stream_t *s, uint32_t instrument_id, const stamps_t 
     if (s.is_complete[SIDE_BUY] and s.is_complete[SIDE_SELL] and out.bid_levels_total < BOOK_LEVELS
             and out.ask_levels_total < BOOK_LEVELS):
         out.flags |= BOOK_DEPTH_COMPLETE
+
+
+# ---------------------------------------------------------------- any message
+
+cdef int take_error(market_state_t *state, const message_t *m, frame_result_t *out) noexcept nogil:  # hot
+    """What a malformed book message would have said is lost: the row's book is in doubt from now on."""
+    cdef stream_t *s
+    state.error_frames += 1
+    if m.row >= 0 and m.is_book:
+        s = &state.streams[m.row]
+        s.stats.invalid += 1
+        if lose_stream(s):
+            out.row = m.row
+    return FRAME_ERROR
+
+
+cdef int take_rare(market_state_t *state, message_t *m, const stamps_t *stamps, frame_result_t *out) noexcept nogil:  # hot
+    """What is no book."""
+    if m.kind == MSG_TRADES:
+        return take_trades(&state.streams[m.row], m, stamps, out)
+    if m.kind == MSG_FUNDING:
+        return take_funding(&state.streams[m.row], m, stamps, out)
+    if m.kind == MSG_ERROR:
+        return take_error(state, m, out)
+    if m.kind == MSG_ACK:
+        out.ack_id = m.ack_id
+        out.ack_error = m.ack_error
+        return FRAME_ACK
+    if m.kind == MSG_PONG:
+        return FRAME_NOTHING
+    if m.kind == MSG_SHUTDOWN:
+        return FRAME_SHUTDOWN
+    if m.kind == MSG_NO_SYMBOL:
+        state.unknown_symbols += 1
+    state.unknown_frames += 1
+    return FRAME_UNKNOWN
+
+
+cdef int take_message(market_state_t *state, const stamps_t *stamps, frame_result_t *out) noexcept nogil:  # hot
+    cdef message_t *m = &state.message
+    cdef stream_t *s
+    state.frames += 1
+    out.row = -1
+    if m.kind == MSG_DEPTH or m.kind == MSG_TOP or m.kind == MSG_SNAPSHOT:
+        s = &state.streams[m.row]
+        out.row = m.row
+        learn_lag(s, m.event_ns, stamps.recv_wall_ns)
+        if m.kind == MSG_DEPTH:
+            out.kind = take_depth(s, m, stamps.frame_mono_ns)
+        elif m.kind == MSG_TOP:
+            out.kind = take_top(s, m, stamps.frame_mono_ns)
+        else:
+            out.kind = take_whole(s, m, stamps.frame_mono_ns)
+    else:
+        out.kind = take_rare(state, m, stamps, out)
+    return out.kind
