@@ -94,6 +94,9 @@ def frozen(case: VenueCase, *, is_pro: bool = False) -> Any:
         def milliseconds(self) -> int:
             return FROZEN_MS
 
+        def seconds(self) -> int:
+            return FROZEN_MS // 1000
+
         def nonce(self) -> int:
             return FROZEN_MS
 
