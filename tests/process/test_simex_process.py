@@ -55,7 +55,7 @@ async def until(condition, seconds=5.0):
 
 @pytest.fixture(scope="module")
 def simex(tmp_path_factory):
-    with running_simex(tmp_path_factory.mktemp("simex"), pairs=3, dislocations_per_s=0.0, spot_ping_s=0.3) as process:
+    with running_simex(tmp_path_factory.mktemp("simex"), pairs=3, dislocations_per_s=0.0, sessions={"ping_s": 0.3}) as process:
         yield process
 
 
@@ -70,8 +70,9 @@ def test_files_are_private_and_the_ready_file_names_everything(simex):
         "linear_ws_private",
         "linear_ws_api",
     } == set(simex.endpoints)
-    assert set(simex.info["credentials"]) == {"hmac_key", "hmac_secret", "ed25519_key", "ed25519_private"}
-    for path in [*simex.info["credentials"].values(), simex.info["control"]]:
+    keys = simex.info["credentials"]["binance"]
+    assert set(keys) == {"hmac_key", "hmac_secret", "ed25519_key", "ed25519_private"}
+    for path in [*(ref.removeprefix("file:") for ref in keys.values()), simex.info["control"]]:
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, path
     assert "PRIVATE KEY" in simex.secret("ed25519_private")
 

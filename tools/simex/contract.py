@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from tools.simex.faults import Fault
     from tools.simex.hub import Hub
-    from tools.simex.instrument import Coin, Look
+    from tools.simex.instrument import Coin, Instrument, Look
     from tools.simex.ledger import Account, Fill, Order
     from tools.simex.venue import Venue
 
@@ -78,6 +78,9 @@ class Session(abc.ABC):
     market: str | None = None
     rules: SessionRules = SessionRules()
 
+    def opened(self) -> None:
+        """The connection is up: only now subscribe to what the path asked for."""
+
     @abc.abstractmethod
     def on_text(self, message: bytes, recv_mono_ns: int) -> None:
         """A text message, whole.  Heartbeats in text are the dialect's own."""
@@ -121,7 +124,7 @@ class Dialect(abc.ABC):
     @abc.abstractmethod
     def open_session(self, port: str, path: str, headers: Mapping[str, str], link: Link) -> Session | None:
         """A websocket upgrade on the socket `port`, `path` with its query, header names in lower case; None refuses it.
-        Nothing can be sent yet but from `on_text` on: `link` opens right after."""
+        Nothing can be sent yet, nothing may be subscribed yet: that begins with `Session.opened`."""
 
     @abc.abstractmethod
     def on_http(
@@ -151,8 +154,8 @@ class Dialect(abc.ABC):
 
     @abc.abstractmethod
     def on_order(self, order: Order, event: str, fill: Fill | None) -> None:
-        """NEW (accepted), TRADE (`fill`), CANCELED, EXPIRED, REJECTED.  A post-only or fill-or-kill order that was accepted
-        and could not stand has no NEW: one CANCELED with `order.end_reason`."""
+        """NEW (accepted), TRADE (`fill`), CANCELED, EXPIRED, REJECTED, the last three with `order.end_reason`.  A post-only order that was
+        accepted and would take has no NEW: one CANCELED; fault `asyncreject` gives one REJECTED."""
 
     @abc.abstractmethod
     def on_account(
@@ -177,9 +180,9 @@ class Dialect(abc.ABC):
 
     # ---- on time and on command -------------------------------------------------------------------
 
-    def spot_fee(self, order: Order, amount_e8: int, fee_e8: int, asset: str) -> tuple[int, str]:
+    def spot_fee(self, order: Order, commission_e8: int, fee_e8: int, asset: str) -> tuple[int, str]:
         """What a spot fill is charged: by default `fee_e8` of the received `asset`.  A dialect that charges another asset returns
-        it; the matcher takes the fee from there."""
+        it; `commission_e8` is the fee in quote."""
         return fee_e8, asset
 
     def outside_client_id(self, kind: str) -> str:
@@ -191,6 +194,10 @@ class Dialect(abc.ABC):
 
     def on_timer(self, now_ms: int) -> None:
         """Every 10 ms: dead-man switches and other things that are due."""
+
+    def play(self, market: str, symbol: str, frame: bytes) -> None:
+        """market: capture: one recorded frame into the book, then to its subscribers."""
+        raise ValueError(f"{self.venue.name} plays no recordings")
 
     def expire(self, account: Account) -> int:
         """Control `expire`: end what gives the account's event streams their life; returns how many ended."""
@@ -215,6 +222,8 @@ class SimVenue:
     account_flags: tuple[str, ...] = ("hedge_mode",)  # words that `accounts` of the config and control `account` may set
     extra_verbs: Mapping[str, frozenset[str]] = field(default_factory=dict)  # channel -> fault verbs beside the common ones
     leverage_max: int = 75
+    # Reads a file of the venue's own reference data: (market, parsed JSON, (maker, taker), symbols or None) -> instruments.
+    read_listing: Callable[[str, Any, tuple[str, str], list[str] | None], list[Instrument]] | None = None
 
     def ports(self) -> dict[str, bool]:
         """Listening sockets in the order of their roles: name -> is HTTP."""

@@ -7,10 +7,9 @@ built once, whoever listens.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tools.simex.book import Book
 from tools.simex.instrument import Instrument
@@ -19,6 +18,15 @@ if TYPE_CHECKING:
     from tools.simex.venue import Venue
 
 Send = Callable[[bytes], None]
+
+
+class Listener(Protocol):
+    """Who gets a stream's frames: a session, or its link."""
+
+    @property
+    def send(self) -> Send: ...
+
+
 Levels = list[tuple[int, int]]
 
 TOP, DEPTH, PARTIAL, TRADE, MARK = "top", "depth", "partial", "trade", "mark"
@@ -42,7 +50,7 @@ class Print(NamedTuple):
 class Stream:
     """One stream of one instrument.  `kind` is neutral, `word` the venue's name of the channel; faults name either."""
 
-    __slots__ = ("book", "held", "instrument", "key", "period_ms", "sends", "word")
+    __slots__ = ("book", "held", "instrument", "key", "listeners", "period_ms", "word")
 
     kind = MARK
 
@@ -53,7 +61,7 @@ class Stream:
         self.book = book
         self.instrument = book.instrument
         self.period_ms = period_ms
-        self.sends: list[Send] = []
+        self.listeners: list[Listener] = []
         self.held: bytes | None = None  # a frame kept back by the fault `swap`
 
     def first(self, now_ms: int) -> bytes | None:
@@ -197,19 +205,19 @@ class Hub:
 
     # ---- subscriptions ---------------------------------------------------------------------------
 
-    def attach(self, stream: Stream, send: Send) -> None:
-        """`send` listens from now on; the first listener brings the stream to life."""
+    def attach(self, stream: Stream, listener: Listener) -> None:
+        """`listener` hears it from now on; the first one brings the stream to life.  Look in `streams` before making one anew."""
         if stream.key not in self.streams:
             self.streams[stream.key] = stream
             if stream.period_ms > 0:
                 self.pacer.add(self, stream)
             else:
                 self._at_once.setdefault((stream.kind, stream.instrument.index), []).append(stream)
-        stream.sends.append(send)
+        stream.listeners.append(listener)
 
-    def detach(self, stream: Stream, send: Send) -> None:
-        stream.sends.remove(send)
-        if stream.sends:
+    def detach(self, stream: Stream, listener: Listener) -> None:
+        stream.listeners.remove(listener)
+        if stream.listeners:
             return
         del self.streams[stream.key]
         if stream.period_ms > 0:
@@ -221,6 +229,10 @@ class Hub:
     def at_once(self, kind: str, instrument: Instrument) -> list[Stream]:
         """Streams of that kind without a period."""
         return self._at_once.get((kind, instrument.index), [])
+
+    def hears(self, instrument: Instrument) -> bool:
+        """Whether somebody listens to its book."""
+        return any(stream.instrument is instrument and stream.kind in BOOK_KINDS for stream in self.streams.values())
 
     # ---- what happened ---------------------------------------------------------------------------
 
@@ -256,15 +268,15 @@ class Hub:
         if self.noted and stream.kind in BOOK_KINDS and self.noted.get(stream.instrument.index) == 0:
             self.noted[stream.instrument.index] = self.clock.mono_ns()
         if self.faults.has_md:
-            for frame in self.faults.market_frames(stream, payload):
+            for frame in self.faults.market_frames(self, stream, payload):
                 self.fan_out(stream, frame)
             return
         self.fan_out(stream, payload)
 
     def fan_out(self, stream: Stream, payload: bytes) -> None:
-        for send in stream.sends:
-            send(payload)
-        self.frames_sent += len(stream.sends)
+        for listener in stream.listeners:
+            listener.send(payload)
+        self.frames_sent += len(stream.listeners)
 
     def pass_raw(self, key: str, payload: bytes) -> None:
         """Recorded frame of a stream, byte for byte (market: capture)."""
@@ -287,7 +299,7 @@ class Pacer:
         ring = self._rings.get(ticks)
         if ring is None:
             ring = self._rings[ticks] = [[] for _ in range(ticks)]
-        place = ring[stream.instrument.index % ticks]
+        place = ring[stream.instrument.index * 37 % ticks]
         place.append((hub, stream))
         self._places[id(stream)] = place
 
@@ -312,8 +324,3 @@ class Pacer:
                             hub.speak(stream, now_ms)
         # Far behind (a stopped process): start over from now instead of sending a storm.
         self._next_ns = max(self._next_ns, now_ns)
-
-
-def beyond(prices: list[int], is_bid: bool, px: int) -> list[int]:
-    """Prices of one side that are as good as `px` or better, in the list's order."""
-    return prices[bisect_left(prices, px) :] if is_bid else prices[: bisect_left(prices, px + 1)]
