@@ -12,15 +12,27 @@ import orjson
 import pytest
 
 from cext.client_id import encode_client_id
-from cext.order_frames import OrderEncoder
+from cext.decoders.binance_orders import BinanceOrderDecoder
+from cext.encoders.binance import BinanceOrderEncoder
 from engine.connection import Connection, ConnectionPolicy
 from engine.events import ErrorClass, EventFlag, Intent, Leg, OrderEvent, OrderStatus, Sent, Source
+from engine.gateways.binance_wire import BinanceSocketDialect
 from engine.sessions import OrderSession, RequestFailed, VenueSession, VenueSocket
 from tests.support.fake_venue import FakeWs, fake_ws, until
 from tests.support.order_rows import order_table
 
 ARRAY = order_table().to_array()
+DIALECT = BinanceSocketDialect()
 FAST = ConnectionPolicy(first_ms=100, last_ms=200, handshake_timeout_s=2, prepare_timeout_s=1)
+
+
+def order_session() -> OrderSession:
+    return OrderSession("binance", "spot", ARRAY, BinanceOrderDecoder(ARRAY, "spot"), BinanceOrderEncoder("spot"), DIALECT)
+
+
+async def ask(sock: VenueSocket, method: str, params: dict[str, Any] | None = None, timeout_s: float = 5.0) -> Any:
+    key, frame = DIALECT.request(method, params)
+    return await sock.request(key, frame, timeout_s, name=method)
 
 
 def client_id(seq: int, leg: int = 0) -> str:
@@ -41,7 +53,7 @@ class Rig:
 
     def __init__(self, venue: FakeWs) -> None:
         self.venue = venue
-        self.session = OrderSession("binance", "spot", ARRAY, OrderEncoder("spot"))
+        self.session = order_session()
         self.events: list[OrderEvent] = []
         self.states: list[tuple[bool, str]] = []
         self.errors: list[tuple[str, str]] = []
@@ -55,7 +67,7 @@ class Rig:
             return venue.url + "/ws-api/v3"
 
         async def prepare(sock: VenueSocket) -> None:
-            await sock.request("session.logon", {"apiKey": "k"})
+            await ask(sock, "session.logon", {"apiKey": "k"})
 
         self.connection = Connection(self.session, url, prepare, seed=1, policy=FAST)
 
@@ -186,7 +198,7 @@ def test_pings_of_the_venue_are_answered_with_their_payload() -> None:
 
 def test_not_connected_is_not_sent() -> None:
     async def work() -> None:
-        session = OrderSession("binance", "spot", ARRAY, OrderEncoder("spot"))
+        session = order_session()
         assert not session.is_sendable()
         assert session.place(0, client_id(1), 0, 0, 100, 5) == Sent.NOT
         assert session.pending_count == 0
@@ -223,7 +235,7 @@ def test_full_socket_makes_the_order_unknown_and_stops_the_next() -> None:
         listener.listen(1)
         listener.setblocking(False)
         loop = asyncio.get_running_loop()
-        session = OrderSession("binance", "spot", ARRAY, OrderEncoder("spot"))
+        session = order_session()
         errors: list[object] = []
         session.on_error = lambda *what: errors.append(what)
 
@@ -434,7 +446,7 @@ def test_back_off_doubles_to_its_bound_and_is_the_same_for_the_same_seed() -> No
         def waits(seed: int) -> list[float]:
             async def nothing(*_: object) -> Any:
                 return ""
-            made = Connection(VenueSession("binance", "spot", "user", ARRAY), nothing, nothing, seed=seed)
+            made = Connection(VenueSession("binance", "spot", "user", ARRAY, BinanceOrderDecoder(ARRAY, "spot"), DIALECT), nothing, nothing, seed=seed)
             result = []
             for failures in range(1, 15):
                 made.failures = failures
@@ -450,5 +462,5 @@ def test_request_without_an_answer_fails_by_name() -> None:
     async def work() -> None:
         async with rig() as r:
             with pytest.raises(RequestFailed, match="time failed.*no answer within 0.05 s"):
-                await r.session.socket.request("time", timeout_s=0.05)  # type: ignore[union-attr]
+                await ask(r.session.socket, "time", timeout_s=0.05)  # type: ignore[union-attr]
     run(work())
