@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "invariant.h"
-#if defined(__PCLMUL__) && defined(__SSE4_1__)
+#if defined(__SSE4_1__)
 #include <immintrin.h>
 #endif
 
 #define CHECKSUM_LEVELS 25     /* a side */
-#define DECIMAL_TEXT_BYTES 40  /* room for one: 19 digits, a point, 18 zeros in front */
-#define CHECKSUM_TEXT_BYTES (CHECKSUM_LEVELS * 4 * (DECIMAL_TEXT_BYTES + 1))
+#define DECIMAL_TEXT_BYTES 64  /* room that put_decimal asks for; the text has at most 19 digits, a point and 18 more */
+#define CHECKSUM_TEXT_BYTES (CHECKSUM_LEVELS * 4 * 39 + DECIMAL_TEXT_BYTES)
 
 /* ---- CRC-32; the running value is kept inverted: start with ~0, end with ~crc */
 
@@ -84,13 +84,13 @@ static inline uint32_t crc32_of(const char *text, uint64_t bytes)
 
 /* value / 10**scale with at least `decimals` decimals (up to 18), no further zeros behind them. out: DECIMAL_TEXT_BYTES. Returns the
  * place behind the text. */
-static inline char *put_decimal(char *out, uint64_t value, uint32_t scale, uint32_t decimals)
+static inline char *put_decimal_slow(char *out, uint64_t value, uint32_t scale, uint32_t decimals)
 {
     static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
                                 "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
                                 "9899";
-    char digits[64]; /* 20 digits and zeros up to the scale before `end`, 18 zeros behind it */
-    char *end = digits + sizeof digits - 20, *start = end;
+    char digits[80]; /* up to 20 digits before `end`; behind it zeros beyond the scale, and what copies of fixed size pick up */
+    char *end = digits + 24, *start = end;
     while (value >= 100) {
         uint64_t rest = value / 100;
         memcpy(start -= 2, pairs + 2 * (value - 100 * rest), 2);
@@ -108,13 +108,51 @@ static inline char *put_decimal(char *out, uint64_t value, uint32_t scale, uint3
         *end++ = '0';
         scale++;
     }
-    memcpy(out, start, whole);
+    memcpy(out, start, 24); /* of fixed size: what is too much is overwritten by what follows */
     out += whole;
     if (scale == 0) return out;
     *out++ = '.';
-    memcpy(out, end - scale, scale);
+    memcpy(out, end - scale, 24);
     return out + scale;
 }
+
+#if defined(__SSE4_1__)
+/* Eight digits of a value below 10**8, the first one in the lowest byte: halves, quarters and eighths side by side. */
+static inline uint64_t eight_digits(uint32_t value)
+{
+    uint64_t x = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t hundreds = x * 10486 >> 20 & 0x7f0000007full;
+    x = hundreds | (x - hundreds * 100) << 16;
+    uint64_t tens = x * 103 >> 10 & 0x000f000f000f000full;
+    return tens | (x - tens * 10) << 8;
+}
+
+/* The same without a loop and without digits that go through memory, for what fits 16 digits. */
+static inline char *put_decimal(char *out, uint64_t value, uint32_t scale, uint32_t decimals)
+{
+    if (value >= 10000000000000000ull || scale > 15 || decimals > scale) return put_decimal_slow(out, value, scale, decimals);
+    const __m128i lane = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    uint64_t high = value < 100000000 ? 0 : eight_digits((uint32_t)(value / 100000000)); /* most prices and sizes have none */
+    uint64_t low = eight_digits((uint32_t)(value < 100000000 ? value : value % 100000000));
+    __m128i digits = _mm_set_epi64x((int64_t)low, (int64_t)high);
+    uint32_t nonzero = ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(digits, _mm_setzero_si128())) & 0xffff;
+    uint32_t ones = 15 - scale; /* place of the last digit before the point; it is always written */
+    uint32_t first = (uint32_t)__builtin_ctz(nonzero | 1u << ones), last = 31 - (uint32_t)__builtin_clz(nonzero | 1u << ones);
+    if (last < ones + decimals) last = ones + decimals;
+    digits = _mm_or_si128(digits, _mm_set1_epi8('0'));
+    _mm_storeu_si128((__m128i *)out, _mm_shuffle_epi8(digits, _mm_add_epi8(lane, _mm_set1_epi8((char)first))));
+    out += ones - first + 1;
+    if (last == ones) return out;
+    *out++ = '.';
+    _mm_storeu_si128((__m128i *)out, _mm_shuffle_epi8(digits, _mm_add_epi8(lane, _mm_set1_epi8((char)(ones + 1)))));
+    return out + (last - ones);
+}
+#else
+static inline char *put_decimal(char *out, uint64_t value, uint32_t scale, uint32_t decimals)
+{
+    return put_decimal_slow(out, value, scale, decimals);
+}
+#endif
 
 /* ---- levels that were written longer than need be */
 
@@ -179,13 +217,60 @@ static inline void forms_free(forms_t *forms)
     memset(forms, 0, sizeof *forms);
 }
 
+#if defined(__AVX2__)
+/* One bit for each of 64 bytes that equals `byte`. */
+static inline uint64_t bytes_equal(const char *p, char byte)
+{
+    const __m256i wanted = _mm256_set1_epi8(byte);
+    uint32_t low = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)p), wanted));
+    uint32_t high = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(p + 32)), wanted));
+    return (uint64_t)high << 32 | low;
+}
+#endif
+
+/* 1 = every string of p..stop (numbers in quotes) is in the shortest form: none that has a point ends with 0, none begins with 0
+ * and goes on without a point. 0 = one may not be, or this machine cannot tell quickly: the slow way then looks at each. */
+static inline int is_shortest(const char *p, const char *stop)
+{
+#if defined(__AVX2__)
+    uint64_t point_before = 0, zero_before = 0, quote_before = 0, lead_before = 0, odd = 0;
+    char rest[64] = {0};
+    for (; p < stop; p += 64) {
+        if (stop - p < 64) {
+            memcpy(rest, p, (size_t)(stop - p));
+            p = rest; /* the last turn */
+            stop = rest + 1;
+        }
+        uint64_t quotes = bytes_equal(p, '"'), zeros = bytes_equal(p, '0'), points = bytes_equal(p, '.');
+        /* a point carries through what is no quote, and falls into the quote that closes its string */
+        uint64_t sum, carried;
+        int beyond = __builtin_add_overflow(~quotes, points, &sum);
+        beyond |= __builtin_add_overflow(sum, point_before, &carried);
+        odd |= carried & quotes & (zeros << 1 | zero_before);
+        uint64_t leads = (quotes << 1 | quote_before) & zeros;
+        odd |= (leads << 1 | lead_before) & ~(quotes | points);
+        point_before = (uint64_t)beyond;
+        zero_before = zeros >> 63;
+        quote_before = quotes >> 63;
+        lead_before = leads >> 63;
+    }
+    return odd == 0;
+#else
+    (void)p;
+    (void)stop;
+    return 0;
+#endif
+}
+
 /* How a decimal p..stop was written: 0 = in the shortest form, else its decimals; -1 = a form that no number has (leading zeros), or
  * one with more decimals than can be kept. A point is never last (scan.h). */
 static inline int decimal_form(const char *p, const char *stop)
 {
-    const char *point = (const char *)memchr(p, '.', (size_t)(stop - p));
+    const char *point;
     if (stop - p > 1 && p[0] == '0' && p[1] != '.') return -1;
-    if (point == NULL || stop[-1] != '0') return 0;
+    if (stop[-1] != '0') return 0;
+    point = (const char *)memchr(p, '.', (size_t)(stop - p));
+    if (point == NULL) return 0;
     return stop - point - 1 <= 18 ? (int)(stop - point - 1) : -1;
 }
 #endif

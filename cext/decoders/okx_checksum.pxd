@@ -19,10 +19,12 @@ cdef extern from "decoders/okx_checksum.h" nogil:
         uint32_t count
 
     uint32_t crc32_of(const char *text, uint64_t bytes) noexcept
+    char *put_decimal_slow(char *out, uint64_t value, uint32_t scale, uint32_t decimals) noexcept
     char *put_decimal(char *out, uint64_t value, uint32_t scale, uint32_t decimals) noexcept
     const form_t *forms_find(const forms_t *forms, int64_t key) noexcept
     void forms_set(forms_t *forms, int64_t key, uint32_t px_decimals, uint32_t qty_decimals) noexcept
     void forms_free(forms_t *forms) noexcept
+    int is_shortest(const char *p, const char *stop) noexcept
     int decimal_form(const char *p, const char *stop) noexcept
 
 

@@ -4,11 +4,31 @@ signed 32-bit number. A side that is shorter is left out where it ends.
 OKX sends 0, "not provided", since 2026-06; recordings of earlier years have real ones, and are verified message by message. Called
 only for those: what is sent today costs nothing. Source: OKX v5 documentation, "order book channel", as it stood in 2022."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 from cext.book cimport book_walk
 from cext.instrument cimport instrument_t
 from cext.layout cimport SIDE_BUY, SIDE_SELL, level_t
 from cext.scan cimport scan_char, scan_decimal, scan_space, scan_string
+
+
+cdef const char *behind_strings(const char *p, const char *stop) noexcept nogil:  # hot
+    p = scan_space(p, stop)
+    while p[0] == c',':
+        p = scan_space(scan_string(scan_char(p + 1, stop, c'"'), stop) + 1, stop)
+    return scan_space(p + 1, stop)
+
+
+cdef inline const char *behind_level(const char *p, const char *stop) noexcept nogil:  # hot
+    """p: behind the size of a well-formed level. Returns the place of what follows the level."""
+    cdef const char *start = p
+    if stop - p > 8 and memcmp(p, b',"0","', 6) == 0:
+        p += 6
+        while c'0' <= p[0] <= c'9':
+            p += 1
+        if p[0] == c'"' and p[1] == c']':
+            return scan_space(p + 2, stop)
+    return behind_strings(start, stop)
 
 
 cdef int note_forms(forms_t *forms, span_t levels, uint32_t side, const instrument_t *instrument) noexcept nogil:  # hot
@@ -21,6 +41,8 @@ cdef int note_forms(forms_t *forms, span_t levels, uint32_t side, const instrume
     cdef int64_t qty = 0
     cdef int px_form
     cdef int qty_form
+    if forms.count == 0 and is_shortest(levels.start, levels.stop):
+        return 0
     while p < levels.stop and p[0] == c'[':
         px_text = scan_char(p + 1, levels.stop, c'"')
         px_stop = scan_string(px_text, levels.stop)
@@ -37,11 +59,9 @@ cdef int note_forms(forms_t *forms, span_t levels, uint32_t side, const instrume
             if qty == 0:
                 px_form = qty_form = 0       # the level is gone
             forms_set(forms, px if side == SIDE_SELL else -px, px_form, qty_form)
-        p = scan_space(qty_stop + 1, levels.stop)
-        while p[0] == c',':                  # "0" and the number of orders
-            p = scan_space(scan_string(scan_char(p + 1, levels.stop, c'"'), levels.stop) + 1, levels.stop)
-        p = scan_space(p + 1, levels.stop)
-        p = scan_space(p + 1, levels.stop) if p < levels.stop and p[0] == c',' else p
+        p = behind_level(qty_stop + 1, levels.stop)
+        if p[0] == c',':
+            p = scan_space(p + 1, levels.stop)
     return 0
 
 
@@ -79,13 +99,22 @@ cdef uint64_t checksum_text(const book_t *book, const forms_t *forms, const inst
 
 # ---------------------------------------------------------------- for tests
 
+def shortest(bytes text) -> bool:
+    """Whether every string of this text is known to be in the shortest form."""
+    cdef const char *start = text
+    return is_shortest(start, start + len(text)) != 0
+
+
 def crc32(bytes text) -> int:
     """CRC-32 of these bytes."""
     return crc32_of(text, len(text))
 
 
-def decimal_text(uint64_t value, uint32_t scale, uint32_t decimals=0) -> str:
+def decimal_text(uint64_t value, uint32_t scale, uint32_t decimals=0, bint slow=False) -> str:
     """value / 10**scale, at least so many decimals."""
     cdef char room[64]
-    cdef char *stop = put_decimal(room, value, scale, decimals)
+    cdef char *stop
+    if value >= <uint64_t>1 << 62 or scale > 18 or decimals > 18:
+        raise ValueError(f"{value} at scale {scale} with {decimals} decimals: values have 62 bits, scales up to 18")
+    stop = put_decimal_slow(room, value, scale, decimals) if slow else put_decimal(room, value, scale, decimals)
     return room[:stop - room].decode()
