@@ -9,7 +9,6 @@ from feeds.registry import UnknownVenue, feed_venue
 
 if TYPE_CHECKING:
     from engine.gateways.contract import GatewayVenue
-
     from feeds.venue import FeedVenue
     from tests.conformance.case import VenueCase
     from tools.simex.contract import SimVenue
