@@ -9,8 +9,7 @@ that of every venue (market.pyx, stream.pyx).
             not said, and could not be seen (no recording holds both topics): tops and depths of one `seq` are not held against
             each other. What is newer is believed, and a top that depth does not reach within 2 s is not.
 
-A row's book is made by one depth topic, the first that is heard; another depth of the same symbol is counted as unknown, until a
-snapshot of it finds the row out of sync.
+A row's book is made by one depth topic: that of its newest snapshot. Deltas of another depth of the same symbol are counted as unknown.
 
 Sources: Bybit v5 documentation, websocket/public/orderbook (2026-07-24); docs/venues/bybit.md."""
 import cython
@@ -22,7 +21,7 @@ from cext.decoders.bybit_message cimport parse_frame, parse_snapshot
 from cext.decoders.frames cimport SNAPSHOT_ERROR, frame_result_t, stamps_t
 from cext.decoders.market cimport MarketDecoder
 from cext.decoders.message cimport MSG_DEPTH, MSG_FUNDING, MSG_PONG, MSG_SNAPSHOT, MSG_TOP, MSG_UNKNOWN, message_t
-from cext.decoders.stream cimport SYNC_NONE, delta_t, stream_t, sync_rules_t, take_message, take_snapshot
+from cext.decoders.stream cimport delta_t, stream_t, sync_rules_t, take_message, take_snapshot
 from cext.instrument cimport InstrumentArray
 
 cdef enum:
@@ -48,7 +47,7 @@ RULES.is_duplicate, RULES.follows, RULES.is_older, RULES.joins = is_old, is_next
 # ---------------------------------------------------------------- where a message stands among those of its row
 
 cdef void place_depth(bybit_row_t *r, stream_t *s, uint32_t depth, message_t *m) noexcept nogil:  # hot
-    if r.depth == 0 or (m.kind == MSG_SNAPSHOT and s.sync == SYNC_NONE):
+    if r.depth == 0 or m.kind == MSG_SNAPSHOT:
         r.depth = depth
     if r.depth != depth:
         m.kind = MSG_UNKNOWN
