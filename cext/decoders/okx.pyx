@@ -115,7 +115,7 @@ cdef void place_update(stream_t *s, okx_row_t *r, message_t *m, uint32_t connect
     if is_repeated(r, m, connection_id):
         m.first_id = REPEATED
         return
-    if s.sync == SYNC_JOINING and m.last_id < s.update_id and m.event_ns > s.depth_exch_ns + JOIN_PATIENCE_NS:
+    if s.sync == SYNC_JOINING and m.last_id < s.update_id and 0 < s.depth_exch_ns < m.event_ns - JOIN_PATIENCE_NS:
         lose_sync(s)
     renew_generation(r, &r.depth_generation, m.last_id < m.previous_id and m.previous_id != SEQ_NONE, m.event_ns)
     m.first_id = FRESH
