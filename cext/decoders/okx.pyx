@@ -115,9 +115,12 @@ cdef void place_update(stream_t *s, okx_row_t *r, message_t *m, uint32_t connect
     if is_repeated(r, m, connection_id):
         m.first_id = REPEATED
         return
-    if s.sync == SYNC_JOINING and m.last_id < s.update_id and m.event_ns > s.depth_exch_ns + JOIN_PATIENCE_NS:
+    if s.sync == SYNC_JOINING and m.last_id < s.update_id and 0 < s.depth_exch_ns < m.event_ns - JOIN_PATIENCE_NS:
         lose_sync(s)
     renew_generation(r, &r.depth_generation, m.last_id < m.previous_id and m.previous_id != SEQ_NONE, m.event_ns)
+    if r.top_generation < r.depth_generation and r.top_ns > r.generation_ns and s.top_id == ordered(r.top_generation, r.top_seq):
+        r.top_generation = r.depth_generation    # the first top of these numbers came before we knew
+        s.top_id = ordered(r.top_generation, r.top_seq)
     m.first_id = FRESH
     m.order_id = ordered(r.depth_generation, m.last_id)
     r.depth_seq = m.last_id
