@@ -201,7 +201,8 @@ class Hub:
         self.raw_mode = False  # market: capture - recorded frames are passed on, none are built
         # instrument index -> monotonic ns of the first book frame since it was asked for; 0 = none yet
         self.noted: dict[int, int] = {}
-        self._at_once: dict[tuple[str, int], list[Stream]] = {}
+        self._at_once: dict[str, dict[int, list[Stream]]] = {kind: {} for kind in (TOP, DEPTH, PARTIAL, TRADE, MARK)}
+        self._tops, self._depths = self._at_once[TOP], self._at_once[DEPTH]
 
     # ---- subscriptions ---------------------------------------------------------------------------
 
@@ -212,7 +213,7 @@ class Hub:
             if stream.period_ms > 0:
                 self.pacer.add(self, stream)
             else:
-                self._at_once.setdefault((stream.kind, stream.instrument.index), []).append(stream)
+                self._at_once[stream.kind].setdefault(stream.instrument.index, []).append(stream)
         stream.listeners.append(listener)
 
     def detach(self, stream: Stream, listener: Listener) -> None:
@@ -223,12 +224,8 @@ class Hub:
         if stream.period_ms > 0:
             self.pacer.remove(stream)
         else:
-            self._at_once[stream.kind, stream.instrument.index].remove(stream)
+            self._at_once[stream.kind][stream.instrument.index].remove(stream)
         stream.close()
-
-    def at_once(self, kind: str, instrument: Instrument) -> list[Stream]:
-        """Streams of that kind without a period."""
-        return self._at_once.get((kind, instrument.index), [])
 
     def hears(self, instrument: Instrument) -> bool:
         """Whether somebody listens to its book."""
@@ -242,15 +239,17 @@ class Hub:
         top = book.top()
         if top is not None and top != book.shown_top:
             book.shown_top = top
-            for stream in self._at_once.get((TOP, index), ()):
+            if index in self._tops:
+                for stream in self._tops[index]:
+                    self.speak(stream, now_ms)
+        if index in self._depths:
+            for stream in self._depths[index]:
                 self.speak(stream, now_ms)
-        for stream in self._at_once.get((DEPTH, index), ()):
-            self.speak(stream, now_ms)
 
     def trade(self, trade: Print) -> None:
         """A trade: kept for queries, told to the streams of kind TRADE."""
         self.trades[trade.instrument.symbol].append(trade)
-        for stream in self._at_once.get((TRADE, trade.instrument.index), ()):
+        for stream in self._at_once[TRADE].get(trade.instrument.index, ()):
             payload = stream.render_trade(trade)
             if payload is not None:
                 self.publish(stream, payload)
