@@ -156,6 +156,7 @@ class BinanceHub(Hub):
     def __init__(self, venue: Venue, market: str) -> None:
         super().__init__(venue, market)
         self.sessions: list[MarketSession] = []
+        self._wrappers: dict[str, bytes] = {}
 
     def make_stream(self, name: str) -> Stream | None:
         """The stream of that name, or a new one; None when there is no such stream (the venue accepts it and stays silent)."""
@@ -184,11 +185,17 @@ class BinanceHub(Hub):
         for session in stream.listeners:
             if session.is_combined:  # type: ignore[attr-defined]
                 if not combined:
-                    combined = b'{"stream":"' + stream.key.encode() + b'","data":' + payload + b"}"
+                    combined = self._wrapper(stream.key) + payload + b"}"
                 session.send(combined)
             else:
                 session.send(payload)
         self.frames_sent += len(stream.listeners)
+
+    def _wrapper(self, key: str) -> bytes:
+        wrapper = self._wrappers.get(key)
+        if wrapper is None:
+            wrapper = self._wrappers[key] = b'{"stream":"' + key.encode() + b'","data":'
+        return wrapper
 
 
 def route_carries(route: str, stream: Stream) -> bool:

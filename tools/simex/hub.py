@@ -53,6 +53,7 @@ class Stream:
     __slots__ = ("book", "held", "instrument", "key", "listeners", "period_ms", "word")
 
     kind = MARK
+    begins_whole = False  # `first` is what a new listener gets before anything else
 
     def __init__(self, key: str, word: str, book: Book, period_ms: int) -> None:
         """`key`: the subscription as the venue spells it, unique in its hub; `period_ms`: 0 = speaks at once."""
@@ -65,7 +66,7 @@ class Stream:
         self.held: bytes | None = None  # a frame kept back by the fault `swap`
 
     def first(self, now_ms: int) -> bytes | None:
-        """What a new listener gets at once (a snapshot), None = nothing."""
+        """With `begins_whole`: the snapshot for a new listener; what was not told yet has been told to the others just before."""
         return None
 
     def render(self, now_ms: int) -> bytes | None:
@@ -130,8 +131,7 @@ class DepthStream(Stream):
         self._shown: tuple[dict[int, int], dict[int, int]] = ({}, {})
 
     def snapshot(self) -> tuple[Levels, Levels]:
-        """(bids, asks) best first as a new listener has to have them.  Listeners share one state: send what `take_changes` still
-        holds before it."""
+        """(bids, asks) best first as a new listener has to have them."""
         limit = self.limit or 1 << 30
         sides = self.book.levels(True, limit), self.book.levels(False, limit)
         if self.limit:
@@ -201,19 +201,34 @@ class Hub:
         self.raw_mode = False  # market: capture - recorded frames are passed on, none are built
         # instrument index -> monotonic ns of the first book frame since it was asked for; 0 = none yet
         self.noted: dict[int, int] = {}
-        self._at_once: dict[tuple[str, int], list[Stream]] = {}
+        self._at_once: dict[str, dict[int, list[Stream]]] = {kind: {} for kind in (TOP, DEPTH, PARTIAL, TRADE, MARK)}
+        self._tops, self._depths = self._at_once[TOP], self._at_once[DEPTH]
 
     # ---- subscriptions ---------------------------------------------------------------------------
 
     def attach(self, stream: Stream, listener: Listener) -> None:
-        """`listener` hears it from now on; the first one brings the stream to life.  Look in `streams` before making one anew."""
+        """`listener` hears it from now on (acknowledge before); the first one brings the stream to life.  Look in `streams` before
+        making one anew."""
         if stream.key not in self.streams:
             self.streams[stream.key] = stream
             if stream.period_ms > 0:
                 self.pacer.add(self, stream)
             else:
-                self._at_once.setdefault((stream.kind, stream.instrument.index), []).append(stream)
+                self._at_once[stream.kind].setdefault(stream.instrument.index, []).append(stream)
+        if stream.begins_whole:
+            self._begin(stream, listener)
         stream.listeners.append(listener)
+
+    def _begin(self, stream: Stream, listener: Listener) -> None:
+        """The snapshot, unless fault `nosnap` keeps it; listeners share one state, so the others get what they lack first."""
+        now_ms, instrument = self.clock.wall_ms(), stream.instrument
+        if stream.listeners:
+            self.speak(stream, now_ms)
+        payload = stream.first(now_ms)
+        if payload is not None and self.faults.take("md", self.market, instrument.symbol, ("nosnap",)) is None:
+            self.frames_built += 1
+            self.frames_sent += 1
+            listener.send(payload)
 
     def detach(self, stream: Stream, listener: Listener) -> None:
         stream.listeners.remove(listener)
@@ -223,12 +238,8 @@ class Hub:
         if stream.period_ms > 0:
             self.pacer.remove(stream)
         else:
-            self._at_once[stream.kind, stream.instrument.index].remove(stream)
+            self._at_once[stream.kind][stream.instrument.index].remove(stream)
         stream.close()
-
-    def at_once(self, kind: str, instrument: Instrument) -> list[Stream]:
-        """Streams of that kind without a period."""
-        return self._at_once.get((kind, instrument.index), [])
 
     def hears(self, instrument: Instrument) -> bool:
         """Whether somebody listens to its book."""
@@ -242,15 +253,17 @@ class Hub:
         top = book.top()
         if top is not None and top != book.shown_top:
             book.shown_top = top
-            for stream in self._at_once.get((TOP, index), ()):
+            if index in self._tops:
+                for stream in self._tops[index]:
+                    self.speak(stream, now_ms)
+        if index in self._depths:
+            for stream in self._depths[index]:
                 self.speak(stream, now_ms)
-        for stream in self._at_once.get((DEPTH, index), ()):
-            self.speak(stream, now_ms)
 
     def trade(self, trade: Print) -> None:
         """A trade: kept for queries, told to the streams of kind TRADE."""
         self.trades[trade.instrument.symbol].append(trade)
-        for stream in self._at_once.get((TRADE, trade.instrument.index), ()):
+        for stream in self._at_once[TRADE].get(trade.instrument.index, ()):
             payload = stream.render_trade(trade)
             if payload is not None:
                 self.publish(stream, payload)

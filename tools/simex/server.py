@@ -66,7 +66,7 @@ class Connection(WSListener):
 
     def close(self, code: int = 1000, reason: bytes = b"") -> None:
         if self.transport is not None:
-            self.transport.send_close(code, reason)
+            self.transport.send_close(code, reason)  # type: ignore[arg-type]
             self.transport.disconnect()
 
     # ---- the socket --------------------------------------------------------------------------------
