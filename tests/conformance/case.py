@@ -166,7 +166,8 @@ class VenueCase:
     trades: Callable[[str, Any], list[Trade]] = lambda market, told: []
     funding: Callable[[str, Any], Funding | None] = lambda market, told: None
     depth_levels: Mapping[str, int] = field(default_factory=dict)  # market -> levels a side that its book stream holds; absent = all
-    order_replies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)  # market -> replies; {id} = request id, {cid} = order
+    # market -> replies and events about one order: <ID> its request id, <CID> its client id, <SYMBOL>, <CODE> an error code
+    order_replies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     not_offered: Mapping[int | tuple[int, str], str] = field(default_factory=dict)  # item or (item, market) -> why
 
     def why_not(self, item: int, market: str) -> str:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import pathlib
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conformance.case import VenueCase, case_names, load_case
+from tests.conformance.layers import Missing
 from tests.conformance.summary import PROPERTY, Summary
+from tests.support.feed_system import Venues, make_run_dir
 
 HERE = pathlib.Path(__file__).parent
 ITEM = re.compile(r"test_(\d+)_")
@@ -67,6 +70,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [test for test in items if test not in left_out]
+
+
+@pytest.fixture(scope="session")
+def simex(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venues]:
+    """One process with every venue of this run that can be simulated; traffic stands still. Two accounts each: main, other."""
+    from tools.simex import registry
+    names = [name for name in wanted(request.config) if name in registry.known()]
+    if not names:
+        raise Missing(f"missing: tools/simex/{wanted(request.config)[0]}.py")
+    funds = {"spot": {"USDT": "200000"}, "linear": {"USDT": "200000"}}
+    accounts = [{"name": "main", **funds}, {"name": "other", **funds, "spot": {"USDT": "200000", "BTC": "1000"}}]
+    options = {"venues": names, "pairs": 3, "background_msgs_per_s": 100.0, "enforce_limits": False, "accounts": accounts}
+    run_dir = make_run_dir(tmp_path_factory.mktemp("simex"), simex=options)
+    with Venues(run_dir) as venues:
+        venues.command("quiet", dislocations=False, traffic=False)
+        yield venues
 
 
 class Table:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import ccxt
 import ccxt.pro
+import orjson
 
 from tests.conformance.case import Ccxt, VenueCase
 
@@ -74,6 +75,17 @@ def local(case: VenueCase, endpoints: Mapping[str, str], keys: Mapping[str, str]
             return super().client(url if urlsplit(url).hostname == "127.0.0.1" else local_address(url, facts, endpoints))
 
     return without_currencies(Local(settings(facts, keys)))
+
+
+def request_params(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(path, parameters) of a request of ccxt's, without what its signature brought; of a batch the first."""
+    parts, body = urlsplit(request["url"]), request.get("body") or ""
+    if body.startswith(("{", "[")):
+        told = orjson.loads(body)
+        params = dict(told[0] if isinstance(told, list) else told)
+    else:
+        params = dict(parse_qsl(parts.query) + parse_qsl(body))
+    return parts.path, {key: value for key, value in params.items() if key not in ("timestamp", "recvWindow", "signature")}
 
 
 # ---------------------------------------------------------------- frozen

@@ -19,10 +19,10 @@ from cext.client_id import encode_client_id
 from cext.sign import HmacSha256
 from engine.events import OrderType, Side
 from feeds.instruments import InstrumentTable
-from tests.conformance.case import Signed, VenueCase, Vector
+from tests.conformance.case import Signed, Vector, VenueCase
 from tests.conformance.layers import gateway_of, leave
 from tests.conformance.listed import listed_rows
-from tests.conformance.oracle_ccxt import FROZEN_MS, KEYS, captured, captured_ws, facts_of, frozen
+from tests.conformance.oracle_ccxt import FROZEN_MS, KEYS, captured, captured_ws, facts_of, frozen, request_params
 
 if TYPE_CHECKING:
     from engine.gateways.market_gateway import MarketGateway
@@ -153,7 +153,7 @@ def test_our_rest_requests_carry_the_signature_that_ccxt_makes(case: VenueCase, 
     client.load_markets()
     for name, call in rest_calls(case, market, client).items():
         theirs = captured(call)
-        path, params = facts.read_params(theirs)
+        path, params = request_params(theirs)
         ours = build(markets[market], theirs["method"], path, params)
         signed = facts.read_signed(ours, KEYS["secret"])
         check_ours(case, signed, name)

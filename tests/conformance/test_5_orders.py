@@ -194,7 +194,7 @@ def test_a_cancel_that_comes_too_late_does_not_hide_the_fill(case: VenueCase, ma
                     price=order["px"], tif="IOC")
         await rig.heard(resting, lambda e: e.status == OrderStatus.FILLED)
         await asyncio.sleep(0.6)
-        assert [e.status for e in rig.of(resting) if e.is_terminal][0] == OrderStatus.FILLED
+        assert next(e.status for e in rig.of(resting) if e.is_terminal) == OrderStatus.FILLED
         assert not any(e.status in (OrderStatus.CANCELED, OrderStatus.REJECTED) for e in rig.of(resting)), rig.of(resting)
         rig.agree_with_ledger(resting, row)
     live(case, market, simex, work)

@@ -192,6 +192,32 @@ CCXT = Ccxt(
     read_ws_signed=read_ws_signed,
 )
 
+LIMITS = b'"rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":50,"count":1}]}'
+SPOT_REPLIES = (
+    (b'{"id":"<ID>","status":200,"result":{"symbol":"<SYMBOL>","orderId":12569099453,"orderListId":-1,"clientOrderId":"<CID>",'
+     b'"transactTime":1660801715639,"price":"23416.10000000","origQty":"0.00847000","executedQty":"0.00847000",'
+     b'"cummulativeQuoteQty":"198.33521500","status":"FILLED","timeInForce":"IOC","type":"LIMIT","side":"SELL","workingTime":1,'
+     b'"fills":[{"price":"23416.50000000","qty":"0.00847000","commission":"0.19833521","commissionAsset":"USDT",'
+     b'"tradeId":1650422482}],"selfTradePreventionMode":"NONE"},' + LIMITS),
+    b'{"id":"<ID>","status":400,"error":{"code":<CODE>,"msg":"no more than that is known"},' + LIMITS,
+    (b'{"subscriptionId":0,"event":{"e":"executionReport","E":1499405658658,"s":"<SYMBOL>","c":"<CID>","S":"BUY","o":"LIMIT",'
+     b'"f":"IOC","q":"1.00000000","p":"0.10264410","P":"0.00000000","F":"0.00000000","g":-1,"C":"","x":"TRADE","X":"FILLED",'
+     b'"r":"NONE","i":4293153,"l":"1.00000000","z":"1.00000000","L":"0.10264410","n":"0.001","N":"BTC","T":1499405658657,"t":77,'
+     b'"I":8641984,"w":false,"m":false,"M":false,"O":1499405658657,"Z":"0.10264410","Y":"0.10264410","Q":"0.00000000"}}'),
+)
+LINEAR_REPLIES = (
+    (b'{"id":"<ID>","status":200,"result":{"orderId":325078477,"symbol":"<SYMBOL>","status":"FILLED","clientOrderId":"<CID>",'
+     b'"price":"43187.00","avgPrice":"43187.00","origQty":"0.100","executedQty":"0.100","cumQty":"0.100","cumQuote":"4318.70000",'
+     b'"timeInForce":"IOC","type":"LIMIT","reduceOnly":false,"closePosition":false,"side":"SELL","positionSide":"BOTH",'
+     b'"stopPrice":"0.00","workingType":"CONTRACT_PRICE","priceProtect":false,"origType":"LIMIT","priceMatch":"NONE",'
+     b'"selfTradePreventionMode":"NONE","goodTillDate":0,"updateTime":1702555534435},' + LIMITS),
+    SPOT_REPLIES[1],
+    (b'{"e":"ORDER_TRADE_UPDATE","E":1568879465651,"T":1568879465650,"o":{"s":"<SYMBOL>","c":"<CID>","S":"SELL","o":"LIMIT",'
+     b'"f":"IOC","q":"0.001","p":"9910","ap":"9910","sp":"0","x":"TRADE","X":"FILLED","i":8886774,"l":"0.001","z":"0.001",'
+     b'"L":"9910","n":"0.1","N":"USDT","T":1568879465650,"t":5,"b":"0","a":"0","m":false,"R":false,"wt":"CONTRACT_PRICE",'
+     b'"ot":"LIMIT","ps":"BOTH","cp":false,"rp":"0"}}'),
+)
+
 CASE = VenueCase(
     name="binance",
     markets=("spot", "linear"),
@@ -202,6 +228,7 @@ CASE = VenueCase(
                    ("cryptofeed_v3/BINANCE_FUTURES.jsonl.zst", r"fapi/v1/exchangeInfo", "/fapi/v1/exchangeInfo", {})),
     vectors=VECTORS,
     ccxt=CCXT,
+    order_replies={"spot": SPOT_REPLIES, "linear": LINEAR_REPLIES},
     trades=read_trades,
     funding=read_funding,
 )

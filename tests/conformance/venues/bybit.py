@@ -150,20 +150,44 @@ def read_ws_signed(frame: dict[str, Any], secret: str) -> Signed:
 CCXT = Ccxt(
     id="bybit",
     addresses=(
-        ("https://api.bybit.com", "rest", ""), ("wss://stream.bybit.com/v5/public/spot", "spot_ws", "/v5/public/spot"),
-        ("wss://stream.bybit.com/v5/public/linear", "linear_ws", "/v5/public/linear"),
+        ("https://api.bybit.com", "rest", ""), ("wss://stream.bybit.com/v5/public/spot", "public_spot_ws", "/v5/public/spot"),
+        ("wss://stream.bybit.com/v5/public/linear", "public_linear_ws", "/v5/public/linear"),
         ("wss://stream.bybit.com/v5/private", "private_ws", "/v5/private"),
         ("wss://stream.bybit.com/v5/trade", "trade_ws", "/v5/trade"),
     ),
     options={"fetchCurrencies": False, "fetchMarkets": {"types": ["spot", "linear"]}, "enableUnifiedAccount": True,
              "enableUnifiedMargin": False, "unifiedMarginStatus": 5},
-    credentials={"apiKey": "key", "secret": "secret"},
+    credentials={"apiKey": "hmac_key", "secret": "hmac_secret"},
     symbols={"spot": "BTC/USDT", "linear": "BTC/USDT:USDT"},
     fetch_order_params={"acknowledged": True},
     signature_fields=("X-BAPI-SIGN",),
     read_signed=read_signed,
     read_ws_signed=read_ws_signed,
 )
+
+HEADER = (b'"retExtInfo":{},"header":{"X-Bapi-Limit":"10","X-Bapi-Limit-Status":"9","X-Bapi-Limit-Reset-Timestamp":"1711001595208",'
+          b'"Traceid":"38b7977b430f9bd228f4b19724794dfd","Timenow":"1711001595209"},"connId":"cnt5leec0hvan15eukcg-2v"}')
+
+
+def order_replies(category: bytes) -> tuple[bytes, ...]:
+    order = (b'{"symbol":"<SYMBOL>","category":"%s","orderId":"5cf98598-39a7-459e-97bf-76ca765ee020","orderLinkId":"<CID>",'
+             b'"side":"Buy","orderType":"Limit","cancelType":"UNKNOWN","price":"72.5","qty":"1","timeInForce":"IOC",'
+             b'"orderStatus":"Filled","reduceOnly":false,"leavesQty":"0","leavesValue":"","cumExecQty":"1","cumExecValue":"75",'
+             b'"avgPrice":"75","positionIdx":0,"cumExecFee":"0.358635","createdTime":"1672364262444",'
+             b'"updatedTime":"1672364262457","rejectReason":"EC_NoError","stopOrderType":"","feeCurrency":"",'
+             b'"cumFeeDetail":{"USDT":"0.358635"}}' % category)
+    execution = (b'{"category":"%s","symbol":"<SYMBOL>","execFee":"0.358635","execId":"0ab1bdf7-4219-438b-b30a-32ec863018f7",'
+                 b'"execPrice":"75","execQty":"1","execType":"Trade","execValue":"75","feeRate":"0.00055","leavesQty":"0",'
+                 b'"orderId":"5cf98598-39a7-459e-97bf-76ca765ee020","orderLinkId":"<CID>","orderPrice":"72.5","orderQty":"1",'
+                 b'"orderType":"Limit","side":"Buy","execTime":"1746270400353","isLeverage":"0","isMaker":false,'
+                 b'"seq":140612148849382,"feeCurrency":"USDT"}' % category)
+    return (
+        b'{"reqId":"<ID>","retCode":0,"retMsg":"OK","op":"order.create","data":{"orderId":"a4c1718e-fe53-4659-a118-1f6ecce04ad9",'
+        b'"orderLinkId":"<CID>"},' + HEADER,
+        b'{"reqId":"<ID>","retCode":<CODE>,"retMsg":"no more than that is known","op":"order.create","data":{},' + HEADER,
+        b'{"id":"5923240c6880ab","topic":"order.%s","creationTime":1672364262474,"data":[%s]}' % (category, order),
+        b'{"topic":"execution.%s","id":"386825804","creationTime":1746270400355,"data":[%s]}' % (category, execution))
+
 
 CASE = VenueCase(
     name="bybit",
@@ -179,4 +203,6 @@ CASE = VenueCase(
     ccxt=CCXT,
     trades=read_trades,
     funding=read_funding,
+    order_replies={"spot": order_replies(b"spot"), "linear": order_replies(b"linear")},
+    depth_levels={"spot": 50, "linear": 50},
 )

@@ -157,11 +157,26 @@ CCXT = Ccxt(
         ("wss://wsus.okx.com:443/ws/v5/private", "private_ws", "/ws/v5/private"),
     ),
     options={"fetchCurrencies": False, "fetchMarkets": {"types": ["spot", "swap"]}},
-    credentials={"apiKey": "key", "secret": "secret", "password": "passphrase"},
+    credentials={"apiKey": "hmac_key", "secret": "hmac_secret", "password": "passphrase"},
     symbols={"spot": "BTC/USDT", "linear": "BTC/USDT:USDT"},
     signature_fields=("OK-ACCESS-SIGN",),
     read_signed=read_signed,
     read_ws_signed=read_ws_signed,
+)
+
+TIMES = b'"inTime":"1695190491421339","outTime":"1695190491423240"'
+ORDER_REPLIES = (
+    (b'{"id":"<ID>","op":"order","data":[{"clOrdId":"<CID>","ordId":"12345689","tag":"","ts":"1695190491421","sCode":"0","sMsg":"",'
+     b'"subCode":""}],"code":"0","msg":"",' + TIMES + b"}"),
+    (b'{"id":"<ID>","op":"order","data":[{"clOrdId":"<CID>","ordId":"","tag":"","ts":"1695190491421","sCode":"<CODE>",'
+     b'"sMsg":"no more than that is known","subCode":""}],"code":"1","msg":"",' + TIMES + b"}"),
+    b'{"id":"<ID>","op":"order","data":[],"code":"<CODE>","msg":"Invalid args",' + TIMES + b"}",
+    (b'{"arg":{"channel":"orders","instType":"ANY","uid":"614488474791936"},"data":[{"instType":"SPOT","instId":"<SYMBOL>",'
+     b'"ordId":"452197707845865472","clOrdId":"<CID>","side":"sell","posSide":"net","tdMode":"cash","ordType":"ioc","px":"31527.1",'
+     b'"sz":"1","state":"filled","accFillSz":"1","avgPx":"31527.1","fillPx":"31527.1","fillSz":"1","tradeId":"242589207",'
+     b'"fillTime":"1654084353263","fillFee":"-0.02522168","fillFeeCcy":"USDT","execType":"T","fee":"-0.02522168","feeCcy":"USDT",'
+     b'"rebate":"0","rebateCcy":"BTC","reduceOnly":"false","cancelSource":"","amendResult":"","category":"normal","code":"0",'
+     b'"msg":"","cTime":"1654084334977","uTime":"1654084353264"}]}'),
 )
 
 CASE = VenueCase(
@@ -176,4 +191,6 @@ CASE = VenueCase(
     ccxt=CCXT,
     trades=read_trades,
     funding=read_funding,
+    order_replies={"spot": ORDER_REPLIES, "linear": tuple(reply.replace(b'"SPOT"', b'"SWAP"') for reply in ORDER_REPLIES)},
+    depth_levels={"spot": 400, "linear": 400},
 )
