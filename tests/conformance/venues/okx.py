@@ -77,7 +77,7 @@ def trade_frame(symbol: str) -> bytes:
 SPOT_SCENE = Scene(
     "snapshot, update, heartbeat, ids that go back, trades", "spot", "BTC-USDT",
     (*scene_steps("BTC-USDT"), frame(trade_frame("BTC-USDT"))),
-    ("ack", "book", "book", "nothing", "book", "nothing", "trade"), (2, 3),
+    ("ack", "book", "book", "book", "book", "nothing", "trade"), (2, 3),
     bids=(("8476.97", "256"),), asks=(("8476.98", "3"), ("8477", "7")), is_valid=True,
     trades=(Trade("BTC-USDT", Decimal("8476.9"), Decimal(12), False),), ack=(1512, 0))
 LINEAR_SCENE = Scene(
@@ -91,7 +91,7 @@ LINEAR_SCENE = Scene(
                b'"minFundingRate":"-0.00375","nextFundingRate":"","nextFundingTime":"1700755200000",'
                b'"premium":"0.0001233824646391","settFundingRate":"0.0001699799259033","settState":"settled",'
                b'"ts":"1700724675402"}]}')),
-    ("ack", "book", "book", "nothing", "book", "nothing", "trade", "nothing", "funding"), (2, 4), "0.01",
+    ("ack", "book", "book", "book", "book", "nothing", "trade", "nothing", "funding"), (2, 4), "0.01",
     bids=(("8476.97", "2.56"),), asks=(("8476.98", "0.03"), ("8477", "0.07")), is_valid=True,
     trades=(Trade("BTC-USDT-SWAP", Decimal("8476.9"), Decimal("0.12"), False),), ack=(1512, 0),
     funding=Funding("BTC-USDT-SWAP", Decimal("42310.6"), Decimal("0.0001875391284828"), 1700726400000))
