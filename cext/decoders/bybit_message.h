@@ -39,6 +39,10 @@
 #define KEY_NEXT 36
 #define KEY_INTERVAL 37
 
+/* Cython indents its C by the braces of a line, those in quotes too, and tests/hot reads that C by its indent. */
+#define OBJECT_OPENS '{'
+#define OBJECT_ENDS '}'
+
 #define TOPIC_NONE 0   /* the frame names none: a reply */
 #define TOPIC_OTHER 1
 #define TOPIC_BOOK 2   /* depth 1 is the top of book */

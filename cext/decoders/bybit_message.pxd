@@ -5,6 +5,8 @@ from cext.decoders.message cimport message_t, parser_t
 
 cdef extern from "decoders/bybit_message.h" nogil:
     enum:
+        OBJECT_OPENS
+        OBJECT_ENDS
         KEY_TOPIC
         KEY_TYPE
         KEY_TS

@@ -101,8 +101,8 @@ cdef inline const char *next_member(const char *p, const char *end, bint *is_las
     p = scan_space(p, end)
     if p == end:
         return NULL
-    is_last[0] = p[0] == c'}'
-    return p + 1 if p[0] == c'}' or p[0] == c',' else NULL
+    is_last[0] = p[0] == OBJECT_ENDS
+    return p + 1 if p[0] == OBJECT_ENDS or p[0] == c',' else NULL
 
 
 # ---------------------------------------------------------------- books
@@ -116,7 +116,7 @@ cdef const char *read_book(parser_t *d, const char *p, const char *end, bint is_
     cdef uint64_t size = 0
     cdef uint32_t key
     cdef bint is_last = False
-    p = scan_char(p, end, c'{')
+    p = scan_char(p, end, OBJECT_OPENS)
     while p != NULL and not is_last:
         value = read_key(p, end, &name, &size)
         if value == NULL:
@@ -209,7 +209,7 @@ cdef const char *read_trades(parser_t *d, const char *p, const char *end, const 
     if p != NULL and p < end and p[0] == c']':
         return p + 1
     while p != NULL:
-        p = scan_char(p, end, c'{')
+        p = scan_char(p, end, OBJECT_OPENS)
         p = scan_fields(&f, p, end, trade_key) if p != NULL and m.trade_count < TRADES_MAX else NULL
         if p == NULL or read_trade(&f, t, &d.instruments[m.row], &m.trades[m.trade_count]) != 0:
             return NULL
@@ -250,7 +250,7 @@ cdef const char *read_ticker(parser_t *d, const char *p, const char *end, const 
     """What it says of funding; a delta says only what changed. p: at its '{'. Returns the place behind its '}', or NULL."""
     cdef fields_t f
     cdef int px_scale = d.instruments[m.row].px_scale
-    p = scan_char(p, end, c'{')
+    p = scan_char(p, end, OBJECT_OPENS)
     p = scan_fields(&f, p, end, ticker_key) if p != NULL else NULL
     if p == NULL or not has(&f, KEY_SYMBOL) or not text_is(f.spans[KEY_SYMBOL], t.symbol, <Py_ssize_t>t.symbol_bytes):
         return NULL
@@ -335,15 +335,15 @@ cdef int finish(parser_t *d, topic_t *t, message_t *m) noexcept nogil:  # hot
 cdef int parse_object(parser_t *d, const char *data, const char *end, topic_t *t, message_t *m) noexcept nogil:  # hot
     """MSG_*"""
     cdef fields_t *f = &d.fields
-    cdef const char *p = scan_char(data, end, c'{')
+    cdef const char *p = scan_char(data, end, OBJECT_OPENS)
     cdef const char *value
     cdef const char *name = NULL
     cdef uint64_t size = 0
     cdef uint32_t key
     cdef bint is_last = False
     cdef bint is_data_read = False
-    if p != NULL and scan_char(p, end, c'}') != NULL:
-        p = scan_char(p, end, c'}')
+    if p != NULL and scan_char(p, end, OBJECT_ENDS) != NULL:
+        p = scan_char(p, end, OBJECT_ENDS)
         is_last = True
     while p != NULL and not is_last:
         value = read_key(p, end, &name, &size)
@@ -409,7 +409,7 @@ cdef int parse_snapshot(parser_t *d, int row, const char *data, Py_ssize_t size,
     m.row = row
     if size <= 0 or size > SNAPSHOT_BYTES_MAX:
         return -1
-    p = scan_char(data, end, c'{')
+    p = scan_char(data, end, OBJECT_OPENS)
     p = scan_fields(&outer, p, end, outer_key) if p != NULL else NULL
     if p == NULL or scan_space(p, end) != end or read_id(&outer, KEY_RET_CODE, &code) != 0 or code != 0 or not has(&outer, KEY_RESULT):
         return -1

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -231,18 +232,14 @@ async def _read_pages(client: RestClient, market: str) -> Any:
     params = {"category": market}
     if market == "linear":
         params["limit"] = str(PAGE_ROWS)
-    whole: Any = None
+    entries: list[Any] = []
     for _ in range(PAGES_MAX):
         page = await client.get_json(INSTRUMENTS_PATH, params)
-        entries = _entries(market, page)
-        if whole is None:
-            whole = page
-        else:
-            whole["result"]["list"] += entries
+        entries += _entries(market, page)
         cursor = page["result"].get("nextPageCursor")
         if not cursor:
-            return whole
-        params = {**params, "cursor": cursor}
+            return {**page, "result": {**page["result"], "list": entries}}
+        params = {**params, "cursor": unquote(cursor)}      # it comes percent-encoded; the client encodes again
     raise InstrumentError(f"bybit {market} instruments-info has no end after {PAGES_MAX} pages")
 
 
