@@ -108,7 +108,7 @@ def gateway_settings(config: Any, mode: str, *, instance: int = 0, seed: int = 1
         references = simex.get("credentials") or {}
         ca_file = simex.get("ca")
     elif mode in ("testnet", "live"):
-        endpoints = ENDPOINTS[mode].replaced(config.endpoints.model_dump())
+        endpoints = ENDPOINTS[mode].replaced(dict(config.endpoints))
         references = {name: getattr(config.credentials, name) for name in type(config.credentials).model_fields}
     else:
         raise ValueError(f"mode {mode} has no order transport")

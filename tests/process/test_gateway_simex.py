@@ -38,7 +38,7 @@ from engine.gateways.binance import BinanceGateway, GatewayHooks, gateway_settin
 from engine.rest import RestClient, RestError
 from feeds.config import Fees
 from feeds.instruments import InstrumentRow, InstrumentTable, to_scaled
-from feeds.venues.binance import parse_exchange_info
+from feeds.venues.binance import VENUE
 from tests.support.fake_venue import until
 from tests.support.feed_system import Venues, make_run_dir
 
@@ -90,7 +90,7 @@ class Rig:
         for market, url, path in (("spot", settings.endpoints.spot_rest, "/api/v3/exchangeInfo"),
                                   ("linear", settings.endpoints.linear_rest, "/fapi/v1/exchangeInfo")):
             rest = RestClient(market, url, ssl_context=make_ssl_context(settings))
-            rows += parse_exchange_info(market, await rest.get(path), Fees())[0]
+            rows += VENUE.parse_listing(market, await rest.get(path), Fees())[0]
             await rest.close()
         self.table.merge(rows)
         self.array = self.table.to_array()
