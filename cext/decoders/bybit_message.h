@@ -1,5 +1,5 @@
-/* The keys of Bybit v5 market data that are used, and what a topic says. All keys of a frame share one table of places (fields.h):
- * those of the outer object and those of the book inside it never meet. Trades and tickers, which are many, have one of their own. */
+/* The keys of Bybit v5 market data that are used, and what a topic says. All keys of a frame share one table of places
+ * (fields.h): those of the outer object and those of the book inside it never meet. Trades and tickers have one of their own. */
 #ifndef LOCKSTEP_BYBIT_MESSAGE_H
 #define LOCKSTEP_BYBIT_MESSAGE_H
 #include <stdint.h>
