@@ -1,26 +1,46 @@
 """How Bybit v5 spot and USDT/USDC perpetuals are read: hosts, topics, limits, and what instruments-info means.
 
-Facts only, no socket (feeds/venue.py). Source: Bybit v5 documentation as of 2026-07-24 (guide, websocket/public/*, market/instrument,
-rate-limit), fee page of the help centre; docs/venues/bybit.md."""
+Source: Bybit v5 documentation as of 2026-07-24 (guide, websocket/public/*, market/instrument, rate-limit), fee page of the help
+centre; docs/venues/bybit-market-data.md."""
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
-from feeds.instruments import (UNIFIED, InstrumentError, InstrumentRow, largest_max_qty, scale_of, split_multiplier, to_scaled,
-                               unified_name)
-from feeds.venue import FeedVenue, Glance, Heartbeat, Listing, Rate, RestLimits, RoutePlan, SnapshotRequest, SocketLimits, StreamRequest
-
-if TYPE_CHECKING:
-    from cext.decoders.market import MarketDecoder
-    from cext.instrument import InstrumentArray
-    from feeds.config import Fees, VenueConfig
-    from feeds.rest import RestClient
+from cext.decoders.bybit import BybitMarket
+from cext.decoders.market import MarketDecoder
+from cext.instrument import InstrumentArray
+from feeds.config import Fees, VenueConfig
+from feeds.instruments import (
+    UNIFIED,
+    InstrumentError,
+    InstrumentRow,
+    largest_max_qty,
+    plain,
+    scale_of,
+    split_multiplier,
+    to_scaled,
+    unified_name,
+)
+from feeds.rest import RestClient
+from feeds.venue import (
+    FeedVenue,
+    Glance,
+    Heartbeat,
+    Listing,
+    Rate,
+    RestLimits,
+    RoutePlan,
+    SnapshotRequest,
+    SocketLimits,
+    StreamRequest,
+)
 
 DEPTHS = (50, 200, 1000)                # pushed every 20, 100, 200 ms; 1 is the top of book, every 10 ms
 INSTRUMENTS_PATH = "/v5/market/instruments-info"
@@ -28,22 +48,6 @@ PAGE_ROWS = 1000                        # of linear; spot comes at once
 PAGES_MAX = 50
 STATUS = {"Trading": "TRADING"}         # any other is kept as the venue says it, and not traded
 LISTED_LAST = re.compile(r"^([A-Z]+)(1000+)$")  # SHIB1000: the only place where the multiplier stands behind
-
-_WEB = {
-    "rest": "https://api.bybit.com",
-    "public_spot_ws": "wss://stream.bybit.com/v5/public/spot",
-    "public_linear_ws": "wss://stream.bybit.com/v5/public/linear",
-    "private_ws": "wss://stream.bybit.com/v5/private",
-    "trade_ws": "wss://stream.bybit.com/v5/trade",
-}
-_TESTNET = {role: url.replace("api.", "api-testnet.").replace("stream.", "stream-testnet.") for role, url in _WEB.items()}
-_REST = RestLimits(role="rest", budget=600, window_s=5.0)      # an address beyond it is shut out for ten minutes
-
-
-def _sockets(streams_per_request: int) -> SocketLimits:
-    """The venue bounds the text of all topics of a socket, not their number; no bound of messages is documented, this one is ours."""
-    return SocketLimits(messages=Rate(10, 1.0), streams_per_socket=1000, streams_per_request=streams_per_request, bytes_per_socket=21_000)
-
 
 @dataclass(frozen=True)
 class BybitVenue(FeedVenue):
@@ -57,7 +61,6 @@ class BybitVenue(FeedVenue):
 
     def make_decoder(self, instruments: InstrumentArray, market: str, rows: Sequence[int]) -> MarketDecoder:
         """Spot and linear have the same symbols: a decoder is of one of them."""
-        from cext.decoders.bybit import BybitMarket
         return BybitMarket(instruments, market, list(rows))
 
     # ---------------------------------------------------------------- sockets
@@ -68,7 +71,8 @@ class BybitVenue(FeedVenue):
         for row in rows:
             by_market.setdefault(row.market, []).append(row)
         return [plan for market in self.markets if (members := by_market.get(market))
-                for plan in (*self._book_plans(market, members, sockets_per_market), *self._aside_plans(market, members, with_trades))]
+                for plan in (*self._book_plans(market, members, sockets_per_market),
+                             *self._aside_plans(market, members, with_trades))]
 
     def _book_plans(self, market: str, members: list[InstrumentRow], sockets: int) -> Iterator[RoutePlan]:
         def streams_of(part: list[InstrumentRow]) -> tuple[str, ...]:
@@ -78,8 +82,8 @@ class BybitVenue(FeedVenue):
             count += 1
         for index in range(count):
             part = members[index::count]
-            yield RoutePlan(f"{market}-book-{index}", market, f"public_{market}_ws", "", tuple(row.id for row in part), streams_of(part),
-                            tuple((row.id, "book") for row in part))
+            yield RoutePlan(f"{market}-book-{index}", market, f"public_{market}_ws", "", tuple(row.id for row in part),
+                            streams_of(part), tuple((row.id, "book") for row in part))
 
     def _aside_plans(self, market: str, members: list[InstrumentRow], with_trades: bool) -> Iterator[RoutePlan]:
         wanted = [(f"tickers.{row.symbol}", (row.id, "funding")) for row in members] if market == "linear" else []
@@ -129,7 +133,9 @@ class BybitVenue(FeedVenue):
             listing.raw[market] = data
         return listing
 
-    def parse_listing(self, market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+    def parse_listing(
+        self, market: str, data: Any, fees: Fees, only: set[str] | None = None
+    ) -> tuple[list[InstrumentRow], list[str]]:
         """Perpetuals only on linear: USDT ones are named BTCUSDT, USDC ones BTCPERP."""
         rows, problems = [], []
         for told in _entries(market, data):
@@ -154,11 +160,11 @@ class BybitVenue(FeedVenue):
         if tick <= 0 or lot <= 0:
             raise InstrumentError("tickSize or the step of sizes is 0: prices or sizes without a step are not supported")
         if market == "linear":
-            settle, min_qty, max_qty, min_notional = told["settleCoin"], lots["minOrderQty"], lots["maxOrderQty"], lots["minNotionalValue"]
-            maker, taker = fees.linear_maker_bps, fees.linear_taker_bps
+            settle, maker, taker = told["settleCoin"], fees.linear_maker_bps, fees.linear_taker_bps
+            min_qty, max_qty, min_notional = lots["minOrderQty"], lots["maxOrderQty"], lots["minNotionalValue"]
         else:                           # the smallest size is no rule any more, only the amount is
-            settle, min_qty, max_qty, min_notional = told["quoteCoin"], lot, lots["maxLimitOrderQty"], lots["minOrderAmt"]
-            maker, taker = fees.spot_maker_bps, fees.spot_taker_bps
+            settle, maker, taker = told["quoteCoin"], fees.spot_maker_bps, fees.spot_taker_bps
+            min_qty, max_qty, min_notional = lot, lots["maxLimitOrderQty"], lots["minOrderAmt"]
         base, quote = told["baseCoin"], told["quoteCoin"]
         underlying, multiplier = split_multiplier(base)
         if match := LISTED_LAST.match(base):
@@ -202,7 +208,7 @@ class BybitVenue(FeedVenue):
     ) -> bytes:
         """seq 0: older than any top of book, for nobody knows it."""
         def side(levels: Sequence[tuple[int, int]]) -> list[list[str]]:
-            return [[_plain(px, row.px_scale), _plain(qty, row.qty_scale)] for px, qty in levels]
+            return [[plain(px, row.px_scale), plain(qty, row.qty_scale)] for px, qty in levels]
         return orjson.dumps({"retCode": 0, "retMsg": "OK", "result": {
             "s": row.symbol, "b": side(bids), "a": side(asks), "ts": 0, "u": update_id, "seq": 0, "cts": 0},
             "retExtInfo": {}, "time": 0})
@@ -231,18 +237,14 @@ async def _read_pages(client: RestClient, market: str) -> Any:
     params = {"category": market}
     if market == "linear":
         params["limit"] = str(PAGE_ROWS)
-    whole: Any = None
+    entries: list[Any] = []
     for _ in range(PAGES_MAX):
         page = await client.get_json(INSTRUMENTS_PATH, params)
-        entries = _entries(market, page)
-        if whole is None:
-            whole = page
-        else:
-            whole["result"]["list"] += entries
+        entries += _entries(market, page)
         cursor = page["result"].get("nextPageCursor")
         if not cursor:
-            return whole
-        params = {**params, "cursor": cursor}
+            return {**page, "result": {**page["result"], "list": entries}}
+        params = {**params, "cursor": unquote(cursor)}      # it comes percent-encoded; the client encodes again
     raise InstrumentError(f"bybit {market} instruments-info has no end after {PAGES_MAX} pages")
 
 
@@ -261,7 +263,7 @@ def _entries(market: str, data: Any) -> list[Any]:
 
 def funding_intervals(rows: Iterable[InstrumentRow], data: Any) -> dict[str, int]:
     """Name of a perpetual -> seconds between fundings. The venue says minutes, and may change them."""
-    minutes = {told["symbol"]: told.get("fundingInterval") for told in _entries("linear", data) if isinstance(told, dict) and "symbol" in told}
+    minutes = {told.get("symbol"): told.get("fundingInterval") for told in _entries("linear", data) if isinstance(told, dict)}
     return {row.name: told * 60 for row in rows if isinstance(told := minutes.get(row.symbol), int) and 0 < told <= 24 * 60}
 
 
@@ -279,10 +281,6 @@ def _with_room(row: InstrumentRow) -> InstrumentRow:
     if limit <= 0 or to_scaled(limit, row.qty_scale) < 1000 * to_scaled(row.min_qty, row.qty_scale):
         raise InstrumentError(f"scales {row.px_scale} and {row.qty_scale} leave no room for a useful order size")
     return replace(row, max_qty=limit.normalize())
-
-
-def _plain(value: int, scale: int) -> str:
-    return format(Decimal(value).scaleb(-scale), "f")
 
 
 # ---------------------------------------------------------------- recordings
@@ -309,18 +307,37 @@ def _glance_topic(told: dict[str, Any]) -> Glance | None:
     return Glance(symbol, _levels(book), update_id, update_id)
 
 
+# ---------------------------------------------------------------- the venue
+
+_REAL = {
+    "rest": "https://api.bybit.com",
+    "public_spot_ws": "wss://stream.bybit.com/v5/public/spot",
+    "public_linear_ws": "wss://stream.bybit.com/v5/public/linear"}
+_TESTNET = {
+    "rest": "https://api-testnet.bybit.com",
+    "public_spot_ws": "wss://stream-testnet.bybit.com/v5/public/spot",
+    "public_linear_ws": "wss://stream-testnet.bybit.com/v5/public/linear"}
+_REST = RestLimits(role="rest", budget=600, window_s=5.0)      # an address beyond it is shut out for ten minutes
+
+
+def _sockets(streams_per_request: int) -> SocketLimits:
+    """The venue bounds the text of all topics of a socket, not their number; it names no bound of messages, this one is ours."""
+    return SocketLimits(messages=Rate(10, 1.0), streams_per_socket=1000, streams_per_request=streams_per_request,
+                        bytes_per_socket=21_000)
+
+
 VENUE = BybitVenue(
     name="bybit",
     title="Bybit",
     markets=("spot", "linear"),
-    roles=tuple(_WEB),
-    endpoints={"dry_run": _WEB, "paper": _WEB, "testnet": _TESTNET},
+    roles=("rest", "public_spot_ws", "public_linear_ws", "private_ws", "trade_ws"),
+    endpoints={"dry_run": _REAL, "paper": _REAL, "testnet": _TESTNET},
     sockets={"spot": _sockets(10), "linear": _sockets(100)},
     rest={"spot": _REST, "linear": _REST},
     attempts=(Rate(500, 300.0),),
-    fees={"spot_maker_bps": 10.0, "spot_taker_bps": 10.0, "linear_maker_bps": 2.0, "linear_taker_bps": 5.5},
+    fees={"spot_taker_bps": 10.0, "spot_maker_bps": 10.0, "linear_taker_bps": 5.5, "linear_maker_bps": 2.0},
     credentials={"hmac": ("hmac_key", "hmac_secret")},
     account=UNIFIED,
-    heartbeat=Heartbeat(frame=b'{"op":"ping"}'),    # JSON text, answered at once; asked for after feeds.ping_idle_ms of silence
+    heartbeat=Heartbeat(frame=b'{"op":"ping"}'),    # JSON text, answered at once; sent after feeds.ping_idle_ms of silence
     resync="resubscribe",
 )

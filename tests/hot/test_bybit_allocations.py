@@ -13,7 +13,8 @@ def test_decoding_bybit_frames_allocates_no_object() -> None:
     for n in range(1, 301):
         frames += [book("delta", 10 + n, 1000 + 3 * n, [levels[n % 20]], [("102.00", f"{n % 2}")]),
                    top(700 + n, 1001 + 3 * n, levels[0], ("101.00", f"{n}")),
-                   ticker("snapshot", 1000 + n, markPrice="100.015", indexPrice="100.9", fundingRate="0.0001", nextFundingTime="1760342400000"),
+                   ticker("snapshot", 1000 + n, markPrice="100.015", indexPrice="100.9", fundingRate="0.0001",
+                          nextFundingTime="1760342400000"),
                    TRADE.replace(b"20f43950", f"{n:08x}".encode()), TRADE[:-9]]
     (_, counts), calls = alloc_count.count(market.run, frames)
     assert (counts[1], counts[2], counts[3], counts[9]) == (601, 300, 300, 300)

@@ -35,11 +35,13 @@ def top(u: int, seq: int, bid: tuple[str, str] | None, ask: tuple[str, str] | No
 
 def ticker(kind: str, ts: int = TS, symbol: str = "BTCUSDT", **fields: str) -> bytes:
     """A ticker of linear."""
-    return orjson.dumps({"topic": f"tickers.{symbol}", "type": kind, "data": {"symbol": symbol, **fields}, "cs": 9532239429, "ts": ts})
+    return orjson.dumps({"topic": f"tickers.{symbol}", "type": kind, "data": {"symbol": symbol, **fields}, "cs": 9532239429,
+                         "ts": ts})
 
 
 def rest_book(u: int, seq: int, bids: Any = (), asks: Any = (), symbol: str = "BTCUSDT") -> bytes:
     """A reply of GET /v5/market/orderbook."""
     return orjson.dumps({"retCode": 0, "retMsg": "OK", "result": {
-        "s": symbol, "b": [list(level) for level in bids], "a": [list(level) for level in asks], "ts": TS, "u": u, "seq": seq, "cts": CTS},
+        "s": symbol, "b": [list(level) for level in bids], "a": [list(level) for level in asks], "ts": TS, "u": u, "seq": seq,
+        "cts": CTS},
         "retExtInfo": {}, "time": TS})

@@ -1,6 +1,7 @@
 """Bybit market data as documented, in any shape that JSON allows, and broken in every way that we could think of.
 
-Fixtures are the payloads of the venue's documentation (websocket/public/*, 2026-07-24), with prices that fit the test instruments."""
+Fixtures are the payloads of the venue's documentation (websocket/public/*, 2026-07-24), with prices that fit the test
+instruments."""
 import itertools
 import random
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from cext import layout
 from cext.decoders.bybit import BybitMarket
 from cext.decoders.orders import id64
-from tests.support.bybit_rig import CTS, book, make_bybit, rest_book, ticker, top
+from tests.support.bybit_rig import book, make_bybit, rest_book, ticker
 from tests.support.market_rig import MS
 
 LINEAR = {"BTCUSDT": (2, 3), "ETHUSDT": (2, 2)}
@@ -129,7 +130,8 @@ def test_message_may_hold_1024_trades_and_no_more() -> None:
 def test_documented_ticker_gives_funding() -> None:
     told = make_bybit("linear", LINEAR).decode(TICKER, frame_mono_ns=5)
     assert told == {"kind": "funding", "row": 0, "funding": {
-        "seq": 0, "exch_ns": 1_760_325_052_630 * MS, "recv_mono_ns": 5, "mark_px": 6666660, "index_px": 11541819, "rate_e8": -500000,
+        "seq": 0, "exch_ns": 1_760_325_052_630 * MS, "recv_mono_ns": 5, "mark_px": 6666660, "index_px": 11541819,
+        "rate_e8": -500000,
         "next_funding_wall_ns": 1_760_342_400_000 * MS, "instrument_id": 0, "interval_s": 28800}}
 
 
@@ -199,7 +201,8 @@ def shuffled(told: dict[str, Any], rng: random.Random, is_noisy: bool) -> dict[s
     made: dict[str, Any] = {}
     for key in rng.sample(list(told), len(told)):
         if is_noisy:
-            made[f"x{key}"] = rng.choice([None, 1.5e-3, [[1, {"b": [["1", "2"]]}], "]"], {"s": "ETHUSDT"}, "a\"b\\", True, "}" * 20])
+            made[f"x{key}"] = rng.choice([None, 1.5e-3, [[1, {"b": [["1", "2"]]}], "]"], {"s": "ETHUSDT"}, "a\"b\\", True,
+                                          "}" * 20])
         value = told[key]
         if isinstance(value, dict):
             value = shuffled(value, rng, is_noisy)
@@ -219,7 +222,8 @@ def shapes(frame: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("market_name", "before", "frame"), [
-    ("linear", [], SNAPSHOT), ("linear", [SNAPSHOT], DELTA), ("linear", [SNAPSHOT], TOP), ("linear", [], TRADE), ("linear", [], TICKER),
+    ("linear", [], SNAPSHOT), ("linear", [SNAPSHOT], DELTA), ("linear", [SNAPSHOT], TOP), ("linear", [], TRADE),
+    ("linear", [], TICKER),
     ("spot", [], SPOT_SNAPSHOT), ("spot", [SPOT_SNAPSHOT], SPOT_DELTA), ("spot", [], SPOT_TRADES),
 ])
 def test_every_shape_of_a_message_gives_the_same_result(market_name: str, before: list[bytes], frame: bytes) -> None:
@@ -247,7 +251,8 @@ def test_frame_cut_at_any_byte_is_an_error_and_leaves_no_level_behind(frame: byt
         assert told == {"kind": "error", "row": 0 if is_book else -1}, frame[:size]
         assert market.counters()["error_frames"] == 1
         if is_book:
-            assert market.record(0)["flags"] == 0 and market.book(0) == {"bids": [], "asks": []} and market.needs_snapshot() == [0]
+            assert market.record(0)["flags"] == 0 and market.needs_snapshot() == [0]
+            assert market.book(0) == {"bids": [], "asks": []}
             assert state(market)[1] == before[1]
         else:
             assert state(market) == before
@@ -260,8 +265,10 @@ def test_damage_before_the_topic_still_tells_whose_book_it_was() -> None:
     assert market.needs_snapshot() == [1]
 
 
-VALUES = [b"NaN", b'"NaN"', b'"1e3"', b'"-16493.40"', b'"+1"', b'"1000000000000000000000000000000"', b'"0x10"', b"null", b"16493.4", b'""',
-          b'"16493.4.0"', b'"16493.401"', b'" 16493.4"', b'"."', b'".5"', b'"5."', b"{}", b"[]", b"true", b'"0"', b'"1\\u0030"', b'"Infinity"']
+VALUES = [b"NaN", b'"NaN"', b'"1e3"', b'"-16493.40"', b'"+1"', b'"1000000000000000000000000000000"', b'"0x10"', b"null",
+          b"16493.4", b'""',
+          b'"16493.4.0"', b'"16493.401"', b'" 16493.4"', b'"."', b'".5"', b'"5."', b"{}", b"[]", b"true", b'"0"', b'"1\\u0030"',
+          b'"Infinity"']
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -275,7 +282,8 @@ def test_price_that_is_none_makes_its_book_invalid(value: bytes) -> None:
 
 
 # 0 removes a level, and three decimals are its scale
-@pytest.mark.parametrize("value", [*(value for value in VALUES if value not in (b'"0"', b'"16493.401"')), b'"30.0281"', b'"4611686018427387.904"'])
+@pytest.mark.parametrize("value", [*(value for value in VALUES if value not in (b'"0"', b'"16493.401"')), b'"30.0281"',
+                                   b'"4611686018427387.904"'])
 def test_size_that_is_none_makes_its_book_invalid(value: bytes) -> None:
     assert DELTA.count(b'"30.028"') == 1
     assert live().decode(DELTA.replace(b'"30.028"', value)) == {"kind": "error", "row": 0}
@@ -285,19 +293,30 @@ LEVELS = b'[["16493.40","30.028"],["16493.00","0"]]'
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (LEVELS, b"null"), (LEVELS, b"{}"), (LEVELS, b'"x"'), (LEVELS, b"7"), (LEVELS, b"[[]]"), (LEVELS, b'[["1"]]'), (LEVELS, b'[["1","1","1"]]'),
-    (LEVELS, b'[["1","1"],]'), (LEVELS, b'["1","1"]'), (LEVELS, b'[["1","1"] ["2","1"]]'), (LEVELS, b'[["1","1"]}'), (LEVELS, b"[" * 200),
-    (LEVELS, b'[["1" "1"]]'), (b'"b":' + LEVELS + b",", b""), (b'"a":', b'"c":'), (b'"b":', b'"b":[],"b":'), (b'"a":', b'"a":[],"a":'),
-    (b'"u":177400507', b'"u":"177400507"'), (b'"u":177400507', b'"u":-1'), (b'"u":177400507', b'"u":1.0'), (b'"u":177400507', b'"u":1e3'),
+    (LEVELS, b"null"), (LEVELS, b"{}"), (LEVELS, b'"x"'), (LEVELS, b"7"), (LEVELS, b"[[]]"), (LEVELS, b'[["1"]]'),
+    (LEVELS, b'[["1","1","1"]]'),
+    (LEVELS, b'[["1","1"],]'), (LEVELS, b'["1","1"]'), (LEVELS, b'[["1","1"] ["2","1"]]'), (LEVELS, b'[["1","1"]}'),
+    (LEVELS, b"[" * 200),
+    (LEVELS, b'[["1" "1"]]'), (b'"b":' + LEVELS + b",", b""), (b'"a":', b'"c":'), (b'"b":', b'"b":[],"b":'),
+    (b'"a":', b'"a":[],"a":'),
+    (b'"u":177400507', b'"u":"177400507"'), (b'"u":177400507', b'"u":-1'), (b'"u":177400507', b'"u":1.0'),
+    (b'"u":177400507', b'"u":1e3'),
     (b'"u":177400507', b'"u":null'), (b'"u":177400507', b'"u":99999999999999999999'), (b'"u":177400507,', b""),
-    (b'"u":177400507', b'"u":177400507,"u":177400507'), (b',"seq":66544703342', b""), (b'"seq":66544703342', b'"seq":"66544703342"'),
-    (b'"seq":66544703342', b'"seq":1,"seq":66544703342'), (b'"seq":66544703342', b'"seq":07'), (b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'),
-    (b'"s":"BTCUSDT"', b'"s":"BTCUSD"'), (b'"s":"BTCUSDT",', b""), (b'"s":"BTCUSDT"', b'"s":7'), (b'"s":"BTCUSDT"', b'"s":"BTCUSDT","s":"BTCUSDT"'),
-    (b'"type":"delta",', b""), (b'"type":"delta"', b'"type":"partial"'), (b'"type":"delta"', b'"type":7'), (b'"type":"delta"', b'"type":"delta","type":"delta"'),
-    (b'"cts":1687940967464', b'"cts":"1687940967464"'), (b'"cts":1687940967464', b'"cts":99999999999999999'), (b'"cts":1687940967464', b'"cts":-5'),
-    (b'"ts":1687940967466', b'"ts":1,"ts":2'), (b'"data":', b'"data":{},"data":'), (b'"data":', b'"data":[],"x":'), (b'"data":', b'"dat":'),
+    (b'"u":177400507', b'"u":177400507,"u":177400507'), (b',"seq":66544703342', b""),
+    (b'"seq":66544703342', b'"seq":"66544703342"'),
+    (b'"seq":66544703342', b'"seq":1,"seq":66544703342'), (b'"seq":66544703342', b'"seq":07'),
+    (b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'),
+    (b'"s":"BTCUSDT"', b'"s":"BTCUSD"'), (b'"s":"BTCUSDT",', b""), (b'"s":"BTCUSDT"', b'"s":7'),
+    (b'"s":"BTCUSDT"', b'"s":"BTCUSDT","s":"BTCUSDT"'),
+    (b'"type":"delta",', b""), (b'"type":"delta"', b'"type":"partial"'), (b'"type":"delta"', b'"type":7'),
+    (b'"type":"delta"', b'"type":"delta","type":"delta"'),
+    (b'"cts":1687940967464', b'"cts":"1687940967464"'), (b'"cts":1687940967464', b'"cts":99999999999999999'),
+    (b'"cts":1687940967464', b'"cts":-5'),
+    (b'"ts":1687940967466', b'"ts":1,"ts":2'), (b'"data":', b'"data":{},"data":'), (b'"data":', b'"data":[],"x":'),
+    (b'"data":', b'"dat":'),
     (b'"data":', b'"data";'), (b'"topic":"orderbook.50.BTCUSDT",', b'"topic":"orderbook.50.BTCUSDT","topic":"orderbook.50.ETHUSDT",'),
-    (b',"cts"', b',,"cts"'), (b'464}', b'464}}'), (b'464}', b'464} x'), (b'464}', b'464}\x00'), (b'464}', b'464,}'), (b'464}', b'464]'),
+    (b',"cts"', b',,"cts"'), (b'464}', b'464}}'), (b'464}', b'464} x'), (b'464}', b'464}\x00'), (b'464}', b'464,}'),
+    (b'464}', b'464]'),
 ])
 def test_malformed_delta_makes_its_book_invalid(old: bytes, new: bytes) -> None:
     assert DELTA.count(old) >= 1
@@ -312,12 +331,15 @@ def test_push_time_stands_in_where_the_matching_time_is_not_given() -> None:
     market = make_bybit("linear", LINEAR)
     assert market.decode(SNAPSHOT.replace(b',"cts":1672304484976', b""))["kind"] == "book"
     assert market.record(0)["depth_exch_ns"] == 1_672_304_484_978 * MS
-    assert live().decode(DELTA.replace(b',"cts":1687940967464', b"").replace(b'"ts":1687940967466,', b"")) == {"kind": "error", "row": 0}
+    timeless = DELTA.replace(b',"cts":1687940967464', b"").replace(b'"ts":1687940967466,', b"")
+    assert live().decode(timeless) == {"kind": "error", "row": 0}
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (b'["16500.00","1.5"]', b'["16500.00","1.5"],["16499.00","1.5"]'), (b'"1.5"', b'"0"'), (b'"1.5"', b'"1.5001"'), (b'"16500.00"', b'"0"'),
-    (b'"16500.00"', b"16500.00"), (b'"u":900', b'"u":"900"'), (b',"seq":66544703350', b""), (b'"b":', b'"c":'), (b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'),
+    (b'["16500.00","1.5"]', b'["16500.00","1.5"],["16499.00","1.5"]'), (b'"1.5"', b'"0"'), (b'"1.5"', b'"1.5001"'),
+    (b'"16500.00"', b'"0"'),
+    (b'"16500.00"', b"16500.00"), (b'"u":900', b'"u":"900"'), (b',"seq":66544703350', b""), (b'"b":', b'"c":'),
+    (b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'),
 ])
 def test_malformed_top_makes_its_book_invalid(old: bytes, new: bytes) -> None:
     market = live()
@@ -327,11 +349,14 @@ def test_malformed_top_makes_its_book_invalid(old: bytes, new: bytes) -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (b'"p":"16578.50"', b'"p":"16578.501"'), (b'"p":"16578.50"', b'"p":"NaN"'), (b'"p":"16578.50"', b'"p":"0"'), (b'"p":"16578.50"', b'"p":1'),
+    (b'"p":"16578.50"', b'"p":"16578.501"'), (b'"p":"16578.50"', b'"p":"NaN"'), (b'"p":"16578.50"', b'"p":"0"'),
+    (b'"p":"16578.50"', b'"p":1'),
     (b'"v":"0.001"', b'"v":"0.0001"'), (b'"v":"0.001"', b'"v":"0"'), (b'"v":"0.001"', b'"v":-1'), (b'"v":"0.001"', b'"v":"1e30"'),
-    (b'"v":"0.001",', b""), (b'"S":"Buy"', b'"S":"buy"'), (b'"S":"Buy"', b'"S":1'), (b'"S":"Buy",', b""), (b'"T":1672304486865', b'"T":"1672304486865"'),
+    (b'"v":"0.001",', b""), (b'"S":"Buy"', b'"S":"buy"'), (b'"S":"Buy"', b'"S":1'), (b'"S":"Buy",', b""),
+    (b'"T":1672304486865', b'"T":"1672304486865"'),
     (b'"T":1672304486865,', b""), (b'"s":"BTCUSDT"', b'"s":"ETHUSDT"'), (b'"i":"20f43950-d8dd-5b31-9112-a178eb6023af"', b'"i":""'),
-    (b'"i":"20f43950-d8dd-5b31-9112-a178eb6023af"', b'"i":7'), (b'"S":"Buy"', b'"S":"Buy","S":"Buy"'), (b"[{", b"[7,{"), (b"}]}", b"},]}"), (b"}]}", b"}}"),
+    (b'"i":"20f43950-d8dd-5b31-9112-a178eb6023af"', b'"i":7'), (b'"S":"Buy"', b'"S":"Buy","S":"Buy"'), (b"[{", b"[7,{"),
+    (b"}]}", b"},]}"), (b"}]}", b"}}"),
     (b'"data":[', b'"data":{"x":['),
 ])
 def test_malformed_trade_is_an_error_that_leaves_the_book_alone(old: bytes, new: bytes) -> None:
@@ -343,12 +368,15 @@ def test_malformed_trade_is_an_error_that_leaves_the_book_alone(old: bytes, new:
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    (b'"markPrice":"66666.60"', b'"markPrice":"NaN"'), (b'"markPrice":"66666.60"', b'"markPrice":-1'), (b'"fundingRate":"-0.005"', b'"fundingRate":"1e-4"'),
+    (b'"markPrice":"66666.60"', b'"markPrice":"NaN"'), (b'"markPrice":"66666.60"', b'"markPrice":-1'),
+    (b'"fundingRate":"-0.005"', b'"fundingRate":"1e-4"'),
     (b'"fundingRate":"-0.005"', b'"fundingRate":"--1"'), (b'"fundingRate":"-0.005"', b'"fundingRate":"-"'),
     (b'"nextFundingTime":"1760342400000"', b'"nextFundingTime":"soon"'),
     (b'"fundingIntervalHour":"8"', b'"fundingIntervalHour":"0"'), (b'"fundingIntervalHour":"8"', b'"fundingIntervalHour":"25"'),
-    (b'"fundingIntervalHour":"8"', b'"fundingIntervalHour":"8.5"'), (b'"symbol":"BTCUSDT"', b'"symbol":"ETHUSDT"'), (b'"symbol":"BTCUSDT",', b""),
-    (b'"ts":1760325052630', b'"ts":"now"'), (b',"ts":1760325052630', b""), (b'"type":"snapshot",', b""), (b'"markPrice":"66666.60"', b'"markPrice":"1","markPrice":"1"'),
+    (b'"fundingIntervalHour":"8"', b'"fundingIntervalHour":"8.5"'), (b'"symbol":"BTCUSDT"', b'"symbol":"ETHUSDT"'),
+    (b'"symbol":"BTCUSDT",', b""),
+    (b'"ts":1760325052630', b'"ts":"now"'), (b',"ts":1760325052630', b""), (b'"type":"snapshot",', b""),
+    (b'"markPrice":"66666.60"', b'"markPrice":"1","markPrice":"1"'),
 ])
 def test_malformed_ticker_is_an_error_that_leaves_book_and_funding_alone(old: bytes, new: bytes) -> None:
     market = live()
@@ -361,8 +389,10 @@ def test_malformed_ticker_is_an_error_that_leaves_book_and_funding_alone(old: by
 
 @pytest.mark.parametrize("frame", [
     b"", b" ", b"\x00", b"{", b"}", b"[]", b"null", b'"x"', b"\xff\xfe" * 20, b"{" * 100_000, b'{"a":' * 100_000, b"[" * 100_000,
-    b'{"topic":7}', b'{"topic":null,"data":{}}', b'{"success":"yes"}', b'{"data":"' + b"x" * 200_000, b"x" * (2 << 20), b'{"topic"',
-    b'{"topic":"', b'{"' + b"k" * 100_000 + b'":1', b'{"topic":"orderbook.50.' + b"S" * 5000, b'{"x":' + b"[" * 70 + b"]" * 70 + b"}", b'{"a":1 "b":2}',
+    b'{"topic":7}', b'{"topic":null,"data":{}}', b'{"success":"yes"}', b'{"data":"' + b"x" * 200_000, b"x" * (2 << 20),
+    b'{"topic"',
+    b'{"topic":"', b'{"' + b"k" * 100_000 + b'":1', b'{"topic":"orderbook.50.' + b"S" * 5000,
+    b'{"x":' + b"[" * 70 + b"]" * 70 + b"}", b'{"a":1 "b":2}',
 ])
 def test_hostile_frame_is_an_error(frame: bytes) -> None:
     market = live()
@@ -381,7 +411,8 @@ def test_oversized_message_is_refused_whole_and_its_book_invalid() -> None:
 
 def test_largest_frame_of_shortest_levels_fits_the_scratch() -> None:
     levels = b",".join([b'["1","1"]'] * 104_000)
-    frame = b'{"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1,"data":{"s":"BTCUSDT","b":[' + levels + b'],"a":[],"u":11,"seq":1001},"cts":1}'
+    head = b'{"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1,"data":{"s":"BTCUSDT","b":['
+    frame = head + levels + b'],"a":[],"u":11,"seq":1001},"cts":1}'
     assert 1_000_000 < len(frame) <= 1 << 20
     assert live().decode(frame)["kind"] == "book"
 

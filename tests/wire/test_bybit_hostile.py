@@ -1,5 +1,5 @@
-"""Random damage to Bybit frames: hundreds of thousands of mutations must not crash anything, and what is accepted must be what a plain
-parser reads."""
+"""Random damage to Bybit frames: hundreds of thousands of mutations must not crash anything, and what is accepted must be what a
+plain parser reads."""
 import json
 import random
 import re
@@ -18,8 +18,10 @@ from tests.wire.test_bybit_frames import ALL_LINEAR, ALL_SPOT, LINEAR, SPOT
 LEVEL = re.compile(rb'\["([0-9]+(?:\.[0-9]+)?)","([0-9]+(?:\.[0-9]+)?)"\]')
 BIDS, ASKS = [("20.00", "1")], [("90.00", "1")]
 REPLIES = [rest_book(156, 1056, BIDS, ASKS), rest_book(170, 1070, [(f"{n}.00", "1") for n in range(20, 60)], [("99.00", "3")])]
-BIG_DELTA = book("delta", 157, 1057, [(f"{50 - n / 4:.2f}", f"{n + 1}.250") for n in range(12)], [(f"{61 + n / 4:.2f}", "0.010") for n in range(9)])
-CHAIN = [book("delta", 157 + n % 6, 1057 + n % 6, [(f"{20 + n % 30}.00", f"{n % 3}")], [(f"{90 - n % 40}.50", f"{n % 2}")], symbol=symbol)
+BIG_DELTA = book("delta", 157, 1057, [(f"{50 - n / 4:.2f}", f"{n + 1}.250") for n in range(12)],
+                 [(f"{61 + n / 4:.2f}", "0.010") for n in range(9)])
+CHAIN = [book("delta", 157 + n % 6, 1057 + n % 6, [(f"{20 + n % 30}.00", f"{n % 3}")], [(f"{90 - n % 40}.50", f"{n % 2}")],
+              symbol=symbol)
          for n in range(48) for symbol in LINEAR]
 WHOLE = [book("snapshot", 156 + n % 6, 1056 + n, BIDS, ASKS, symbol=symbol) for n in range(12) for symbol in LINEAR]
 TOPS = [top(700 + n, 1050 + n, (f"{20 + n % 30}.10", "1"), (f"{90 - n % 40}.40", "1"), symbol=symbol) for n in range(0, 60, 7)
@@ -27,7 +29,8 @@ TOPS = [top(700 + n, 1050 + n, (f"{20 + n % 30}.10", "1"), (f"{90 - n % 40}.40",
 
 
 @pytest.mark.parametrize(("market_name", "symbols", "frames", "seed"), [
-    ("linear", LINEAR, [*ALL_LINEAR, *CHAIN, *WHOLE, *TOPS, *TOPS], 31), ("spot", SPOT, [*ALL_SPOT, *CHAIN, *WHOLE, *TOPS, *TOPS], 32),
+    ("linear", LINEAR, [*ALL_LINEAR, *CHAIN, *WHOLE, *TOPS, *TOPS], 31),
+    ("spot", SPOT, [*ALL_SPOT, *CHAIN, *WHOLE, *TOPS, *TOPS], 32),
 ])
 def test_mutated_frames_never_crash_and_never_leave_an_unsound_record(market_name: str, symbols: Any, frames: list[bytes],
                                                                       seed: int) -> None:
@@ -117,5 +120,6 @@ def test_mutated_top_is_read_as_a_plain_parser_reads_it() -> None:
         record = market.record(0)
         assert record["top_update_id"] == plain["data"]["seq"]
         for side, key in (("bids", "b"), ("asks", "a")):
-            assert record[side][:1] == [(int(Decimal(px).scaleb(2)), int(Decimal(qty).scaleb(3))) for px, qty in plain["data"][key]], f"{frame!r}"
+            levels = [(int(Decimal(px).scaleb(2)), int(Decimal(qty).scaleb(3))) for px, qty in plain["data"][key]]
+            assert record[side][:1] == levels, f"{frame!r}"
     assert accepted > 500

@@ -1,6 +1,6 @@
 """Recorded Bybit traffic of 2026-08 through parser and sync rules: books, counts, digests, funding and basis equal those that an
-independent script computed with exact decimals and dictionaries (README.md of the recordings). Skipped where they are not beside the
-project."""
+independent script computed with exact decimals and dictionaries (README.md of the recordings). Skipped where they are not beside
+the project."""
 import io
 from collections.abc import Iterator
 from decimal import Decimal
@@ -123,8 +123,8 @@ def test_every_recorded_trade_comes_out_once(played: Played) -> None:
 
 
 def test_recorded_funding_is_what_was_published(played: Played) -> None:
-    assert {symbol: list(dict.fromkeys(record["rate_e8"] for record in records)) for symbol, records in played.funding.items()} == {
-        "BTCUSDT": [10000], "DOGEUSDT": [10000], "ETHUSDT": [4617, 4709], "SOLUSDT": [876, 952]}
+    rates = {symbol: list(dict.fromkeys(record["rate_e8"] for record in records)) for symbol, records in played.funding.items()}
+    assert rates == {"BTCUSDT": [10000], "DOGEUSDT": [10000], "ETHUSDT": [4617, 4709], "SOLUSDT": [876, 952]}
     for records in played.funding.values():
         assert {record["next_funding_wall_ns"] for record in records} == {1_786_320_000_000_000_000}
         assert {record["interval_s"] for record in records} == {28_800}

@@ -53,7 +53,7 @@ def test_subscribing_again_after_a_gap_brings_the_book_back() -> None:
     market = live()
     market.decode(book("delta", 12, 2000))
     assert market.restart_stream(0) is False                     # it was out of sync
-    assert kinds(market, book("snapshot", 15, 2010, BIDS, ASKS), book("delta", 16, 2011, [("99.00", "1.000")])) == ["book", "book"]
+    assert kinds(market, book("snapshot", 15, 2010, BIDS, ASKS), book("delta", 16, 2011, [("99.00", "1.000")])) == ["book"] * 2
     assert market.record(0)["flags"] & layout.BOOK_VALID and market.book(0)["bids"] == [*INT_BIDS, (9900, 1000)]
 
 
@@ -102,17 +102,20 @@ def test_book_is_complete_when_its_topic_holds_more_levels_than_there_are(depth:
 
 def test_deltas_of_another_depth_have_ids_of_their_own_and_are_left_out() -> None:
     market = live()
-    assert kinds(market, book("delta", 11, 1001, [("99.00", "1.000")], depth=200), book("delta", 500, 1002, depth=1000)) == ["unknown"] * 2
+    assert kinds(market, book("delta", 11, 1001, [("99.00", "1.000")], depth=200),
+                 book("delta", 500, 1002, depth=1000)) == ["unknown"] * 2
     assert market.book(0) == {"bids": INT_BIDS, "asks": INT_ASKS} and market.counters()["unknown_frames"] == 2
     assert kinds(market, book("delta", 11, 1002)) == ["book"]
 
 
 def test_newest_snapshot_says_which_depth_makes_the_book() -> None:
     market = live()
-    assert kinds(market, book("snapshot", 500, 1001, [("90.00", "5.000")], depth=200), book("delta", 501, 1002, depth=200)) == ["book"] * 2
+    assert kinds(market, book("snapshot", 500, 1001, [("90.00", "5.000")], depth=200),
+                 book("delta", 501, 1002, depth=200)) == ["book"] * 2
     assert market.book(0)["bids"] == [(9000, 5000)]
     assert kinds(market, book("delta", 11, 1003)) == ["unknown"]
-    assert kinds(market, book("snapshot", 12, 1004, BIDS, ASKS), book("delta", 13, 1005), book("delta", 502, 1006, depth=200)) == [
+    assert kinds(market, book("snapshot", 12, 1004, BIDS, ASKS), book("delta", 13, 1005),
+                 book("delta", 502, 1006, depth=200)) == [
         "book", "book", "unknown"]
 
 
@@ -144,7 +147,8 @@ def test_newer_top_overlays_and_hides_what_it_has_passed() -> None:
 
 def test_older_top_changes_nothing() -> None:
     market = live()
-    assert kinds(market, top(700, 999, ("90.00", "1.000"), ("91.00", "1.000")), top(699, 998, ("80.00", "1.000"), ("81.00", "1.000"))) == ["nothing"] * 2
+    assert kinds(market, top(700, 999, ("90.00", "1.000"), ("91.00", "1.000")),
+                 top(699, 998, ("80.00", "1.000"), ("81.00", "1.000"))) == ["nothing"] * 2
     assert best(market) == (INT_BIDS[0], INT_ASKS[0])
 
 
@@ -180,14 +184,16 @@ def test_repeated_top_is_proof_of_life_and_no_newer_price() -> None:
 
 def test_same_u_with_other_levels_is_no_repeat() -> None:
     market = live()
-    assert kinds(market, top(1, 1004, ("99.60", "0.500"), ("101.50", "0.250")), top(1, 1005, ("99.70", "0.500"), ("101.50", "0.250"))) == ["book", "book"]
+    assert kinds(market, top(1, 1004, ("99.60", "0.500"), ("101.50", "0.250")),
+                 top(1, 1005, ("99.70", "0.500"), ("101.50", "0.250"))) == ["book", "book"]
     assert best(market)[0] == (9970, 500)
 
 
 def test_top_counts_from_one_again_after_a_restart() -> None:
     market = live()
     market.decode(top(700, 1004, ("99.60", "0.500"), ("101.50", "0.250")))
-    assert kinds(market, top(1, 50, ("99.80", "1.000"), ("101.20", "1.000"))) == ["nothing"]      # older than depth, and no more than that
+    # older than depth, and no more than that
+    assert kinds(market, top(1, 50, ("99.80", "1.000"), ("101.20", "1.000"))) == ["nothing"]
     assert kinds(market, top(2, 1001, ("99.80", "1.000"), ("101.20", "1.000"))) == ["book"]
     assert best(market) == ((9980, 1000), (10120, 1000))
 
