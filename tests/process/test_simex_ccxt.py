@@ -270,7 +270,8 @@ def test_binance_us_trades_over_rest_and_agrees_with_its_own_ledger(both):
     assert (mine["client_id"], str(mine["order_id"]), mine["instrument"]) == ("us1", order["id"], "binanceus:ETH/USDT")
     paid = sum(Decimal(f["px"]) * Decimal(f["qty"]) - Decimal(f["fee"]) for f in mine["fills"])
     totals = after["totals"]["binanceus:spot"]
-    assert Decimal(totals["USDT"]) == Decimal(before["USDT"]) + paid and Decimal(totals["ETH"]) == Decimal(before["ETH"]) - Decimal("0.5")
+    assert Decimal(totals["USDT"]) == Decimal(before["USDT"]) + paid
+    assert Decimal(totals["ETH"]) == Decimal(before["ETH"]) - Decimal("0.5")
     balance = client.fetch_balance()
     assert {a: Decimal(str(balance[a]["total"])) for a in totals} == {a: Decimal(t) for a, t in totals.items()}
     assert both.control(cmd="ledger", venue="binance") | {"marks": 0} == others | {"marks": 0}, "nothing happened there"

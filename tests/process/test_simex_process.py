@@ -289,18 +289,24 @@ def test_each_venue_has_its_addresses_its_keys_and_its_part_of_the_ledger(both):
     whole, part = both.control(cmd="ledger"), both.control(cmd="ledger", venue="binanceus")
     assert set(whole["totals"]) == {"binance:spot", "binance:linear", "binanceus:spot"}
     assert part["totals"] == {"binanceus:spot": {"USDT": "7.00000000"}} and set(part["accounts"]) == {"us"}
-    assert set(whole["totals"]["binance:spot"]) == {"BNB", "BTC", "ETH", "USDT"} and set(whole["venues"]) == {"binance", "binanceus"}
+    assert set(whole["totals"]["binance:spot"]) == {"BNB", "BTC", "ETH", "USDT"}
+    assert set(whole["venues"]) == {"binance", "binanceus"}
 
 
 def test_commands_are_for_the_venue_they_name_and_for_the_first_without(both):
     both.control(cmd="fault", venue="binanceus", channel="oe", verb="reject", market="spot")
     assert [f["venue"] for f in both.control(cmd="faults")["faults"]] == ["binanceus"]
-    assert both.control(cmd="faults", venue="binance")["faults"] == [] and both.control(cmd="clear", venue="binance")["removed"] == 0
+    assert both.control(cmd="faults", venue="binance")["faults"] == []
+    assert both.control(cmd="clear", venue="binance")["removed"] == 0
     assert both.control(cmd="clear")["removed"] == 1
-    books = {v: both.control(cmd="book", venue=v, market="spot", symbol="BTCUSDT", depth=1)["bids"] for v in both.info["endpoints"]}
+    books = {
+        v: both.control(cmd="book", venue=v, market="spot", symbol="BTCUSDT", depth=1)["bids"] for v in both.info["endpoints"]
+    }
     named = both.control(cmd="book", instrument="binanceus:BTC/USDT", depth=1)["bids"]
     assert len(books["binance"]) == 1 and len(named) == 1
-    both.control(cmd="manual_order", venue="binanceus", market="spot", symbol="BTCUSDT", side="BUY", quantity="0.0001", price="70000")
+    both.control(
+        cmd="manual_order", venue="binanceus", market="spot", symbol="BTCUSDT", side="BUY", quantity="0.0001", price="70000"
+    )
     assert "BTC" in both.control(cmd="ledger", venue="binanceus")["totals"]["binanceus:spot"]
     assert both.control(cmd="stats", venue="binanceus")["orders"][0]["venue"] == "binanceus"
     assert both.control(cmd="stats", venue="binance")["orders"] == []
@@ -313,7 +319,9 @@ def test_a_jump_across_venues_on_command_is_shown_there_and_logged_with_its_coun
         _, heard = await connect(both.info["endpoints"]["binanceus"]["spot_ws"] + "/ws/ethusdt@bookTicker")
         await until(lambda: heard.frames)
         before = float(heard.frames[-1]["b"])
-        answer = both.control(cmd="dislocate", instrument="binanceus:ETH/USDT", counterpart="binance:ETH/USDT:USDT", duration_ms=300)
+        answer = both.control(
+            cmd="dislocate", instrument="binanceus:ETH/USDT", counterpart="binance:ETH/USDT:USDT", duration_ms=300
+        )
         assert answer["instrument"] == "binanceus:ETH/USDT" and answer["shift_bps"] > 40
         await until(lambda: float(heard.frames[-1]["b"]) > before * 1.004)
         await until(lambda: float(heard.frames[-1]["b"]) < before * 1.001)

@@ -195,7 +195,9 @@ class Api:
 class Rig(VenuesRig):
     """A Binance (or another venue of its family) in the hand, with keys that the test knows."""
 
-    def __init__(self, pairs: int = 2, with_market: bool = True, seed: int = 7, sim: SimVenue = binance.SIM, **options: Any) -> None:
+    def __init__(
+        self, pairs: int = 2, with_market: bool = True, seed: int = 7, sim: SimVenue = binance.SIM, **options: Any
+    ) -> None:
         super().__init__(sim, pairs=pairs, with_market=with_market, seed=seed, **options)
         dialect = self.venue.dialect
         assert isinstance(dialect, BinanceDialect)

@@ -1,5 +1,6 @@
-"""A made-up venue for tests of the contract: one balance for spot and perpetuals, contracts of a tenth of a coin, client ids unique for
-ever, answers before fates.  Its wire: one JSON object a message; `ping` in text.  Shares nothing with any real venue's dialect."""
+"""A made-up venue for tests of the contract: one balance for spot and perpetuals, contracts of a tenth of a coin, client ids
+unique for ever, answers before fates.  Its wire: one JSON object a message; `ping` in text.  Shares nothing with any real venue's
+dialect."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ BNB_PX_E8 = 600 * E8  # until the market has one
 
 
 class BinanceDialect(Dialect):
-    """Spot and USD-M, or either.  `listen_key_markets`: where user streams are opened with listen keys; `key_kinds`: which API keys
-    the venue knows."""
+    """Spot and USD-M, or either.  `listen_key_markets`: where user streams are opened with listen keys; `key_kinds`: which API
+    keys the venue knows."""
 
     def __init__(
         self, venue: Venue, listen_key_markets: tuple[str, ...] = (LINEAR,), key_kinds: tuple[str, ...] = ("hmac", "ed25519")

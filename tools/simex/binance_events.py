@@ -193,7 +193,8 @@ def account_update(
         for asset, amount in account.wallet.items()
         if change is None or asset == change[0]
     ]
-    return {"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": {"m": REASONS.get(reason, reason), "B": balances, "P": positions}}
+    told = {"m": REASONS.get(reason, reason), "B": balances, "P": positions}
+    return {"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": told}
 
 
 def entry_price_text(account: Account, symbol: str) -> str:

@@ -1,6 +1,7 @@
 """Binance USD-M futures: balances, positions, settings, income and listen keys of an account, in the venue's own fields.
 
-The part of `LinearOperations` that is about accounts.  One-way mode, cross margin.  Source: USD-M account pages (2026-05 to 2026-09).
+The part of `LinearOperations` that is about accounts.  One-way mode, cross margin.  Source: USD-M account pages (2026-05 to
+2026-09).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Binance: what both markets' operations share: reading parameters, taking and finding orders, queries that differ in a few fields.
+"""Binance: what both markets' operations share: reading parameters, taking and finding orders, queries that differ in a few
+fields.
 
-An operation takes an account and text parameters and returns plain data or raises VenueError (or Refused); REST and WS API are two ways
-of calling it through `perform`, which lets the desk's faults have their say.
+An operation takes an account and text parameters and returns plain data or raises VenueError (or Refused); REST and WS API are
+two ways of calling it through `perform`, which lets the desk's faults have their say.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ class Operations(abc.ABC):
     # ---- calling ---------------------------------------------------------------------------------
 
     def perform(self, name: str, account: Account | None, params: Params, reply: Reply) -> None:
-        """Run an operation of the tables; its result, or the VenueError, goes to `reply` unless a planted fault decides otherwise."""
+        """Run an operation of the tables; its result, or the VenueError, goes to `reply` unless a planted fault decides
+        otherwise."""
         desk, symbol = self.venue.desk, params.get("symbol")
         if name == "submit":
             assert account is not None

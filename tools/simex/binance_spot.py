@@ -1,6 +1,7 @@
 """Binance spot operations: orders, account, reference data, in the venue's own fields.
 
-Called by `binance_rest.py` and `binance_ws_api.py` through the tables at the end.  Sources: rest-api.md, web-socket-api.md, filters.md (2026-07).
+Called by `binance_rest.py` and `binance_ws_api.py` through the tables at the end.  Sources: rest-api.md, web-socket-api.md,
+filters.md (2026-07).
 """
 
 from __future__ import annotations

@@ -99,9 +99,7 @@ class PartialDepth(Stream):
         if instrument.market == SPOT:
             return orjson.dumps({"lastUpdateId": book.update_id, "bids": bids, "asks": asks})
         ids = {"U": book.update_id, "u": book.update_id, "pu": book.update_id - 3}
-        return orjson.dumps(
-            {"e": "depthUpdate", "E": now_ms, "T": now_ms, "s": instrument.symbol} | ids | {"b": bids, "a": asks}
-        )
+        return orjson.dumps({"e": "depthUpdate", "E": now_ms, "T": now_ms, "s": instrument.symbol} | ids | {"b": bids, "a": asks})
 
 
 class Trades(Stream):

@@ -1,8 +1,8 @@
 """Binance: who listens to an account: subscriptions on the spot WS API, listen keys and the connections opened with them.
 
-USD-M opens `/private/ws/<listenKey>`, `?listenKey=&events=` and the combined form; Binance.US still has listen keys on spot too, and opens
-`/ws/<listenKey>`.  Source: user-data-streams pages (2026-05), binance-us-api-docs.  On USD-M a connection with an unknown key
-opens and stays silent.
+USD-M opens `/private/ws/<listenKey>`, `?listenKey=&events=` and the combined form; Binance.US still has listen keys on spot too,
+and opens `/ws/<listenKey>`.  Source: user-data-streams pages (2026-05), binance-us-api-docs.  On USD-M a connection with an
+unknown key opens and stays silent.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ class UserSession(Session):
             segments.pop(0)
         self.is_combined = bool(segments) and segments[0] == "stream"
         self._events = {e for value in query.get("events", []) for e in value.split("/")} or None
-        self._first_keys = segments[1:] + query.get("listenKey", []) + [k for value in query.get("streams", []) for k in value.split("/")]
+        self._first_keys = (
+            segments[1:] + query.get("listenKey", []) + [k for value in query.get("streams", []) for k in value.split("/")]
+        )
 
     def opened(self) -> None:
         for key in self._first_keys:

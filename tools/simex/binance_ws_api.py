@@ -94,9 +94,7 @@ class WsApiSession(Session):
         except VenueError as error:
             self._answer(request_id, error, account, wants_limits)
             return
-        self.operations.perform(
-            name, account, params, lambda outcome: self._answer(request_id, outcome, account, wants_limits)
-        )
+        self.operations.perform(name, account, params, lambda outcome: self._answer(request_id, outcome, account, wants_limits))
 
     # ---- who is asking ---------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Binance.US, simulated: Binance's spot protocol; HMAC keys only, and user streams by listen key beside the subscriptions.
 
-Source: binance-us-api-docs (2024-06) and its capture of 2026-08.  Fees are the 0.10 % that public clients assume; tiers vary by pair.
+Source: binance-us-api-docs (2024-06) and its capture of 2026-08.  Fees are the 0.10 % that public clients assume; tiers vary by
+pair.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Configuration of a simex process: a JSON or YAML file, either the `simex` section alone or a whole config that has one.
 
 Every key is known or refused, with what would be right.  Defaults give one Binance with 50 pairs (100 instruments) of synthetic
-traffic.  What differs between the venues of a process stands in `venues`; most of those keys may stand beside it too, for all venues.
+traffic.  What differs between the venues of a process stands in `venues`; most of those keys may stand beside it too, for all
+venues.
 """
 
 from __future__ import annotations

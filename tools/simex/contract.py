@@ -1,8 +1,8 @@
 """What a simulated venue is: `SIM = SimVenue(...)` in tools/simex/NAME.py.
 
-The declaration says in data what differs between venues (addresses, instruments, accounts, rules); `make_dialect` gives the object
-that speaks the wire protocol.  What is true (books, matching, balances, positions, faults, the market) stands once, in `venue.py`
-and below it, and knows no venue by name.  A variant of a venue is `replace(binance.SIM, name=..., ...)`.
+The declaration says in data what differs between venues (addresses, instruments, accounts, rules); `make_dialect` gives the
+object that speaks the wire protocol.  What is true (books, matching, balances, positions, faults, the market) stands once, in
+`venue.py` and below it, and knows no venue by name.  A variant of a venue is `replace(binance.SIM, name=..., ...)`.
 
 Rules of a dialect: no I/O and no clock but `venue.clock`; bytes in through `Session.on_text` and `Dialect.on_http`, bytes out
 through what it was given.  Answers leave first: user events wait in `venue.outbox` (put there by `venue.queue`) until
@@ -138,8 +138,8 @@ class Dialect(abc.ABC):
         recv_mono_ns: int,
         reply: HttpReply,
     ) -> None:
-        """One request; `query` and `body` as they were sent, header names in lower case.  Answers through `reply`, at once or later;
-        never, when a fault loses it."""
+        """One request; `query` and `body` as they were sent, header names in lower case.  Answers through `reply`, at once or
+        later; never, when a fault loses it."""
 
     @abc.abstractmethod
     def make_hub(self, market: str) -> Hub:
@@ -154,8 +154,8 @@ class Dialect(abc.ABC):
 
     @abc.abstractmethod
     def on_order(self, order: Order, event: str, fill: Fill | None) -> None:
-        """NEW (accepted), TRADE (`fill`), CANCELED, EXPIRED, REJECTED, the last three with `order.end_reason`.  A post-only order that was
-        accepted and would take has no NEW: one CANCELED; fault `asyncreject` gives one REJECTED."""
+        """NEW (accepted), TRADE (`fill`), CANCELED, EXPIRED, REJECTED, the last three with `order.end_reason`.  A post-only order
+        that was accepted and would take has no NEW: one CANCELED; fault `asyncreject` gives one REJECTED."""
 
     @abc.abstractmethod
     def on_account(

@@ -186,7 +186,8 @@ class Control:
 
     def cmd_dislocate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Dislocate now: symbol, bps (net of fees and spreads), duration_ms, leg (linear|spot), direction (premium|discount); or
-        instrument (the book that jumps) and counterpart by name, of whatever venues, with direction (premium: it becomes dear)."""
+        instrument (the book that jumps) and counterpart by name, of whatever venues, with direction (premium: it becomes
+        dear)."""
         market = self._market()
         pair, leg, direction = self._pair(request)
         planted = market.dislocations.plant(

@@ -1,7 +1,7 @@
 """Order entry, cancels and queries through the planted faults: one place for every dialect and every transport.
 
-`execute` does the thing and returns an outcome of the dialect's own kind (answer or error; it never raises); `answer` sends an outcome.
-Both are called at once, later or never, as a fault has it; user events are settled after the answer.
+`execute` does the thing and returns an outcome of the dialect's own kind (answer or error; it never raises); `answer` sends an
+outcome. Both are called at once, later or never, as a fault has it; user events are settled after the answer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Dislocations: one book jumps away from another of the same coin for a while, by enough to pay takers, and returns.
 
-Same venue: spot against the venue's own perpetual; cross venue: any book against one of another venue.  The jump goes through the same
-calls as ordinary traffic, so customers see ordinary updates.  What starts and ends is told as records (simex_dislocations.jsonl);
-a start is told when its first frame has left, or when there is none to wait for.  Sans-I/O; driven by the market.
+Same venue: spot against the venue's own perpetual; cross venue: any book against one of another venue.  The jump goes through the
+same calls as ordinary traffic, so customers see ordinary updates.  What starts and ends is told as records
+(simex_dislocations.jsonl); a start is told when its first frame has left, or when there is none to wait for.  Sans-I/O; driven by
+the market.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ class Dislocations:
         return pair
 
     def shift_needed(self, moved: Instrument, other: Instrument, net_bps: float, sign: float) -> float:
-        """Jump, as a fraction, after which takers earn `net_bps` beyond fees and spreads: on a round trip with a perpetual in it, or
-        one way between two spot books, where what the books stand apart already counts too."""
+        """Jump, as a fraction, after which takers earn `net_bps` beyond fees and spreads: on a round trip with a perpetual in it,
+        or one way between two spot books, where what the books stand apart already counts too."""
         fees = (moved.taker_fee_e8 + other.taker_fee_e8) / E8
         spreads = 0.0
         for instrument in (moved, other):
@@ -138,8 +139,8 @@ class Dislocations:
     ) -> Dislocation | None:
         """Shift one book of a pair now; None when no pair is free.
 
-        pair: the market's choice when None.  leg: the market whose book jumps; with two books of one market the second of the pair
-        jumps.  direction: premium = the perpetual, or the one that jumps of two alike, becomes dear."""
+        pair: the market's choice when None.  leg: the market whose book jumps; with two books of one market the second of the
+        pair jumps.  direction: premium = the perpetual, or the one that jumps of two alike, becomes dear."""
         options, rng = self.options, self.market.rng
         pair = pair or self._free_pair()
         if pair is None:

@@ -1,14 +1,16 @@
 """Faults on command: what the control socket plants between a venue and its customers.
 
 A fault is data: channel (`md` market data, `oe` order entry, `ud` user data, `q` queries), verb, target (market, symbol,
-stream), a count or a duration, parameters.  Streams ask where bytes pass (`market_frames`), desk.py where orders pass.  Verbs by channel:
+stream), a count or a duration, parameters.  Streams ask where bytes pass (`market_frames`), desk.py where orders pass.  Verbs by
+channel:
 
   md  drop, dup, swap, gap, cross, freeze, delay, silent, resnap, badsum, nosnap
   oe  reject, asyncreject, partial, late, unknown, lostreq, lostresp, delay, silent, ratelimit, ban
   ud  drop, dup, delay, silent                                  q   delay, reject, lostresp, silent, ratelimit
 
-`gap` loses one depth event only; `drop` loses whatever comes; `resnap` starts the numbering of a depth stream anew, `nosnap` lets a
-stream begin without its snapshot, as far as the venue has such things.  Sans-I/O: later work is handed to `defer`, set by the owner.
+`gap` loses one depth event only; `drop` loses whatever comes; `resnap` starts the numbering of a depth stream anew, `nosnap` lets
+a stream begin without its snapshot, as far as the venue has such things.  Sans-I/O: later work is handed to `defer`, set by the
+owner.
 """
 
 from __future__ import annotations

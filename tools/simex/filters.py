@@ -38,8 +38,8 @@ def check_px(instrument: Instrument, px: int) -> None:
 
 
 def check_band(instrument: Instrument, px: int, reference_e8: int, *, is_buy: bool, both_ends: bool = False) -> None:
-    """Not too far on the wrong side of `reference_e8` (a mark or a middle, 1e-8; 0 = unknown, everything passes).  `both_ends`: a buy may
-    not lie too far below either, nor a sell above."""
+    """Not too far on the wrong side of `reference_e8` (a mark or a middle, 1e-8; 0 = unknown, everything passes).  `both_ends`: a
+    buy may not lie too far below either, nor a sell above."""
     if reference_e8 == 0:
         return
     scale = Decimal(10) ** (8 - instrument.px_decimals)

@@ -1,8 +1,8 @@
 """Market data streams that every dialect uses: who listens, what changed since a stream spoke last, when it may speak again.
 
-A dialect subclasses `TopStream`, `DepthStream` or `Stream` once for each kind of channel and gives `render`, the bytes; `Hub` keeps the
-streams of one market; `Pacer` lets the ones with a speed speak in their turn.  Streams exist while somebody listens.  Each payload is
-built once, whoever listens.
+A dialect subclasses `TopStream`, `DepthStream` or `Stream` once for each kind of channel and gives `render`, the bytes; `Hub`
+keeps the streams of one market; `Pacer` lets the ones with a speed speak in their turn.  Streams exist while somebody listens. 
+Each payload is built once, whoever listens.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class TopStream(Stream):
 
 
 class DepthStream(Stream):
-    """Levels that changed since the last event; with `limit`, of the best so many levels of a side: what falls out of them is told as
-    gone, what comes in is told."""
+    """Levels that changed since the last event; with `limit`, of the best so many levels of a side: what falls out of them is
+    told as gone, what comes in is told."""
 
     __slots__ = ("_shown", "limit", "tracker")
 
@@ -139,8 +139,8 @@ class DepthStream(Stream):
         return sides
 
     def take_changes(self) -> tuple[Levels, Levels] | None:
-        """(bids, asks) with quantity 0 for gone levels, best first; None when nothing (of the window) changed.  `tracker.first_id` and
-        `tracker.last_id` still say from which id on; call `settled` when they were read."""
+        """(bids, asks) with quantity 0 for gone levels, best first; None when nothing (of the window) changed. 
+        `tracker.first_id` and `tracker.last_id` still say from which id on; call `settled` when they were read."""
         tracker = self.tracker
         if tracker.is_empty:
             return None
@@ -207,8 +207,8 @@ class Hub:
     # ---- subscriptions ---------------------------------------------------------------------------
 
     def attach(self, stream: Stream, listener: Listener) -> None:
-        """`listener` hears it from now on (acknowledge before); the first one brings the stream to life.  Look in `streams` before
-        making one anew."""
+        """`listener` hears it from now on (acknowledge before); the first one brings the stream to life.  Look in `streams`
+        before making one anew."""
         if stream.key not in self.streams:
             self.streams[stream.key] = stream
             if stream.period_ms > 0:

@@ -2,8 +2,8 @@
 
 `list_instruments` builds the synthetic list of a venue (a spot and a perpetual for each coin, as the venue's `look` has them);
 `from_table` takes an instrument table instead (market: external).  Prices are ints with `px_decimals` digits, quantities ints
-with `qty_decimals`, in base units also where the venue counts contracts.  Cold code but for `px_text`, `qty_text` and `size_text`, which
-every frame uses.
+with `qty_decimals`, in base units also where the venue counts contracts.  Cold code but for `px_text`, `qty_text` and
+`size_text`, which every frame uses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _TEXT_CACHE_MAX = 20_000
 
 
 class Coin(NamedTuple):
-    """What the simulated venues trade: the same coins everywhere.  Ticks and steps are Binance's; a venue takes them or has its own."""
+    """What the simulated venues trade: the same coins everywhere.  Ticks and steps are Binance's; a venue takes them or has its
+    own."""
 
     name: str
     price: str  # USD, of the right order, no more
@@ -36,7 +37,8 @@ class Coin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one coin's instrument looks at one venue.  All numbers as text; sizes in base units, also where the venue counts contracts."""
+    """How one coin's instrument looks at one venue.  All numbers as text; sizes in base units, also where the venue counts
+    contracts."""
 
     symbol: str
     tick: str

@@ -2,7 +2,8 @@
 
 All money is int with 8 decimals.  A position keeps its exact signed cost beside its quantity, so that realised profits add up
 to the wallet to the last unit whatever the average price rounds to.  On a venue with one balance for all markets `wallet` and
-`free` are the same mapping: what a spot order locks is gone for margin.  Sans-I/O; changed only by the matcher and by control commands.
+`free` are the same mapping: what a spot order locks is gone for margin.  Sans-I/O; changed only by the matcher and by control
+commands.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ class Fill:
 
 @dataclass(slots=True)
 class Order:
-    """One order of an account, for ever kept in the account's history.  side BUY or SELL, type LIMIT or MARKET, tif GTC, IOC or FOK, stp
-    NONE, EXPIRE_MAKER, EXPIRE_TAKER or EXPIRE_BOTH, status and end_reason as in refusals.py: our words, not the venue's."""
+    """One order of an account, for ever kept in the account's history.  side BUY or SELL, type LIMIT or MARKET, tif GTC, IOC or
+    FOK, stp NONE, EXPIRE_MAKER, EXPIRE_TAKER or EXPIRE_BOTH, status and end_reason as in refusals.py: our words, not the
+    venue's."""
 
     account: Account
     instrument: Instrument

@@ -81,7 +81,10 @@ class SyntheticMarket:
         # Where each instrument's price stands in the flattened array of (venue, market, coin).
         venue_number = [n for n, venue in enumerate(venues) for _ in venue.instruments]
         self._place = np.array(
-            [(2 * n + (i.market == LINEAR)) * self.coin_count + i.coin_index for n, i in zip(venue_number, instruments, strict=True)]
+            [
+                (2 * n + (i.market == LINEAR)) * self.coin_count + i.coin_index
+                for n, i in zip(venue_number, instruments, strict=True)
+            ]
         )
         self.prices: list[float] = []  # fair price of each instrument, without dislocation
         self._beta = rng.uniform(0.6, 1.4, self.coin_count)
@@ -245,7 +248,9 @@ class SyntheticMarket:
         perp = fair * (1.0 + self._basis)
         if len(self.venues) > 1:
             pull, noise = dt_s / VENUE_OFFSET_S, VENUE_OFFSET * math.sqrt(2.0 * dt_s / VENUE_OFFSET_S)
-            self._venue_offset[1:] += noise * self._rng.standard_normal(self._venue_offset[1:].shape) - pull * self._venue_offset[1:]
+            self._venue_offset[1:] += (
+                noise * self._rng.standard_normal(self._venue_offset[1:].shape) - pull * self._venue_offset[1:]
+            )
         factors = 1.0 + self._venue_offset[:, np.newaxis, :]
         self.prices = (np.stack((fair, perp)) * factors).ravel()[self._place].tolist()
         self._fair = fair

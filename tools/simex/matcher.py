@@ -1,9 +1,9 @@
 """Matching and settlement: orders against a book, balances and positions moved exactly.
 
 Takes parsed, filter-checked orders; walks visible levels best first (at one price the market's quantity before resting orders
-of accounts, those by age); settles each fill (spot buy: fee in base, spot sell: in quote, perpetuals: in the settlement asset; the
-listener may charge another asset on spot).  What happened is told to `listener` in the order in which the venue would publish it.
-What cannot be is raised as `Refused`, before anything changed.  Sans-I/O, no clock of its own.
+of accounts, those by age); settles each fill (spot buy: fee in base, spot sell: in quote, perpetuals: in the settlement asset;
+the listener may charge another asset on spot).  What happened is told to `listener` in the order in which the venue would publish
+it. What cannot be is raised as `Refused`, before anything changed.  Sans-I/O, no clock of its own.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Listener(Protocol):
     """Who wants to know: the dialect's user streams and trade streams, through the venue."""
 
     def on_order(self, order: Order, event: str, fill: Fill | None) -> None: ...
-    def on_account(self, account: Account, market: str, reason: str, assets: list[str], symbols: list[str],
-                   change_e8: int = 0) -> None: ...
+    def on_account(
+        self, account: Account, market: str, reason: str, assets: list[str], symbols: list[str], change_e8: int = 0
+    ) -> None: ...
     def on_trade(self, instrument: Instrument, px: int, qty: int, buyer_is_maker: bool, trade_id: int) -> None: ...
     def spot_fee(self, order: Order, commission_e8: int, fee_e8: int, asset: str) -> tuple[int, str]: ...
 

@@ -1,7 +1,7 @@
 """One simulated venue as one object: markets, accounts, streams, faults, what has to go out.  Knows no venue by name.
 
-Joins the parts that do no I/O: books and matcher (what is true), hubs of streams, the dialect, faults.  Nothing here opens a socket
-or reads a clock but the one it is given; the shell calls the dialect with bytes, tests and deterministic runs do the same.
+Joins the parts that do no I/O: books and matcher (what is true), hubs of streams, the dialect, faults.  Nothing here opens a
+socket or reads a clock but the one it is given; the shell calls the dialect with bytes, tests and deterministic runs do the same.
 Outgoing user events wait in `outbox` until the answer to the request that caused them has left, then `settle()` sends them, then
 market data.
 """
@@ -52,8 +52,8 @@ class Venue:
         limits: Mapping[str, Any] | None = None,
         first_index: int = 0,
     ) -> None:
-        """`limits`: what the config says to the dialect about its limits; `first_index`: index of the first instrument, when several
-        venues share a process."""
+        """`limits`: what the config says to the dialect about its limits; `first_index`: index of the first instrument, when
+        several venues share a process."""
         self.sim = sim
         self.name = sim.name
         self.clock = clock

@@ -1,5 +1,5 @@
-"""The contract of simulated venues, with a made-up one: found by name, one balance for all markets, refusals, fates after answers,
-streams with a speed, faults through the venue's own frames."""
+"""The contract of simulated venues, with a made-up one: found by name, one balance for all markets, refusals, fates after
+answers, streams with a speed, faults through the venue's own frames."""
 
 import importlib.metadata
 from decimal import Decimal

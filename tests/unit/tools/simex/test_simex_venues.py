@@ -37,7 +37,9 @@ def test_books_of_one_coin_differ_by_tenths_of_a_basis_point_between_venues_and_
         for a, b in rig.dislocations.pairs["cross_venue"]:
             if a.market == b.market == SPOT:
                 apart.append(abs(rig.market.prices[a.index] / rig.market.prices[b.index] - 1) * 1e4)
-                worst = max(worst, (price(rig, a, 0) / price(rig, b, 2) - 1) * 1e4, (price(rig, b, 0) / price(rig, a, 2) - 1) * 1e4)
+                worst = max(
+                    worst, (price(rig, a, 0) / price(rig, b, 2) - 1) * 1e4, (price(rig, b, 0) / price(rig, a, 2) - 1) * 1e4
+                )
     assert 0.1 < sum(apart) / len(apart) < 0.6 and max(apart) < 2.0
     assert worst < 5.0, "taker fees of two spot legs are 20 bps"
 
@@ -203,7 +205,9 @@ def test_pushed_lines_reach_the_venue_they_name(tmp_path):
 
 
 def test_venues_are_listed_or_described_and_common_keys_are_for_all(tmp_path):
-    config = make_config({"venues": ["binance", "binanceus"], "leverage": 5, "inventory_usd": 50_000, "ports": {"spot_rest": 18080}})
+    config = make_config(
+        {"venues": ["binance", "binanceus"], "leverage": 5, "inventory_usd": 50_000, "ports": {"spot_rest": 18080}}
+    )
     assert list(config.venues) == ["binance", "binanceus"] and [v.leverage for v in config.venues.values()] == [5, 5]
     assert config.venues["binance"].ports == {"spot_rest": 18080} and config.venues["binanceus"].ports == {}
     config = make_config(
@@ -225,7 +229,9 @@ def test_venues_are_listed_or_described_and_common_keys_are_for_all(tmp_path):
 
 def test_one_balance_takes_what_is_given_to_all_its_markets(monkeypatch):
     monkeypatch.setattr(registry, "find", lambda name: tiny_venue.SIM)
-    config = make_config({"venues": ["tiny"], "pairs": 1, "accounts": [{"name": "m", "spot": {"USDT": "1"}, "unified": {"BTC": 2}}]})
+    config = make_config(
+        {"venues": ["tiny"], "pairs": 1, "accounts": [{"name": "m", "spot": {"USDT": "1"}, "unified": {"BTC": 2}}]}
+    )
     account = fund_account(make_venues(config, VirtualClock())["tiny"], config.venues["tiny"], config.venues["tiny"].accounts[0])
     assert account.totals() == {"unified": {"BTC": "2.00000000", "USDT": "1.00000000"}}
 
