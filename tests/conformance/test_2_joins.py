@@ -5,13 +5,17 @@ when nothing is wrong, and again after the venue's remedy, is asked as well: a d
 from __future__ import annotations
 
 import itertools
+import pathlib
 import random
 
 import pytest
 
 from tests.conformance.case import VenueCase
+from tests.conformance.feed_process import VenueFeed, assert_equal_books, feed_run_dir
 from tests.conformance.join_rig import MS, Event, JoinRig
-from tests.conformance.layers import leave
+from tests.conformance.layers import feed_of, leave, sim_of
+from tests.conformance.made import VALID
+from tests.support.feed_system import Venues
 
 SCHEDULES = 60
 SCHEDULES_FULL = 600
@@ -170,3 +174,24 @@ def test_a_quiet_limit_is_learned_from_the_gaps_of_a_live_book(rig: JoinRig) -> 
         rig.give(decoder, event)
     limit = decoder.record(0)["quiet_limit_ms"]
     assert 20 <= limit <= 60_000, limit
+
+
+def test_a_real_feed_loses_its_connections_and_has_the_books_again(case: VenueCase, simex: Venues, home: pathlib.Path) -> None:
+    """Alive and VALID, INVALID while cut, the venue's books before and after; the market rests at the comparisons."""
+    feed_of(case), sim_of(case)
+    simex.command("quiet", traffic=True)
+    try:
+        with VenueFeed(case, feed_run_dir(home, case, simex)) as feed:
+            feed.wait_live()
+            assert_equal_books(simex, feed)
+            simex.command("quiet", traffic=True)
+            feed.drain()
+            cut = simex.command("disconnect", channel="md", venue=case.name, refuse_ms=200)["cut"]
+            assert cut >= 1
+            feed.drain_until(lambda record: not record["flags"] & VALID, 5.0, "an INVALID record after the cut")
+            feed.wait_live()
+            record = feed.reader.read_board(0) if feed.reader is not None else None
+            assert record is not None and record["alive_mono_ns"] > 0 and record["quiet_limit_ms"] > 0
+            assert_equal_books(simex, feed)
+    finally:
+        simex.command("quiet", traffic=False)
