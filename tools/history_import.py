@@ -1,8 +1,8 @@
 """One import: read a source, hold every row against its neighbours, and give a History with what was wrong, counted.
 
-Rows of a symbol must come in order of time, each time once. What is not so refuses the import with file and line, unless the person
-said what to do: sort, or drop rows that repeat another word for word. Two rows of one time that differ are always refused: nobody
-but the source knows which is right."""
+Rows of a symbol must come in order of time, each time once. What is not so refuses the import with file and line, unless the
+person said what to do: sort, or drop rows that repeat another word for word. Two rows of one time that differ are always refused:
+nobody but the source knows which is right."""
 from __future__ import annotations
 
 import hashlib

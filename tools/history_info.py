@@ -52,7 +52,8 @@ def to_text(path: str, told: dict[str, Any]) -> str:
     lines = [f"{path}: {told['kind']}, {told['rows']} rows, {told['venue'] or 'venue not stated'}",
              f"  source   {told['source']} ({told['source_format']}), sha256 {told['source_sha256']}",
              "  times    " + ("UTC as the source says" if offset is None else f"UTC; the source was {offset} h ahead")]
-    lines += [f"  PROBLEM  {name}: {problem['count']} ({', '.join(problem['places'])})" for name, problem in told["problems"].items()]
+    lines += [f"  PROBLEM  {name}: {problem['count']} ({', '.join(problem['places'])})"
+              for name, problem in told["problems"].items()]
     for symbol, one in told["symbols"].items():
         text = f"  {symbol:<18} {one['rows']:>6} rows {utc(one['first_ns'])} to {utc(one['last_ns'])}"
         if one["spacing_ns"]:

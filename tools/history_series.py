@@ -32,8 +32,8 @@ class HistoryError(Exception):
 
 @dataclass
 class Header:
-    """The first line. problems: kind -> {"count", "places"}; utc_offset_hours: what the source's times were ahead of UTC, None where
-    it said its own zone."""
+    """The first line. problems: kind -> {"count", "places"}; utc_offset_hours: what the source's times were ahead of UTC, None
+    where it said its own zone."""
     kind: str
     venue: str
     source: str
@@ -108,7 +108,7 @@ def _json_lines(history: History) -> str:
     lines = [json.dumps(asdict(history.header))]
     for row in history.rows:
         named = zip(columns, (row.ts_ns, row.symbol, *row.values), strict=True)
-        lines.append(json.dumps({name: int(value) if name in INTEGERS else value for name, value in named if value != ""}))
+        lines.append(json.dumps({name: int(str(value)) if name in INTEGERS else value for name, value in named if value != ""}))
     return "\n".join([*lines, ""])
 
 

@@ -1,8 +1,8 @@
 """Sources of histories and how each is read: funding CSV, OKX's funding-rate reply, candle CSV, candle feather.
 
-Each reader gives (place, row or what is wrong with it) in the order of the source; history_import.py decides. No clock is guessed:
-times without a zone need `utc_offset_hours`, times that say their zone refuse it. Numbers stay decimal text; feather holds binary
-doubles, of which the shortest decimal that gives the same double is taken."""
+Each reader gives (place, row or what is wrong with it) in the order of the source; history_import.py decides. No clock is
+guessed: times without a zone need `utc_offset_hours`, times that say their zone refuse it. Numbers stay decimal text; feather
+holds binary doubles, of which the shortest decimal that gives the same double is taken."""
 from __future__ import annotations
 
 import csv

@@ -1,9 +1,9 @@
 """`tools/latency_report --plot FILE.png|.html`: percentile curves, one panel a stage, both runs in it when two are compared.
 
 x is 1 / (1 - percentile) on a log scale, so that each step to the right is one more nine; y is latency, log. Sample r of n (from
-the smallest) stands at percentile (r - 1/2) / n: the largest sample of a thousand is drawn at 99.95 %, not at infinity. matplotlib
-is imported here, when a plot is asked for, and never otherwise; it draws without a screen. The HTML is one file: the same drawing
-as inline SVG, then the tables; it loads nothing."""
+the smallest) stands at percentile (r - 1/2) / n: the largest sample of a thousand is drawn at 99.95 %, not at infinity.
+matplotlib is imported here, when a plot is asked for, and never otherwise; it draws without a screen. The HTML is one file: the
+same drawing as inline SVG, then the tables; it loads nothing."""
 from __future__ import annotations
 
 import html

@@ -1,5 +1,5 @@
-"""What all importers share: bad lines with their places, what a recording shows of its symbols, the table of the new capture, and a
-file that appears whole or not at all."""
+"""What all importers share: bad lines with their places, what a recording shows of its symbols, the table of the new capture, and
+a file that appears whole or not at all."""
 from __future__ import annotations
 
 import contextlib

@@ -1,8 +1,8 @@
 """`tools/capture import --format cryptofeed_v3`: captures of cryptofeed's v3 branch, zstd JSON lines grouped by connection.
 
 Records are sorted by their time (stable): REST depth replies then lie between the deltas, as they did when it was recorded.
-Recorded listings give ticks, lots and contract sizes; digits seen beyond them widen a scale. One recording may hold both markets of
-a venue: the address of a connection tells which, or the listing that has the symbol. What is no frame (sent text, other REST
+Recorded listings give ticks, lots and contract sizes; digits seen beyond them widen a scale. One recording may hold both markets
+of a venue: the address of a connection tells which, or the listing that has the symbol. What is no frame (sent text, other REST
 replies) is kept as a note. A venue that nothing here reads has its frames kept whole, without instruments."""
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import pathlib
 from datetime import datetime
-from json.decoder import scanstring
 from typing import Any, NamedTuple
 
 from feeds.capture_format import MARKET_CODES
@@ -48,7 +47,7 @@ def members(text: str) -> dict[str, tuple[Any, str]]:
     while text[at:at + 1] != "}":
         if text[at:at + 1] != '"':
             raise ValueError(f"no member at character {at}")
-        key, at = scanstring(text, at + 1)
+        key, at = decoder.raw_decode(text, at)
         start = _skip(text, at, ":")
         value, at = decoder.raw_decode(text, start)
         found[key] = value, text[start:at]

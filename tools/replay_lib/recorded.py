@@ -1,10 +1,10 @@
 """What an importer asks of a venue before any decoder can run: the symbol, digits and update ids of a frame, and what a recorded
 listing says of its instruments.
 
-`RecordedVenue` has the names of `FeedVenue` (feeds/venue.py): a venue that the feeds' registry knows is asked itself; until then a
-module recorded_<name>.py of this folder answers, found by its name (`VENUES`: name -> object). A venue that nobody reads is None:
-its frames are kept whole, without instruments. Slow and plain on purpose: once for each frame of a recording; decisions and books
-never come from here."""
+`RecordedVenue` has the names of the feed contract (docs/adding-a-venue.md): a venue that the feeds' registry knows is asked
+itself; until then a module recorded_<name>.py of this folder answers, found by its name (`VENUES`: name -> object). A venue that
+nobody reads is None: its frames are kept whole, without instruments. Slow and plain on purpose: once for each frame of a
+recording; decisions and books never come from here."""
 from __future__ import annotations
 
 import difflib
@@ -92,7 +92,7 @@ def read_names() -> list[str]:
 def unread_text(name: str) -> str:
     """For a person: that nobody reads the venue, and which name was perhaps meant."""
     names = read_names()
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return (f"frames of {name}, which nothing here reads, kept whole without an instrument"
             + (f"; did you mean {near[0]}?" if near else f" (read are {', '.join(names)})"))
 

@@ -43,7 +43,8 @@ def lines_of(path):
 
 
 def test_times_are_moved_to_utc_by_what_was_said_and_numbers_keep_their_digits(tmp_path):
-    source = funding_csv(tmp_path / "a.csv", "BTC-USDT,2020-01-01 03:00:00.047,-0.00012300", "BTC-USDT,2020-01-01 11:00:00,2.6e-05")
+    source = funding_csv(tmp_path / "a.csv", "BTC-USDT,2020-01-01 03:00:00.047,-0.00012300",
+                         "BTC-USDT,2020-01-01 11:00:00,2.6e-05")
     result = run("funding_csv", source, tmp_path / "o.jsonl.zst", "--utc-offset-hours", "3", "--venue", "binance")
     assert result.exit_code == 0 and "2 rows of 1 symbols" in result.output
     header, *rows = lines_of(tmp_path / "o.jsonl.zst")
@@ -89,7 +90,8 @@ def test_a_bad_row_is_named_by_file_and_line_and_left_out_only_when_asked(tmp_pa
 
 
 def test_rows_out_of_order_are_refused_or_sorted_and_counted(tmp_path):
-    source = funding_csv(tmp_path / "a.csv", "X,2020-01-01 08:00:00,0.2", "Y,2020-01-01 00:00:00,0.5", "X,2020-01-01 00:00:00,0.1")
+    source = funding_csv(tmp_path / "a.csv", "X,2020-01-01 08:00:00,0.2", "Y,2020-01-01 00:00:00,0.5",
+                         "X,2020-01-01 00:00:00,0.1")
     result = utc_funding(source, tmp_path / "o.jsonl.zst")
     assert result.exit_code == 1 and "a.csv:4: X is earlier than the row before" in result.output and "--sort" in result.output
     assert utc_funding(source, tmp_path / "o.jsonl.zst", "--sort").exit_code == 0
@@ -153,7 +155,8 @@ def test_an_offset_for_times_that_are_utc_is_refused(tmp_path):
     (tmp_path / "a").write_text(okx_reply(swap()))
     assert "leave it out" in run("okx_funding_json", tmp_path / "a", tmp_path / "o.csv", "--utc-offset-hours", "3").output
     (tmp_path / "b").write_text(CANDLES)
-    assert "leave it out" in run("candles_csv", tmp_path / "b", tmp_path / "o.csv", "--utc-offset-hours", "3", "--symbol", "X").output
+    assert "leave it out" in run("candles_csv", tmp_path / "b", tmp_path / "o.csv", "--utc-offset-hours", "3", "--symbol",
+                                 "X").output
 
 # ---------------------------------------------------------------- candles
 
@@ -219,7 +222,8 @@ def test_both_forms_of_a_history_hold_the_same(tmp_path):
 
 
 def test_info_counts_holes_jitter_and_extremes(tmp_path):
-    source = funding_csv(tmp_path / "a.csv", "X,2020-01-01 00:00:00,0.1", "X,2020-01-01 08:00:00.005,-0.2", "X,2020-01-01 16:00:00,0.3",
+    source = funding_csv(tmp_path / "a.csv", "X,2020-01-01 00:00:00,0.1", "X,2020-01-01 08:00:00.005,-0.2",
+                         "X,2020-01-01 16:00:00,0.3",
                          "X,2020-01-02 00:00:00,0.1", "X,2020-01-03 00:00:00,0.2")
     assert utc_funding(source, tmp_path / "o.csv").exit_code == 0
     one = told(tmp_path / "o.csv")["symbols"]["X"]
@@ -241,8 +245,10 @@ def test_a_history_that_was_cut_or_changed_is_named(tmp_path):
     source = funding_csv(tmp_path / "a.csv", *(f"X,2020-01-01 {hour:02}:00:00,0.1" for hour in range(24)))
     assert utc_funding(source, tmp_path / "o.csv").exit_code == 0 and utc_funding(source, tmp_path / "o.jsonl.zst").exit_code == 0
     text, data = (tmp_path / "o.csv").read_text(), (tmp_path / "o.jsonl.zst").read_bytes()
-    for broken, words in ((text.rsplit("\n", 2)[0] + "\n", "23 rows, its header says 24"), (text.replace(",0.1", ",abc", 1), "o:3: no row"),
-                          (text.replace("ts_ns,", "ts,"), "o:2: the columns"), ("hello", "o:1: no header"), ("", "o:1: no header"),
+    for broken, words in ((text.rsplit("\n", 2)[0] + "\n", "23 rows, its header says 24"),
+                          (text.replace(",0.1", ",abc", 1), "o:3: no row"),
+                          (text.replace("ts_ns,", "ts,"), "o:2: the columns"), ("hello", "o:1: no header"),
+                          ("", "o:1: no header"),
                           (text.replace('"version": 1', '"version": 2'), "version 2")):
         (tmp_path / "o").write_text(broken)
         result = CliRunner().invoke(main, ["info", str(tmp_path / "o")])
@@ -258,22 +264,27 @@ def test_a_history_that_was_cut_or_changed_is_named(tmp_path):
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("name", "offset", "rows", "low", "high", "mean", "negative", "missing"), [
-    ("binance_2020", "3", 4383, -0.003, 0.003, "0.00013662", 590, 0), ("bybit_2021", "3", 3285, -0.00214698, 0.00375, "0.00015260", 505, 0),
-    ("gate_2020", "0", 4290, -0.00375, 0.00375, "0.00012814", 801, 93), ("mexc_2021", "3", 3285, -0.001139, 0.0013, "0.00010904", 467, 0)])
+    ("binance_2020", "3", 4383, -0.003, 0.003, "0.00013662", 590, 0),
+    ("bybit_2021", "3", 3285, -0.00214698, 0.00375, "0.00015260", 505, 0),
+    ("gate_2020", "0", 4290, -0.00375, 0.00375, "0.00012814", 801, 93),
+    ("mexc_2021", "3", 3285, -0.001139, 0.0013, "0.00010904", 467, 0)])
 def test_recorded_funding_comes_in_as_its_readme_counts_it(tmp_path, name, offset, rows, low, high, mean, negative, missing):
     source = shared_data(f"funding/BTC-USDT_{name}-01-01_2024-01-01_funding_history.csv")
     assert run("funding_csv", source, tmp_path / "o.jsonl.zst", "--utc-offset-hours", offset).exit_code == 0
     one = told(tmp_path / "o.jsonl.zst")["symbols"]["BTC-USDT"]
-    assert (one["rows"], float(one["min"]), float(one["max"]), one["negative"], one["missing"]) == (rows, low, high, negative, missing)
+    assert (one["rows"], float(one["min"]), float(one["max"]), one["negative"], one["missing"]) == (rows, low, high, negative,
+                                                                                                    missing)
     assert f"{float(one['mean']):.8f}" == mean and one["spacing_ns"] == 8 * HOUR and one["first_ns"] % (8 * HOUR) == 0
 
 
 @pytest.mark.shared
 def test_recorded_okx_rates_and_candles_come_in_whole(tmp_path):
-    assert run("okx_funding_json", shared_data("funding/okx_get-funding-rate-any_2026-04-27.json"), tmp_path / "f.csv").exit_code == 0
+    assert run("okx_funding_json", shared_data("funding/okx_get-funding-rate-any_2026-04-27.json"),
+               tmp_path / "f.csv").exit_code == 0
     intervals = [one["interval_s"] for one in told(tmp_path / "f.csv")["symbols"].values()]
     assert {hours: intervals.count([hours * 3600]) for hours in (8, 4, 2)} == {8: 140, 4: 181, 2: 1} and len(intervals) == 322
-    assert run("candles_csv", shared_data("ohlcv/flox_1m/btcusdt_1m.csv"), tmp_path / "c.csv", "--symbol", "BTCUSDT").exit_code == 0
+    assert run("candles_csv", shared_data("ohlcv/flox_1m/btcusdt_1m.csv"), tmp_path / "c.csv", "--symbol",
+               "BTCUSDT").exit_code == 0
     one = told(tmp_path / "c.csv")["symbols"]["BTCUSDT"]
     assert (one["rows"], one["holes"], one["spacing_ns"]) == (3000, 0, 60 * 10**9)
 

@@ -135,7 +135,8 @@ def test_two_runs_become_a_table_with_both_and_what_differs(two_runs):
     own = next(i for i, line in enumerate(lines) if line.startswith("own"))
     assert lines[own].split() == ["own", "samples", "4,000", "4,000"]
     assert lines[own + 1].split() == ["p50", "1.5", "us", "2.99", "us", "+1.5", "us", "2.001", "B", "slower"]
-    assert next(line for line in lines if line.startswith("ack")).split() == ["ack", "samples", "1", "0", "no", "samples", "in", "B"]
+    assert next(line for line in lines if line.startswith("ack")).split() == ["ack", "samples", "1", "0", "no", "samples", "in",
+                                                                              "B"]
 
 
 def test_json_gives_the_same_as_data_and_compare_is_another_spelling(two_runs):
