@@ -20,10 +20,12 @@ import orjson
 from bench.encode_loop import run
 from bench.harness import interleave, median_ratio, percentiles, quiet
 from cext.client_id import encode_client_id
-from cext.order_frames import OrderEncoder
+from cext.decoders.binance_orders import BinanceOrderDecoder
+from cext.encoders.binance import BinanceOrderEncoder
 from cext.sign import HmacSha256
 from engine.event_codec import pack_intent
 from engine.events import Intent, Leg
+from engine.gateways.binance_wire import BinanceSocketDialect
 from engine.sessions import OrderSession
 from feeds.instruments import InstrumentTable
 from tests.support.order_rows import order_row
@@ -70,7 +72,7 @@ def reference_frame(table: InstrumentTable, leg: Leg, timestamp_ms: int, recv_wi
     return orjson.dumps({"id": leg.client_id, "method": "order.place", "params": params})
 
 
-def check_frames(encoder: OrderEncoder, table: InstrumentTable, intents: list[Intent]) -> None:
+def check_frames(encoder: BinanceOrderEncoder, table: InstrumentTable, intents: list[Intent]) -> None:
     """Ours and the reference's are the same bytes, or there is no time to report."""
     array = table.to_array()
     for intent in intents[:200]:
@@ -88,12 +90,11 @@ def measure(quick: bool = False) -> dict[str, Any]:
                  for intent in intents]
     packed = [pack_intent(intent) for intent in spot_only]
     array = table.to_array()
-    signed = OrderEncoder("spot", 500, "EXPIRE_MAKER", API_KEY, HmacSha256(SECRET))
+    signed = BinanceOrderEncoder("spot", 500, "EXPIRE_MAKER", API_KEY, HmacSha256(SECRET))
     check_frames(signed, table, spot_only)
-    sessions = {"hmac": OrderSession("binance", "spot", array, signed),
-                "portable": OrderSession("binance", "spot", array,
-                                         OrderEncoder("spot", 500, "EXPIRE_MAKER", API_KEY, HmacSha256(SECRET, "portable"))),
-                "logon": OrderSession("binance", "spot", array, OrderEncoder("spot", 500))}
+    portable = BinanceOrderEncoder("spot", 500, "EXPIRE_MAKER", API_KEY, HmacSha256(SECRET, "portable"))
+    sessions = {name: OrderSession("binance", "spot", array, BinanceOrderDecoder(array, "spot"), encoder, BinanceSocketDialect())
+                for name, encoder in (("hmac", signed), ("portable", portable), ("logon", BinanceOrderEncoder("spot", 500)))}
     samples: dict[str, list[float]] = {}
 
     def ours(name: str, session: OrderSession, disturb_bytes: int) -> float:

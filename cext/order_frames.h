@@ -1,4 +1,4 @@
-/* Leaves of the order encoder: constant text, scaled integers as decimals, millisecond stamps. Each returns the end of
+/* Leaves of every order encoder: constant text, scaled integers as decimals, millisecond stamps. Each returns the end of
  * what it wrote.
  *
  * copy_text writes whole 32-byte blocks: up to 31 bytes of rubbish land behind the end and are overwritten by the next part. So a
@@ -72,5 +72,14 @@ static inline char *write_decimal(char *to, uint64_t value, int scale)
         end++;
     }
     return end;
+}
+
+/* qty (base units, qty scale) as the venue states sizes: qty / size_mul with `size_scale` decimals. NULL when the venue cannot
+ * say it exactly (a part of its smallest step): refused, never rounded. qty > 0, size_mul >= 1. */
+static inline char *write_size(char *to, uint64_t qty, int64_t size_mul, int size_scale)
+{
+    if (size_mul == 1) return write_decimal(to, qty, size_scale);
+    if (qty % (uint64_t)size_mul != 0) return NULL;
+    return write_decimal(to, qty / (uint64_t)size_mul, size_scale);
 }
 #endif

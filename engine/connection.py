@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,16 @@ from engine.sessions import VenueSession, VenueSocket
 
 log = logging.getLogger("lockstep.connection")
 
+BEATS_A_PERIOD = 4  # how finely silence is looked at
 HELD_S = 10.0       # a connection that lived so long was a good one: back-off starts anew
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPolicy:
-    """Times of one connection. Binance cuts every socket after 24 h."""
+    """Times of one connection. Binance cuts every socket after 24 h.
+
+    Proof of life: websocket pings after `ping_idle_s` of silence, answered within `ping_reply_s`; or, where the venue wants its
+    own words, `ping_frame` (a text frame) at the same times. Any frame that comes in is proof of life."""
     first_ms: int = 100
     last_ms: int = 30_000
     rotate_after_s: float = 82_800.0
@@ -34,6 +39,8 @@ class ConnectionPolicy:
     ping_idle_s: float = 2.0       # silence after which we ping
     ping_reply_s: float = 2.0      # a pong that takes longer = dead
     frame_max_bytes: int = 1 << 20
+    ping_frame: bytes | None = None  # text heartbeat in place of websocket pings (Bybit, OKX)
+    ping_every_s: float = 0.0        # text heartbeat also while frames come in, so often; 0 = only in silence
 
 
 class Connection:
@@ -55,6 +62,10 @@ class Connection:
         self._on_failure = on_failure
         self._replace = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def policy(self) -> ConnectionPolicy:
+        return self._policy
 
     def start(self) -> None:
         if self._task is None:
@@ -113,9 +124,10 @@ class Connection:
         """A connected and prepared socket, or an exception and nothing left open."""
         policy = self._policy
         url = await self._url()
+        pings = policy.ping_frame is None
         _, listener = await picows.ws_connect(
             self.session.make_socket, url, ssl_context=self._ssl, websocket_handshake_timeout=policy.handshake_timeout_s,
-            enable_auto_ping=True, auto_ping_idle_timeout=policy.ping_idle_s, auto_ping_reply_timeout=policy.ping_reply_s,
+            enable_auto_ping=pings, auto_ping_idle_timeout=policy.ping_idle_s, auto_ping_reply_timeout=policy.ping_reply_s,
             enable_auto_pong=True, max_frame_size=policy.frame_max_bytes, max_redirects=0)
         assert isinstance(listener, VenueSocket)
         try:
@@ -129,12 +141,34 @@ class Connection:
 
     async def _hold(self, socket: VenueSocket) -> None:
         """Until the socket ended, or is to be replaced."""
-        replace = asyncio.get_running_loop().create_task(self._replace.wait())
+        loop = asyncio.get_running_loop()
+        replace = loop.create_task(self._replace.wait())
+        heartbeat = None if self._policy.ping_frame is None else loop.create_task(self._beat(socket, self._policy.ping_frame))
         try:
             waited: set[asyncio.Future[Any]] = {replace, socket.closed}
             await asyncio.wait(waited, timeout=self._policy.rotate_after_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             replace.cancel()
+            if heartbeat is not None:
+                heartbeat.cancel()
+
+    async def _beat(self, socket: VenueSocket, ping: bytes) -> None:
+        """The venue's text heartbeat: sent in silence (and every `ping_every_s`), and nothing heard within `ping_reply_s` of one
+        sent in silence ends the connection. A socket that was replaced is not asked any more: it closes by itself."""
+        policy = self._policy
+        sent_ns = 0
+        while not socket.closed.done():
+            now_ns = time.monotonic_ns()
+            idle_s = (now_ns - socket.alive_mono_ns) / 1e9
+            since_s = (now_ns - sent_ns) / 1e9
+            if socket.alive_mono_ns < sent_ns and idle_s >= policy.ping_idle_s and since_s >= policy.ping_reply_s:
+                socket.abort(f"no answer to a ping within {policy.ping_reply_s:g} s")
+                return
+            due = idle_s >= policy.ping_idle_s and socket.alive_mono_ns >= sent_ns
+            if due or (policy.ping_every_s and since_s >= policy.ping_every_s):
+                sent_ns = now_ns
+                socket.send_text(ping)
+            await asyncio.sleep(min(policy.ping_idle_s, policy.ping_reply_s) / BEATS_A_PERIOD)
 
     def _failed(self, reason: str) -> None:
         self.failures += 1

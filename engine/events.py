@@ -209,6 +209,11 @@ class BalanceUpdate:
     reason: str = ""                   # "snapshot", "trade", "transfer", "FUNDING_FEE", ...
     exch_ns: int = 0
     recv_mono_ns: int = 0
+    account: str = ""                  # the pot: "binance:spot", "bybit:unified"; "" = that of the market
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            self.account = f"{self.venue}:{self.market}"
 
 
 @dataclass(slots=True)
@@ -223,6 +228,11 @@ class PositionUpdate:
     reason: str = ""
     exch_ns: int = 0
     recv_mono_ns: int = 0
+    account: str = ""                  # as BalanceUpdate.account
+
+    def __post_init__(self) -> None:
+        if not self.account:
+            self.account = f"{self.venue}:{self.market}"
 
 
 @dataclass(slots=True)

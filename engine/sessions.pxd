@@ -6,10 +6,10 @@
 """
 from picows.picows cimport WSFrame, WSListener, WSTransport
 
-from cext.decoders.binance_orders cimport BinanceOrderDecoder
+from cext.decoders.orders cimport OrderDecoder
+from cext.encoders.encoder cimport OrderEncoder
 from cext.instrument cimport InstrumentArray
 from cext.layout cimport intent_t, order_event_t
-from cext.order_frames cimport OrderEncoder, by_id_template_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef enum:
@@ -36,9 +36,8 @@ cdef class VenueSocket(WSListener):
     cdef readonly object closed             # future: done when the connection is gone, result = reason
     cdef readonly int64_t alive_mono_ns     # newest frame of any kind
     cdef public str close_reason
-    cdef dict _waiting                      # request id -> future, for requests that are not about orders
+    cdef dict _waiting                      # key -> (name, future), for requests that are not about orders
     cdef bytearray _fragments               # of a message in several frames
-    cdef uint32_t _requests
     cdef object _on_text(self, const char *data, Py_ssize_t size, int64_t recv_mono_ns)
 
 
@@ -46,7 +45,8 @@ cdef class VenueSession:
     cdef readonly str venue
     cdef readonly str market
     cdef readonly str kind                  # "orders" | "user"
-    cdef readonly BinanceOrderDecoder decoder
+    cdef readonly OrderDecoder decoder
+    cdef readonly object dialect            # engine/dialect.py: replies that are not about orders
     cdef readonly InstrumentArray instruments
     cdef readonly VenueSocket socket        # the current one, None while down
     cdef readonly bint is_ready             # the current socket is logged on and may be used
@@ -88,10 +88,10 @@ cdef class OrderSession(VenueSession):
     # True when a frame can be handed to the kernel at once: logged on, connected, empty write buffer, room to remember the
     # request.
     cdef bint can_send(self)
-    # Writes leg's order.place into the leg's own buffer; bytes, or 0 when refused (send_leg then says SENT_NOT). No side effect
+    # Writes leg's order into the leg's own buffer; bytes, or 0 when refused (send_leg then says SENT_NOT). No side effect
     # beyond the buffer: also used to keep the code warm.
     cdef int encode_leg(self, const intent_t *intent, int leg, int64_t wall_ns) noexcept nogil
     # Hands the encoded leg to the socket -> SENT_*. The buffer is used up (masked in place): encode again before another send.
     cdef uint32_t send_leg(self, int leg)
     cdef uint32_t _send_buffer(self, char *frame, int size, const uint8_t *client_id, uint8_t answers, uint32_t row)
-    cdef uint32_t _send_by_id(self, const by_id_template_t *template, int row, str client_id, uint8_t answers) except? 255
+    cdef uint32_t _send_by_id(self, int row, str client_id, uint8_t answers) except? 255

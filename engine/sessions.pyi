@@ -4,9 +4,10 @@ from typing import Any
 
 from picows import WSListener, WSTransport
 
-from cext.decoders.binance_orders import BinanceOrderDecoder
+from cext.decoders.orders import OrderDecoder
+from cext.encoders.encoder import OrderEncoder
 from cext.instrument import InstrumentArray
-from cext.order_frames import OrderEncoder
+from engine.dialect import SocketDialect
 from engine.events import Intent, OrderEvent
 
 class RequestFailed(Exception):
@@ -24,7 +25,8 @@ class VenueSocket(WSListener):
     alive_mono_ns: int
     close_reason: str
     def __init__(self, session: VenueSession, number: int) -> None: ...
-    async def request(self, method: str, params: dict[str, Any] | None = None, timeout_s: float = 5.0) -> dict[str, Any]: ...
+    async def request(self, key: str, frame: bytes, timeout_s: float = 5.0, *, name: str = "") -> Any: ...
+    def send_text(self, frame: bytes) -> bool: ...
     def close(self, reason: str) -> None: ...
     def abort(self, reason: str) -> None: ...
 
@@ -32,7 +34,8 @@ class VenueSession:
     venue: str
     market: str
     kind: str
-    decoder: BinanceOrderDecoder
+    decoder: OrderDecoder
+    dialect: SocketDialect
     instruments: InstrumentArray
     socket: VenueSocket | None
     is_ready: bool
@@ -47,7 +50,8 @@ class VenueSession:
     on_account: Callable[[str, bytes, int], Any] | None
     on_error: Callable[[str, Exception], Any] | None
     on_retry_after: Callable[[int, int], Any] | None
-    def __init__(self, venue: str, market: str, kind: str, instruments: InstrumentArray) -> None: ...
+    def __init__(self, venue: str, market: str, kind: str, instruments: InstrumentArray, decoder: OrderDecoder,
+                 dialect: SocketDialect) -> None: ...
     def make_socket(self) -> VenueSocket: ...
     def adopt(self, socket: VenueSocket) -> None: ...
     def close(self, reason: str = "stopped") -> None: ...
@@ -58,7 +62,8 @@ class OrderSession(VenueSession):
     clock_offset_ns: int
     encode_refused: int
     sent_unknown: int
-    def __init__(self, venue: str, market: str, instruments: InstrumentArray, encoder: OrderEncoder) -> None: ...
+    def __init__(self, venue: str, market: str, instruments: InstrumentArray, decoder: OrderDecoder, encoder: OrderEncoder,
+                 dialect: SocketDialect) -> None: ...
     def cancel(self, row: int, client_id: str) -> int: ...
     def query(self, row: int, client_id: str) -> int: ...
     def place(self, row: int, client_id: str, side: int, order_type: int, limit_px: int, qty: int,

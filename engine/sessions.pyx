@@ -5,26 +5,30 @@ ready one to `adopt`; frames come in through `VenueSocket.on_ws_frame`, are deco
 plain Python callbacks. A callback that raises is reported (`on_error`, counter) and never closes the socket. When a socket dies,
 every order request whose reply it owed is reported as UNKNOWN: an answer that never came is not a rejection.
 
-The request id of an order is its client id (cancel: X..., query: Q...), so a reply says by itself what it answers.
+Venue-shaped are three things given to a session: its decoder (bytes in), its encoder (bytes out) and its dialect (whom a reply to
+a logon or subscription answers). The request id of an order begins with its client id (cancel: X..., query: Q...), so a reply
+says by itself what it answers; what follows the 18 characters is the venue's.
 """
 import asyncio
 import logging
 import socket as sockets
+from typing import Any
 
 import orjson
 from picows import WSCloseCode
 
+from engine.dialect import SocketDialect
 from engine.events import OrderEvent
 
 from cext.clock cimport mono_ns, wall_ns
-from cext.decoders.binance_orders cimport (ANSWERS_CANCEL, ANSWERS_NONE, ANSWERS_PLACE, ANSWERS_QUERY, DECODED_ACCOUNT,
-                                           DECODED_ERROR,
-                                           DECODED_ORDERS, DECODED_REPLY, BinanceOrderDecoder)
-from cext.instrument cimport InstrumentArray
+from cext.decoders.orders cimport (ANSWERS_CANCEL, ANSWERS_NONE, ANSWERS_PLACE, ANSWERS_QUERY, DECODED_ACCOUNT, DECODED_ERROR,
+                                   DECODED_ORDERS, DECODED_REPLY, OrderDecoder)
+from cext.encoders.encoder cimport OrderEncoder
+from cext.instrument cimport InstrumentArray, instrument_t
 from cext.layout cimport (CLIENT_ID_BYTES, ERROR_NONE, ERROR_UNKNOWN_EXECUTION, LEGS_MAX, OE_CANCEL_REPLY, OE_SOURCE_LOCAL,
                           OE_SOURCE_STREAM, ORDER_STATUS_NONE, ORDER_STATUS_UNKNOWN, SENT_NOT, SENT_OK, SENT_UNKNOWN, intent_t,
                           leg_order_t, order_event_t)
-from cext.order_frames cimport (FRAME_BUFFER_BYTES, FRAME_HEAD_ROOM, OrderEncoder, by_id_template_t, encode_by_id, encode_order)
+from cext.order_frames cimport FRAME_BUFFER_BYTES, FRAME_HEAD_ROOM
 from engine.event_codec cimport order_event_from_c
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
@@ -92,9 +96,9 @@ cdef class VenueSocket(WSListener):
     cpdef on_ws_disconnected(self, WSTransport transport):
         self.transport = None
         reason = self.close_reason or "connection lost"
-        for method, future in self._waiting.values():
+        for name, future in self._waiting.values():
             if not future.done():
-                future.set_exception(RequestFailed(method, 0, 0, reason))
+                future.set_exception(RequestFailed(name, 0, 0, reason))
         self._waiting.clear()
         self.session._lost(self)
         if not self.closed.done():
@@ -108,42 +112,49 @@ cdef class VenueSocket(WSListener):
             self.session._report("frame", error)
 
     def _answer(self, bytes data) -> None:
-        """A reply to `request`."""
-        reply = orjson.loads(data)
-        request_id = reply.get("id")
-        waiting = self._waiting.pop(request_id, None) if isinstance(request_id, str) else None
-        error = reply.get("error")
-        if waiting is None:
-            if error is not None:
-                self.session._report("reply",
-                                     RequestFailed("unasked", reply.get("status", 0), error.get("code", 0), error.get("msg", "")))
+        """A reply to `request`, found by what the dialect says that it answers. A refusal that nobody waits for is reported."""
+        message = orjson.loads(data)
+        reply = self.session.dialect.reply_key(message)
+        if reply is None:
             return
-        method, future = waiting
+        waiting = self._waiting.pop(reply.key, None) if reply.key else None
+        if waiting is None:
+            if reply.code != 0:
+                self.session._report("reply", RequestFailed("unasked", reply.status, reply.code, reply.text))
+            return
+        name, future = waiting
         if future.done():
             return
-        if error is not None:
-            future.set_exception(RequestFailed(method, reply.get("status", 0), error.get("code", 0), str(error.get("msg", ""))))
+        if reply.code != 0:
+            future.set_exception(RequestFailed(name, reply.status, reply.code, reply.text))
         else:
-            future.set_result(reply)
+            future.set_result(message)
 
-    async def request(self, method: str, params: dict | None = None, timeout_s: float = REPLY_TIMEOUT_S) -> dict:
-        """Send a request that is not about an order and wait for its whole reply. Raises RequestFailed."""
+    async def request(self, key: str, frame: bytes, timeout_s: float = REPLY_TIMEOUT_S, *, name: str = "") -> Any:
+        """Send a text frame that is not about an order (logon, subscribe) and wait for the reply whose dialect key is `key` ->
+        the parsed message. `name` says in errors what was asked. Raises RequestFailed: refused, not answered in time, or
+        connection lost."""
+        name = name or key
         if self.transport is None:
-            raise RequestFailed(method, 0, 0, "not connected")
-        self._requests += 1
-        request_id = f"r{self.number}-{self._requests}"
-        body = {"id": request_id, "method": method}
-        if params:
-            body["params"] = params
+            raise RequestFailed(name, 0, 0, "not connected")
+        if key in self._waiting:
+            raise RequestFailed(name, 0, 0, f"another request with the key {key!r} waits for its reply")
         future = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = (method, future)
-        self.transport.send(WSMsgType.TEXT, orjson.dumps(body))
+        self._waiting[key] = (name, future)
+        self.transport.send(WSMsgType.TEXT, frame)
         try:
             return await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
-            raise RequestFailed(method, 0, 0, f"no answer within {timeout_s} s") from None
+            raise RequestFailed(name, 0, 0, f"no answer within {timeout_s} s") from None
         finally:
-            self._waiting.pop(request_id, None)
+            self._waiting.pop(key, None)
+
+    def send_text(self, frame: bytes) -> bool:
+        """Send a text frame that nobody waits for (a heartbeat). False when the connection is gone."""
+        if self.transport is None:
+            return False
+        self.transport.send(WSMsgType.TEXT, frame)
+        return True
 
     def close(self, reason: str) -> None:
         """Close handshake, then the connection. Safe to call at any time."""
@@ -160,14 +171,19 @@ cdef class VenueSocket(WSListener):
 
 
 cdef class VenueSession:
-    """VenueSession(venue, market, kind, instruments): user streams; see OrderSession for orders."""
+    """VenueSession(venue, market, kind, instruments, decoder, dialect): user streams; see OrderSession for orders. The decoder is
+    this session's own."""
 
-    def __init__(self, venue: str, market: str, kind: str, InstrumentArray instruments):
+    def __init__(self, venue: str, market: str, kind: str, InstrumentArray instruments not None, OrderDecoder decoder not None,
+                 dialect: SocketDialect):
+        if decoder.market != market:
+            raise ValueError(f"sessions: the decoder is for {decoder.market}, the session for {market}")
         self.venue = venue
         self.market = market
         self.kind = kind
         self.instruments = instruments
-        self.decoder = BinanceOrderDecoder(instruments, market)
+        self.decoder = decoder
+        self.dialect = dialect
         memset(self._pending, 0, sizeof(self._pending))
 
     # ------------------------------------------------------------ sockets
@@ -326,10 +342,11 @@ cdef class VenueSession:
 
 
 cdef class OrderSession(VenueSession):
-    """OrderSession(venue, market, instruments, encoder)."""
+    """OrderSession(venue, market, instruments, decoder, encoder, dialect)."""
 
-    def __init__(self, venue: str, market: str, InstrumentArray instruments, OrderEncoder encoder not None):
-        VenueSession.__init__(self, venue, market, "orders", instruments)
+    def __init__(self, venue: str, market: str, InstrumentArray instruments not None, OrderDecoder decoder not None,
+                 OrderEncoder encoder not None, dialect: SocketDialect):
+        VenueSession.__init__(self, venue, market, "orders", instruments, decoder, dialect)
         if encoder.market != market:
             raise ValueError(f"sessions: the encoder is for {encoder.market}, the session for {market}")
         self.encoder = encoder
@@ -349,8 +366,8 @@ cdef class OrderSession(VenueSession):
         cdef const leg_order_t *order = &intent.legs[leg]
         cdef int size = 0
         if order.instrument_id < <uint32_t>self.instruments.count:  # row == id (the table is dense)
-            size = encode_order(&self.encoder.place, &self.instruments.rows[order.instrument_id], order,
-                                (wall_ns + self.clock_offset_ns) // 1000000, self._leg_buffer[leg] + FRAME_HEAD_ROOM)
+            size = self.encoder.write_place(&self.instruments.rows[order.instrument_id], order,
+                                            (wall_ns + self.clock_offset_ns) // 1000000, self._leg_buffer[leg] + FRAME_HEAD_ROOM)
         self._leg_bytes[leg] = size
         self._leg_row[leg] = order.instrument_id
         memcpy(self._leg_client_id[leg], order.client_id, CLIENT_ID_BYTES)
@@ -390,12 +407,13 @@ cdef class OrderSession(VenueSession):
     # ------------------------------------------------------------ calm requests
 
     def cancel(self, row: int, client_id: str) -> int:
-        """Ask to cancel by client id -> SENT_*. The answer comes as an event with OE_CANCEL_REPLY."""
-        return self._send_by_id(&self.encoder.cancel, row, client_id, ANSWERS_CANCEL)
+        """Ask to cancel by client id -> SENT_*. The answer comes as an event with OE_CANCEL_REPLY. SENT_NOT also where the order
+        socket has no such request: ask over REST."""
+        return self._send_by_id(row, client_id, ANSWERS_CANCEL)
 
     def query(self, row: int, client_id: str) -> int:
-        """Ask for the state of an order -> SENT_*. The answer comes as an event with source QUERY."""
-        return self._send_by_id(&self.encoder.query, row, client_id, ANSWERS_QUERY)
+        """Ask for the state of an order -> SENT_*. The answer comes as an event with source QUERY. SENT_NOT as for `cancel`."""
+        return self._send_by_id(row, client_id, ANSWERS_QUERY)
 
     def place(self, row: int, client_id: str, side: int, order_type: int, limit_px: int, qty: int,
               reduce_only: bool = False) -> int:
@@ -407,14 +425,19 @@ cdef class OrderSession(VenueSession):
         return self._send_buffer(self._request_buffer + FRAME_HEAD_ROOM, <int>len(frame), <const uint8_t *><const char *>raw,
                                  ANSWERS_PLACE, row)
 
-    cdef uint32_t _send_by_id(self, const by_id_template_t *template, int row, str client_id, uint8_t answers) except? 255:
+    cdef uint32_t _send_by_id(self, int row, str client_id, uint8_t answers) except? 255:
         cdef uint8_t raw[24]
         cdef int size
+        cdef const instrument_t *instrument = self.encoder.instrument(self.instruments, row)
+        cdef char *out = self._request_buffer + FRAME_HEAD_ROOM
         self.encoder.copy_id(raw, client_id)
-        size = encode_by_id(template, self.encoder.is_signed, self.encoder.instrument(self.instruments, row), raw,
-                            self.venue_time_ms(),
-                            self._request_buffer + FRAME_HEAD_ROOM)
-        return self._send_buffer(self._request_buffer + FRAME_HEAD_ROOM, size, raw, answers, row)
+        if answers == ANSWERS_CANCEL:
+            size = self.encoder.write_cancel(instrument, raw, self.venue_time_ms(), out)
+        else:
+            size = self.encoder.write_query(instrument, raw, self.venue_time_ms(), out)
+        if size == 0:
+            return SENT_NOT
+        return self._send_buffer(out, size, raw, answers, row)
 
     def venue_time_ms(self) -> int:
         """The venue's clock now, as far as the gateway has measured it."""

@@ -25,7 +25,7 @@ from cext.journal import JournalWriter
 from cext.shm import ShmError
 from cext.state_page import StatePage
 from engine import host, status
-from engine.accounts_start import account_totals, apply_account
+from engine.accounts_start import apply_account
 from engine.carry_out import CommandRunner
 from engine.client import SOCKET_NAME
 from engine.commands import register_commands
@@ -35,7 +35,9 @@ from engine.epoch import EpochError, raise_epoch
 from engine.event_codec import pack_order_event
 from engine.events import OrderEvent
 from engine.feed_link import FeedLink
-from engine.gateways.binance import AccountRefused, BinanceGateway, GatewayHooks, gateway_settings
+from engine.gateways.contract import AccountRefused, GatewayHooks
+from engine.gateways.registry import gateway_venue
+from engine.gateways.settings import gateway_settings
 from engine.poll import Poller
 from engine.report import write_report
 from engine.rest import RestError
@@ -52,6 +54,7 @@ TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journ
 FUNDING_PERIOD_TICKS = 100
 RECONCILE_PERIOD_TICKS = 1000 # ten seconds; a request each market
 STOP_PATIENCE_S = 20.0
+VENUE_PATIENCE_S = 20.0      # a venue that is not up by then comes later, while the others trade
 DRY_RUN_BALANCE_FACTOR = 100   # of risk.max_total_usd: balances assumed where there is no account
 MARKETS_MAX = 4              # cext/core.h: a session key is venue * MARKETS_MAX + market
 PHASE_STARTING, PHASE_WARMING, PHASE_TRADING, PHASE_STOPPING, PHASE_STOPPED = range(5)
@@ -77,6 +80,7 @@ class Shell:
         self.decisions: deque[dict[str, Any]] = deque(maxlen=500)
         self.trades: TradeDesk | None = None
         self.gateways: dict[str, Any] = {}
+        self._starting: dict[str, asyncio.Task[None]] = {}   # venues that are not up yet
         self.phase = PHASES[PHASE_STARTING]
         available = sorted(os.sched_getaffinity(0))
         self.is_spinning = config.engine.resolved_spin(os.cpu_count() or 1)
@@ -184,8 +188,7 @@ class Shell:
         if self.config.mode == "dry_run":
             self._assume_accounts()
         else:
-            for venue in self.config.venues:
-                await self._start_gateway(venue)
+            await self._start_gateways()
         self._set_phase(PHASE_WARMING)
         self._tick_later()
         self.strategy.refresh(time.monotonic_ns(), time.time_ns())
@@ -203,11 +206,34 @@ class Shell:
             self.core.set_balance(venue_id, market, row.quote if row.market == "spot" else row.settle, amount_e8)
         log.info("dry_run: no order transport exists; decisions are journaled and counted as refused with DRY_RUN")
 
+    async def _start_gateways(self) -> None:
+        """All venues at once. Returns when every one is up, or, after VENUE_PATIENCE_S, as soon as one is: a venue that cannot be
+        reached is said (by its gateway) and tried again while the others trade; the gate refuses what it lacks until then."""
+        self._starting = {venue: asyncio.create_task(self._start_gateway(venue), name=f"start {venue}")
+                          for venue in self.config.venues}
+        deadline = time.monotonic() + VENUE_PATIENCE_S
+        while waiting := [task for task in self._starting.values() if not task.done()]:
+            if len(waiting) < len(self._starting) and time.monotonic() >= deadline:
+                break
+            patience = deadline - time.monotonic()
+            await asyncio.wait(waiting, timeout=patience if patience > 0 else None, return_when=asyncio.FIRST_COMPLETED)
+            for task in self._starting.values():
+                if task.done():
+                    task.result()   # a refused account ends the start
+        for venue, task in self._starting.items():
+            if not task.done():
+                log.warning("%s is not up after %.0f s: trading starts without it", venue, VENUE_PATIENCE_S)
+                task.add_done_callback(lambda task, venue=venue: self._on_late_start(venue, task))
+
+    def _on_late_start(self, venue: str, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.alert("venue_refused", f"{venue} stays out of this run: {task.exception()}", "critical")
+
     async def _start_gateway(self, venue: str) -> None:
         """Accounts read and understood, order sessions and user streams up."""
         simex_path = self.run_dir / "simex.json"
         simex = orjson.loads(simex_path.read_bytes()) if simex_path.exists() else None
-        settings = gateway_settings(self.config.venues[venue], self.config.mode, instance=self.config.engine.instance,
+        settings = gateway_settings(self.config.venues[venue], self.config.mode, venue, instance=self.config.engine.instance,
                                     seed=self.config.feeds.seed, simex=simex)
         hooks = GatewayHooks(event=self.on_order_event, session=self.on_session, account=self.trades.on_account,
                              notice=self._on_notice,
@@ -215,7 +241,7 @@ class Shell:
                              alert=self.alert,
                              rate_stop=lambda *what: self.alert("rate_stop",
                                                                 f"{what[0]} {what[1]}: no requests for {what[2]:.0f} s"))
-        gateway = self.gateways[venue] = BinanceGateway(settings, self.table, self.instruments, hooks)
+        gateway = self.gateways[venue] = gateway_venue(venue).make_gateway(settings, self.table, self.instruments, hooks)
         venue_id = list(self.instruments.venues).index(venue)
         for market, session in gateway.sessions().items():
             self.poller.set_session(venue_id * MARKETS_MAX + MARKET_CODES[market], session)
@@ -313,7 +339,7 @@ class Shell:
                 self.poller.read_funding(feed)
         self.strategy.refresh(now, wall)
         if self._ticks % RECONCILE_PERIOD_TICKS == 0 and self.phase == PHASES[PHASE_TRADING]:
-            for venue in self.gateways:
+            for venue in (name for name, task in self._starting.items() if task.done()):
                 self._runner.spawn(self._reconcile(venue))
         if not self.trades.manager.busy_rows():
             host.collect_when_idle()
@@ -351,9 +377,8 @@ class Shell:
     async def _reconcile(self, venue: str) -> None:
         """The venue's balances against the ledger. A difference that lasts is alerted and locks what it concerns."""
         try:
-            balances = {f"{venue}:{name}": account_totals(await market.balances()) for name,
-                        market in self.gateways[venue].markets.items()}
-        except RestError as error:
+            balances = await self.gateways[venue].balances()
+        except (RestError, AccountRefused) as error:
             log.info("%s: balances not read: %s", venue, error)
             return
         self.trades.manager.reconcile(balances, time.monotonic_ns())
@@ -440,6 +465,9 @@ class Shell:
         self._is_polling = False
         if hasattr(self, "state"):
             self._set_phase(PHASE_STOPPING)
+        for task in self._starting.values():
+            task.cancel()
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
         for gateway in self.gateways.values():
             await gateway.stop()
         if self.trades is not None and hasattr(self, "poller"):

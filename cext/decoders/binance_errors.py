@@ -1,46 +1,30 @@
 """What Binance's errors mean for the order that they answer, as data (venues/binance.md A11, B8; venue pages errors.md,
 error-code.md).
 
-`ERRORS` is read top to bottom, the first row that fits counts; a row fits when market, status range, code and text all do. The
-text is compared as "contains", ignoring case: codes -2010 and -2011 mean many things, only their message tells. What fits no row
-is UNMAPPED and handled as UNKNOWN_EXECUTION: an order is rejected only by a row that says so.
-
-Class -> what it says about a *new* order:
-  definite (nothing executed): RETRY, REJECT, BALANCE, FILTER, RATE, AUTH, TIME, FATAL
-  may have executed:           UNKNOWN_EXECUTION, UNMAPPED
-  nothing by itself:           UNKNOWN_ORDER (of a cancel: ask; of a query: one vote for absence)
+`ERRORS` is read top to bottom (order_errors.py says how). Codes -2010 and -2011 mean many things, only their message tells. In
+doubt a row says UNKNOWN_EXECUTION: an order is rejected only by a row that says so.
 """
 from __future__ import annotations
 
-from typing import NamedTuple
-
-# layout.h ERROR_*: cext imports nothing of ours, tests/unit/cext compares
-NONE, RETRY, REJECT, BALANCE, FILTER, RATE, AUTH, TIME, UNKNOWN_ORDER, UNKNOWN_EXECUTION, FATAL, UNMAPPED = range(12)
-CLASS_NAMES = ("NONE", "RETRY", "REJECT", "BALANCE", "FILTER", "RATE", "AUTH", "TIME", "UNKNOWN_ORDER", "UNKNOWN_EXECUTION",
-               "FATAL",
-               "UNMAPPED")
-DEFINITE = frozenset({RETRY, REJECT, BALANCE, FILTER, RATE, AUTH, TIME, FATAL})
-
-ANY = 0  # code or status: any
-BOTH, SPOT, LINEAR = 0, 1, 2
-
-
-class ErrorRow(NamedTuple):
-    market: int       # BOTH, SPOT, LINEAR
-    status_min: int   # HTTP or WS status; ANY = any
-    status_max: int
-    code: int         # ANY = any code, also none
-    text: str         # contained in the message; "" = any
-    error_class: int
-    note: str
-
-
-def row(market: int, status: int | tuple[int, int], code: int, text: str, error_class: int, note: str) -> ErrorRow:
-    low, high = status if isinstance(status, tuple) else (status, status)
-    return ErrorRow(market, low, high, code, text.lower(), error_class, note)
-
-
-SERVER_ERROR = (500, 599)
+from cext.decoders.order_errors import (
+    ANY,
+    AUTH,
+    BALANCE,
+    BOTH,
+    FATAL,
+    FILTER,
+    LINEAR,
+    RATE,
+    REJECT,
+    RETRY,
+    SERVER_ERROR,
+    SPOT,
+    TIME,
+    UNKNOWN_EXECUTION,
+    UNKNOWN_ORDER,
+    ErrorRow,
+    row,
+)
 
 ERRORS: tuple[ErrorRow, ...] = (
     # ---- answers that leave the outcome open, whatever else they say
@@ -106,8 +90,9 @@ ERRORS: tuple[ErrorRow, ...] = (
     row(BOTH, ANY, -2011, "cancel restrictions", UNKNOWN_ORDER, "not cancelled because of cancelRestrictions: ask"),
     row(BOTH, ANY, -2011, "", UNKNOWN_ORDER, "cancel of an order that is not open: means nothing, ask"),
     row(LINEAR, ANY, -2012, "", UNKNOWN_ORDER, "cancel-all failed"),
-    row(BOTH, ANY, -2013, "", UNKNOWN_ORDER, "no such order"),
-    row(SPOT, ANY, -2026, "", UNKNOWN_ORDER, "archived: cancelled or expired without fills more than 90 days ago"),
+    row(BOTH, ANY, -2013, "", UNKNOWN_ORDER, "no such order", is_absent=True),
+    row(SPOT, ANY, -2026, "", UNKNOWN_ORDER, "archived: cancelled or expired without fills more than 90 days ago",
+        is_absent=True),
     row(SPOT, ANY, -2039, "", UNKNOWN_ORDER, "order id and client id do not belong together"),
     # ---- cancel-replace, amend: not used by the engine, mapped so that nothing is open
     row(SPOT, ANY, -2021, "", UNKNOWN_EXECUTION, "one of two requests failed: judge each"),
@@ -175,16 +160,3 @@ ERRORS: tuple[ErrorRow, ...] = (
     row(SPOT, ANY, -1033, "", REJECT, "component id in use"),
     *(row(BOTH, ANY, code, "", REJECT, "bad request") for code in range(-1199, -1099) if code not in (-1111, -1121, -1125)),
 )
-
-_MARKETS = {"spot": SPOT, "linear": LINEAR}
-
-
-def classify(market: str, status: int, code: int, message: str) -> int:
-    """Class of one answer: the plain twin of the decoder's nogil search, also used for REST."""
-    text = message.lower()
-    for entry in ERRORS:
-        if (entry.market in (BOTH, _MARKETS[market])
-            and (entry.status_min == ANY or entry.status_min <= status <= entry.status_max)
-                and entry.code in (ANY, code) and entry.text in text):
-            return entry.error_class
-    return UNMAPPED

@@ -6,43 +6,13 @@ with the field, the value and what would be right, before anything trades.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from engine.events import NO_INSTRUMENT, BalanceUpdate, PositionUpdate
 from engine.gateways.binance_facts import LEVERAGE_MAX, MARGIN_TYPES, VENUE
+from engine.gateways.contract import AccountRefused, AccountState, FeeRates, FundingIncome
 from feeds.instruments import InstrumentError, InstrumentRow, to_scaled
-
-
-class AccountRefused(Exception):
-    """The account is in a state in which the engine must not trade; the text says what and what would be right."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeeRates:
-    """Fractions of the quote amount: 0.001 = 10 bps. `burns_bnb`: fees are taken in BNB where there is some."""
-    maker: Decimal
-    taker: Decimal
-    burns_bnb: bool = False
-
-
-@dataclass(slots=True)
-class AccountState:
-    """What was read of one market's account."""
-    market: str
-    can_trade: bool = False
-    permissions: tuple[str, ...] = ()
-    uid: str = ""
-    balances: list[BalanceUpdate] = field(default_factory=list)
-    positions: list[PositionUpdate] = field(default_factory=list)
-    fees: dict[str, FeeRates] = field(default_factory=dict)              # symbol -> rates
-    leverage: dict[str, int] = field(default_factory=dict)               # symbol -> leverage (futures)
-    margin_type: dict[str, str] = field(default_factory=dict)            # symbol -> CROSSED | ISOLATED (futures)
-    is_hedge_mode: bool = False
-    is_multi_assets: bool = False
-    own_orders: list[tuple[str, str]] = field(default_factory=list)      # open orders of ours: (symbol, client id)
-    foreign_orders: list[tuple[str, str]] = field(default_factory=list)  # open orders of somebody else
 
 
 def decimal(value: Any, where: str) -> Decimal:
@@ -79,8 +49,10 @@ def parse_spot_account(answer: Any, state: AccountState, *, exch_ns: int = 0) ->
     balances = require(answer, "balances", "spot account")
     if not isinstance(balances, list):
         raise AccountRefused(f"spot account: balances is {str(balances)[:60]}, not a list")
+    state.mode = account_type
+    venue = state.account.partition(":")[0] or VENUE
     state.balances = [
-        BalanceUpdate(VENUE, "spot", str(row["asset"]), free=decimal(row["free"], f"spot balance {row['asset']}"),
+        BalanceUpdate(venue, "spot", str(row["asset"]), free=decimal(row["free"], f"spot balance {row['asset']}"),
                       locked=decimal(row["locked"], f"spot balance {row['asset']}"), reason="snapshot", exch_ns=exch_ns)
         for row in balances]
 
@@ -100,6 +72,14 @@ def parse_spot_commission(answer: Any, symbol: str) -> FeeRates:
     discount = answer.get("discount") or {}
     burns = discount.get("enabledForAccount") is True and discount.get("enabledForSymbol") is True
     return FeeRates(maker, taker, burns)
+
+
+def parse_spot_account_rates(answer: Any) -> FeeRates:
+    """`commissionRates` of GET /api/v3/account: one rate for all symbols, with buyer and seller parts."""
+    where = "spot account commissionRates"
+    rates = require(answer, "commissionRates", "spot account")
+    side = max(decimal(rates.get("buyer", "0"), where), decimal(rates.get("seller", "0"), where))
+    return FeeRates(decimal(require(rates, "maker", where), where) + side, decimal(require(rates, "taker", where), where) + side)
 
 
 def check_key_restrictions(answer: Any) -> None:
@@ -198,3 +178,14 @@ def parse_linear_commission(answer: Any, symbol: str) -> FeeRates:
     where = f"linear commission {symbol}"
     return FeeRates(decimal(require(answer, "makerCommissionRate", where), where),
                     decimal(require(answer, "takerCommissionRate", where), where))
+
+
+def parse_linear_income(answer: Any, account: str) -> list[FundingIncome]:
+    """One page of GET /fapi/v1/income with incomeType FUNDING_FEE."""
+    if not isinstance(answer, list):
+        raise AccountRefused(f"linear income: the answer is not a list: {str(answer)[:120]}")
+    where = "linear income"
+    return [FundingIncome(account, str(require(row, "symbol", where)), str(require(row, "asset", where)),
+                          decimal(require(row, "income", where), where), int(require(row, "time", where)) * 1_000_000,
+                          str(require(row, "tranId", where)))
+            for row in answer]

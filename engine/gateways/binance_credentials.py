@@ -2,6 +2,7 @@
 exception."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,9 @@ class Credentials:
     def __repr__(self) -> str:
         return f"Credentials(hmac={'yes' if self.hmac else 'no'}, ed25519={'yes' if self.ed25519 else 'no'})"
 
-    @property
-    def is_empty(self) -> bool:
-        return self.hmac is None and self.ed25519 is None
+    def has(self, order_auth: str) -> bool:
+        """Whether the pair for this way of signing orders is there."""
+        return (self.ed25519 if order_auth == "ed25519" else self.hmac) is not None
 
     def rest_key(self) -> str:
         return self.hmac_key if self.hmac is not None else self.ed25519_key
@@ -54,7 +55,7 @@ def sorted_payload(params: dict[str, Any]) -> str:
     return "&".join(f"{name}={params[name]}" for name in sorted(params) if name != "signature")
 
 
-def load_credentials(references: dict[str, Any]) -> Credentials:
+def load_credentials(references: Mapping[str, Any]) -> Credentials:
     """From file references: hmac_key, hmac_secret, ed25519_key, ed25519_private (config, simex.json). Absent or null = not
     given."""
     made = Credentials()

@@ -5,40 +5,29 @@ user data is on /private. Nothing here is asked of a venue that configuration or
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping
 
 VENUE = "binance"
 MARKETS = ("spot", "linear")
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEndpoints:
-    """What the gateway connects to. Market data addresses are the feed's."""
-    spot_rest: str
-    spot_ws_api: str
-    linear_rest: str
-    linear_ws_api: str
-    linear_ws_private: str  # without /ws
-
-    def replaced(self, others: dict[str, Any]) -> OrderEndpoints:
-        """The same with the addresses of `others` where it has them (config, simex.json; other keys are the feed's)."""
-        return OrderEndpoints(*(others.get(f.name) or getattr(self, f.name) for f in fields(self)))
-
-
-ENDPOINTS = {
-    "live": OrderEndpoints(
-        spot_rest="https://api.binance.com",
-        spot_ws_api="wss://ws-api.binance.com:443/ws-api/v3",
-        linear_rest="https://fapi.binance.com",
-        linear_ws_api="wss://ws-fapi.binance.com/ws-fapi/v1",
-        linear_ws_private="wss://fstream.binance.com/private"),
-    "testnet": OrderEndpoints(
-        spot_rest="https://testnet.binance.vision",
-        spot_ws_api="wss://ws-api.testnet.binance.vision/ws-api/v3",
-        linear_rest="https://demo-fapi.binance.com",
-        linear_ws_api="wss://testnet.binancefuture.com/ws-fapi/v1",
-        linear_ws_private="wss://demo-fstream.binance.com/private"),
+# The addresses that order entry connects to, by market. Those of market data are the feed's.
+ROLES = {"spot": ("spot_rest", "spot_ws_api"), "linear": ("linear_rest", "linear_ws_api", "linear_ws_private")}
+ENDPOINTS: Mapping[str, Mapping[str, str]] = {
+    "live": {
+        "spot_rest": "https://api.binance.com",
+        "spot_ws_api": "wss://ws-api.binance.com:443/ws-api/v3",
+        "linear_rest": "https://fapi.binance.com",
+        "linear_ws_api": "wss://ws-fapi.binance.com/ws-fapi/v1",
+        "linear_ws_private": "wss://fstream.binance.com/private",  # without /ws
+    },
+    "testnet": {
+        "spot_rest": "https://testnet.binance.vision",
+        "spot_ws_api": "wss://ws-api.testnet.binance.vision/ws-api/v3",
+        "linear_rest": "https://demo-fapi.binance.com",
+        "linear_ws_api": "wss://testnet.binancefuture.com/ws-fapi/v1",
+        "linear_ws_private": "wss://demo-fstream.binance.com/private",
+    },
 }
 
 # Documented weight limits a minute and address; exchangeInfo has the truth.
@@ -51,6 +40,8 @@ PATHS: dict[str, dict[str, str]] = {
         "commission": "/api/v3/account/commission",
         "order": "/api/v3/order",
         "open_orders": "/api/v3/openOrders",
+        "cancel_all": "/api/v3/openOrders",
+        "listen_key": "/api/v3/userDataStream",
         "my_trades": "/api/v3/myTrades",
         "restrictions": "/sapi/v1/account/apiRestrictions",
     },
@@ -65,6 +56,8 @@ PATHS: dict[str, dict[str, str]] = {
         "commission": "/fapi/v1/commissionRate",
         "order": "/fapi/v1/order",
         "open_orders": "/fapi/v1/openOrders",
+        "cancel_all": "/fapi/v1/allOpenOrders",
+        "countdown": "/fapi/v1/countdownCancelAll",
         "my_trades": "/fapi/v1/userTrades",
         "listen_key": "/fapi/v1/listenKey",
         "income": "/fapi/v1/income",
@@ -72,12 +65,8 @@ PATHS: dict[str, dict[str, str]] = {
 }
 
 LISTEN_KEY_KEEPALIVE_S = 1800.0    # it lives 60 min
-CLOCK_SAMPLES = 5                  # of which the one with the shortest round trip counts
-CLOCK_REFRESH_S = 10.0
-CLOCK_UNCERTAINTY_MAX_NS = 50_000_000  # beyond: no entries (RELIABILITY B14)
-FEE_REQUESTS_AT_A_TIME = 4
-FEES_AT_START = 5                  # symbols whose fees are read before trading; 20 weight each
-FEE_PACE_S = 3.0                   # between two of the others
-FEES_REFRESH_S = 86_400.0
+INCOME_PAGE = 1000                 # the most that one answer holds
+INCOME_PAGES_MAX = 20
+DEAD_MAN_SYMBOLS_MAX = 20          # the timer is set symbol by symbol, 10 weight each
 MARGIN_TYPES = frozenset({"CROSSED", "ISOLATED"})
 LEVERAGE_MAX = 20                  # an account set higher than this is not one we know how to size for

@@ -34,8 +34,9 @@ IGNORED = frozenset({"listStatus", "CONDITIONAL_ORDER_TRIGGER_REJECT", "STRATEGY
 
 
 def parse_account_event(name: str, data: bytes, recv_mono_ns: int, market: str,
-                        rows: Mapping[str, InstrumentRow]) -> list[Fact] | None:
-    """The facts of one event, None when its type is unknown. `rows`: symbol -> instrument of this market."""
+                        rows: Mapping[str, InstrumentRow], venue: str = VENUE) -> list[Fact] | None:
+    """The facts of one event, None when its type is unknown. `rows`: symbol -> instrument of this market; `venue`: the name of a
+    variant of Binance."""
     event = orjson.loads(data)
     inner = event.get("event")
     if not isinstance(inner, dict):
@@ -44,16 +45,16 @@ def parse_account_event(name: str, data: bytes, recv_mono_ns: int, market: str,
         event = inner
     exch_ns = int(event.get("T") or event.get("E") or 0) * 1_000_000
     if name in STREAM_ENDS:
-        return [StreamNotice(VENUE, market, STREAM_ENDS[name], "", exch_ns, recv_mono_ns)]
+        return [StreamNotice(venue, market, STREAM_ENDS[name], "", exch_ns, recv_mono_ns)]
     if name in NOTICES:
-        return [StreamNotice(VENUE, market, NOTICES[name], orjson.dumps(event).decode()[:500], exch_ns, recv_mono_ns)]
+        return [StreamNotice(venue, market, NOTICES[name], orjson.dumps(event).decode()[:500], exch_ns, recv_mono_ns)]
     if name == "outboundAccountPosition":
-        return [BalanceUpdate(VENUE, market, str(row["a"]), free=decimal(row["f"], name), locked=decimal(row["l"], name),
+        return [BalanceUpdate(venue, market, str(row["a"]), free=decimal(row["f"], name), locked=decimal(row["l"], name),
                               reason="trade",
                               exch_ns=int(event.get("u") or 0) * 1_000_000 or exch_ns, recv_mono_ns=recv_mono_ns)
                 for row in require(event, "B", name)]
     if name == "balanceUpdate":
-        return [BalanceUpdate(VENUE, market, str(require(event, "a", name)), delta=decimal(require(event, "d", name), name),
+        return [BalanceUpdate(venue, market, str(require(event, "a", name)), delta=decimal(require(event, "d", name), name),
                               reason="transfer", exch_ns=exch_ns, recv_mono_ns=recv_mono_ns)]
     if name == "ACCOUNT_UPDATE":
         return _account_update(require(event, "a", name), exch_ns, recv_mono_ns, market, rows)

@@ -9,8 +9,8 @@ import yaml
 
 from cext.journal import JournalReader
 from engine.config import ConfigError, load
-from engine.gateways.binance import gateway_settings
 from engine.gateways.binance_facts import ENDPOINTS as ORDER_ENDPOINTS
+from engine.gateways.settings import gateway_settings
 from feeds.venues.binance import ENDPOINTS as FEED_ENDPOINTS
 from tests.support.feed_system import ROOT, Venues, make_run_dir
 from tests.support.supervised import MADE_UP_PUBLIC, Supervised
@@ -127,9 +127,9 @@ def test_testnet_with_key_files_that_are_not_there_is_refused_before_anything_st
 
 def test_testnet_addresses_are_the_venues_test_hosts_and_never_its_real_ones():
     feed = FEED_ENDPOINTS["testnet"].model_dump().values()
-    orders = [getattr(ORDER_ENDPOINTS["testnet"], name) for name in type(ORDER_ENDPOINTS["testnet"]).__dataclass_fields__]
-    real = {url.split("//")[1].split("/")[0].split(":")[0] for url in [*FEED_ENDPOINTS["paper"].model_dump().values(), *(
-        getattr(ORDER_ENDPOINTS["live"], name) for name in type(ORDER_ENDPOINTS["live"]).__dataclass_fields__)] if url}
+    orders = ORDER_ENDPOINTS["testnet"].values()
+    real = {url.split("//")[1].split("/")[0].split(":")[0]
+            for url in [*FEED_ENDPOINTS["paper"].model_dump().values(), *ORDER_ENDPOINTS["live"].values()] if url}
     for url in [url for url in [*feed, *orders] if url]:
         host = url.split("//")[1].split("/")[0].split(":")[0]
         assert host not in real and ("testnet" in host or "demo" in host), url

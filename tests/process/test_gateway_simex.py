@@ -34,7 +34,11 @@ from engine.events import (
     Side,
     Source,
 )
-from engine.gateways.binance import BinanceGateway, GatewayHooks, gateway_settings
+from engine.gateways.binance import GATEWAY
+from engine.gateways.binance_wire import BinanceRestDialect
+from engine.gateways.contract import Gateway, GatewayHooks
+from engine.gateways.gateway import make_ssl_context
+from engine.gateways.settings import gateway_settings
 from engine.rest import RestClient, RestError
 from feeds.config import Fees
 from feeds.instruments import InstrumentRow, InstrumentTable, to_scaled
@@ -69,14 +73,14 @@ class Rig:
         self.notices: list[Any] = []
         self.table = InstrumentTable()
         self.array: InstrumentArray
-        self.gateway: BinanceGateway
+        self.gateway: Gateway
 
     async def start(self) -> None:
         section = SimpleNamespace(markets=["spot", "linear"], order_auth=self.order_auth, recv_window_ms=500)
-        settings = gateway_settings(section, "sim", instance=INSTANCE, simex=self.venues.facts)
+        settings = gateway_settings(section, "sim", "binance", instance=INSTANCE, simex=self.venues.facts)
         settings.policy = ConnectionPolicy(first_ms=100, last_ms=200)
         await self._load_table(settings)
-        self.gateway = BinanceGateway(settings, self.table, self.array, GatewayHooks(
+        self.gateway = GATEWAY.make_gateway(settings, self.table, self.array, GatewayHooks(
             event=self.events.append, account=self.facts.append, notice=self.notices.append,
             session=lambda _, market, kind, is_up, why: self.sessions.append((market, kind, is_up)),
             alert=lambda code, text: self.alerts.append((code, text))))
@@ -85,11 +89,11 @@ class Rig:
         await self.gateway.start(give_up_after_s=5)
 
     async def _load_table(self, settings: Any) -> None:
-        from engine.gateways.binance import make_ssl_context
         rows: list[InstrumentRow] = []
-        for market, url, path in (("spot", settings.endpoints.spot_rest, "/api/v3/exchangeInfo"),
-                                  ("linear", settings.endpoints.linear_rest, "/fapi/v1/exchangeInfo")):
-            rest = RestClient(market, url, ssl_context=make_ssl_context(settings))
+        for market, url, path in (("spot", settings.endpoints["spot_rest"], "/api/v3/exchangeInfo"),
+                                  ("linear", settings.endpoints["linear_rest"], "/fapi/v1/exchangeInfo")):
+            rest = RestClient(market, url, BinanceRestDialect(),
+                              ssl_context=make_ssl_context(settings.endpoints.values(), settings.ca_file))
             rows += parse_exchange_info(market, await rest.get(path), Fees())[0]
             await rest.close()
         self.table.merge(rows)

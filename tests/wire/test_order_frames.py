@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from cext.client_id import encode_client_id
+from cext.encoders.binance import STP_MODES, BinanceOrderEncoder
 from cext.instrument import InstrumentArray
-from cext.order_frames import STP_MODES, OrderEncoder
 from cext.sign import HmacSha256
 from engine.events import OrderType, Side
 from tests.support.order_rows import order_table
@@ -25,8 +25,8 @@ CLIENT_ID = encode_client_id(1, 5 << 32 | 9, 0)
 SPOT, LINEAR, WHOLE = 0, 1, 4
 
 
-def encoder(market: str, *, is_signed: bool = True, **options: object) -> OrderEncoder:
-    return OrderEncoder(market, api_key=KEY if is_signed else "", hmac=HmacSha256(SECRET) if is_signed else None,
+def encoder(market: str, *, is_signed: bool = True, **options: object) -> BinanceOrderEncoder:
+    return BinanceOrderEncoder(market, api_key=KEY if is_signed else "", hmac=HmacSha256(SECRET) if is_signed else None,
                         **options)  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def signature_of(raw: bytes) -> str:
     return hmac.new(SECRET, payload.encode(), hashlib.sha256).hexdigest()
 
 
-def place(made: OrderEncoder, row: int, *, side: int = Side.BUY, order_type: int = OrderType.IOC, px: int = 4_318_700,
+def place(made: BinanceOrderEncoder, row: int, *, side: int = Side.BUY, order_type: int = OrderType.IOC, px: int = 4_318_700,
           qty: int = 100,
           reduce_only: bool = False, time_ms: int = TIME_MS, client_id: str = CLIENT_ID, array: InstrumentArray = ARRAY) -> bytes:
     return made.encode_place(array, row, client_id, side, order_type, px, qty, time_ms, reduce_only)
@@ -147,7 +147,7 @@ def test_reduce_only_is_refused_on_spot_instead_of_dropped() -> None:
     ({"market": "spot", "api_key": "k" * 129, "hmac": HmacSha256(b"s")}, "API key")])
 def test_templates_that_make_no_sense_are_refused(options: dict[str, object], word: str) -> None:
     with pytest.raises(ValueError, match=word):
-        OrderEncoder(**options)  # type: ignore[arg-type]
+        BinanceOrderEncoder(**options)  # type: ignore[arg-type]
 
 
 def test_every_self_trade_prevention_mode_is_sent_as_named() -> None:

@@ -1,15 +1,18 @@
 """Every documented error of Binance has a class; what has none is never taken for a rejection (venues/binance.md A11, B8)."""
 from __future__ import annotations
 
+import functools
 import random
 
 import pytest
 
-from cext.decoders import binance_errors as errors
+from cext.decoders import order_errors as errors
+from cext.decoders.binance_errors import ERRORS
 from cext.decoders.binance_orders import BinanceOrderDecoder
 from engine.events import ErrorClass
 from tests.support.order_rows import order_table
 
+classify = functools.partial(errors.classify, ERRORS)
 DECODERS = {market: BinanceOrderDecoder(order_table().to_array(), market)
             for market in ("spot", "linear")}  # type: ignore[arg-type]
 
@@ -120,21 +123,21 @@ CASES = [("spot", *case, name) for case, name in SPOT.items()] + [("linear", *ca
 @pytest.mark.parametrize(("market", "status", "code", "message", "name"), CASES)
 def test_every_documented_error_has_its_class(market: str, status: int, code: int, message: str, name: str) -> None:
     expected = errors.CLASS_NAMES.index(name)
-    assert errors.classify(market, status, code, message) == expected
+    assert classify(market, status, code, message) == expected
     assert DECODERS[market].classify_error(status, code, message) == expected
 
 
 @pytest.mark.parametrize("market", ["spot", "linear"])
 def test_bad_requests_are_definite(market: str) -> None:
     for code in range(-1130, -1099):
-        assert errors.classify(market, 400, code, "") in errors.DEFINITE
+        assert classify(market, 400, code, "") in errors.DEFINITE
 
 
 @pytest.mark.parametrize("market", ["spot", "linear"])
 def test_codes_nobody_documented_are_unmapped(market: str) -> None:
     for code in (-9999, -3000, -2100, 1, 7):
-        assert errors.classify(market, 400, code, "A new reason.") == errors.UNMAPPED
-    assert errors.classify("spot", 400, -2010, "A text nobody has seen.") == errors.UNMAPPED
+        assert classify(market, 400, code, "A new reason.") == errors.UNMAPPED
+    assert classify("spot", 400, -2010, "A text nobody has seen.") == errors.UNMAPPED
 
 
 def test_server_errors_are_definite_only_by_name() -> None:
@@ -142,7 +145,7 @@ def test_server_errors_are_definite_only_by_name() -> None:
     for market in ("spot", "linear"):
         for status in (500, 502, 503, 504, 520, 599):
             for code in range(-9999, 0, 7):
-                made = errors.classify(market, status, code, "")
+                made = classify(market, status, code, "")
                 assert made == errors.UNKNOWN_EXECUTION or code in (-1008, -1016), (market, status, code)
 
 
@@ -150,13 +153,13 @@ def test_nogil_search_equals_its_plain_twin() -> None:
     seed = 8
     generator = random.Random(seed)
     texts = ["", "FILTER FAILURE: lot_size", *(case[2] for case in (*SPOT, *LINEAR)),
-             *(row.text.upper() for row in errors.ERRORS)]
-    codes = [0, *{row.code for row in errors.ERRORS}, -7777]
+             *(row.text.upper() for row in ERRORS)]
+    codes = [0, *{row.code for row in ERRORS}, -7777]
     for _ in range(20_000):
         market, status = generator.choice(("spot", "linear")), generator.choice((0, 200, 400, 401, 403, 408, 409, 418, 429, 500,
                                                                                  503, 599, 600))
         code, text = generator.choice(codes), generator.choice(texts)
-        assert DECODERS[market].classify_error(status, code, text) == errors.classify(market, status, code, text), (seed, market,
+        assert DECODERS[market].classify_error(status, code, text) == classify(market, status, code, text), (seed, market,
                                                                                                                     status, code,
                                                                                                                     text)
 
@@ -168,11 +171,11 @@ def test_class_numbers_are_those_of_the_shared_layout() -> None:
 
 def test_no_row_is_hidden_behind_an_earlier_one() -> None:
     """A row that can never be reached is a mistake: each is asked with its own code, lowest status and text."""
-    for number, row in enumerate(errors.ERRORS):
+    for number, row in enumerate(ERRORS):
         market = "spot" if row.market == errors.SPOT else "linear"
         status = row.status_min or 400
-        first = next(i for i, other in enumerate(errors.ERRORS)
+        first = next(i for i, other in enumerate(ERRORS)
                      if other.market in (errors.BOTH, errors.SPOT if market == "spot" else errors.LINEAR)
                      and (other.status_min == 0 or other.status_min <= status <= other.status_max) and other.code in (0, row.code)
                      and other.text in row.text)
-        assert first == number or errors.ERRORS[first].error_class == row.error_class, row
+        assert first == number or ERRORS[first].error_class == row.error_class, row

@@ -13,7 +13,7 @@ import pytest
 
 from cext.sign import HmacSha256, candidates
 from engine.gateways.binance_credentials import Credentials, sorted_payload
-from engine.rest import RestClient
+from engine.gateways.binance_wire import BinanceRestDialect
 from engine.secrets import Ed25519Key
 
 SECRET = b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
@@ -153,8 +153,7 @@ def test_rest_signature_equals_ccxt(api: str, path: str) -> None:
     credentials = Credentials(API_KEY, HmacSha256(SECRET))
     payload, _, signature = query.rpartition("&signature=")
     assert credentials.sign_rest(payload) == signature
-    client = RestClient("test", "http://127.0.0.1", api_key=API_KEY, sign=credentials.sign_rest, recv_window_ms=5000)
-    ours = client.signed_query(params, timestamp_ms=FROZEN_MS)
+    ours = BinanceRestDialect(API_KEY, credentials.sign_rest, 5000).signed_query(params, FROZEN_MS)
     assert {k: v for k, v in parse_qsl(ours) if k != "signature"} == {k: v for k, v in parse_qsl(query) if k != "signature"}
     assert theirs["headers"]["X-MBX-APIKEY"] == API_KEY
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from cext.sign import HmacSha256
-from engine.rest import RateState, RestClient, RestError
+from engine.gateways.binance_wire import BinanceRestDialect
+from engine.rest import RestClient, RestError
+from engine.rest_dialect import RateState
 from tests.support.fake_venue import FakeRest, fake_rest
 
 SECRET = b"secret-of-the-test"
@@ -22,8 +24,9 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 20))
 
 
-def client(venue: FakeRest, **options: Any) -> RestClient:
-    return RestClient("binance spot", venue.url, api_key="KEY", sign=lambda text: SIGNER.hex(text.encode()), **options)
+def client(venue: FakeRest, *, recv_window_ms: int = 5000, **options: Any) -> RestClient:
+    dialect = BinanceRestDialect("KEY", lambda text: SIGNER.hex(text.encode()), recv_window_ms)
+    return RestClient("binance spot", venue.url, dialect, **options)
 
 
 def test_signed_request_carries_key_window_time_and_a_signature_last() -> None:
@@ -97,7 +100,7 @@ def test_silence_refusal_and_cut_are_no_answer() -> None:
                 await rest.get("/slow")
             assert (caught.value.status, caught.value.was_sent) == (0, True)
             await rest.close()
-            dead = RestClient("binance spot", "http://127.0.0.1:1")
+            dead = RestClient("binance spot", "http://127.0.0.1:1", BinanceRestDialect())
             with pytest.raises(RestError, match="binance spot GET /x"):
                 await dead.get("/x")
             assert dead.failures == 1
@@ -129,7 +132,7 @@ def test_crowded_weight_is_kept_for_critical_requests() -> None:
     async def work() -> None:
         async with fake_rest() as venue:
             venue.routes["GET /a"] = lambda _: (200, {"X-MBX-USED-WEIGHT-1M": "4801", "X-MBX-ORDER-COUNT-10S": "7"}, b"{}")
-            rest = client(venue, weight_limit=6000)
+            rest = client(venue, rate=RateState(6000))
             await rest.get("/a")
             assert (rest.rate.used_weight, rest.rate.order_counts) == (4801, {"10S": 7})
             with pytest.raises(RestError, match="4801 of 6000"):
@@ -142,12 +145,17 @@ def test_crowded_weight_is_kept_for_critical_requests() -> None:
 
 def test_limit_without_a_usable_retry_after_waits_a_window() -> None:
     rate = RateState(6000)
-    rate.note({"Retry-After": "soon"}, 429, 100.0)
+    BinanceRestDialect().note(rate, "/a", 429, {"Retry-After": "soon"}, b"", 100.0)
     assert (rate.stopped_for_s(100.0), rate.is_banned) == (60.0, False)
-    rate.note({"Retry-After": "3"}, 418, 100.0)
+    BinanceRestDialect().note(rate, "/a", 418, {"Retry-After": "3"}, b"", 100.0)
     assert (rate.stopped_for_s(100.0), rate.is_banned) == (60.0, True)  # the longer one counts
 
 
 def test_no_key_no_signature() -> None:
-    with pytest.raises(RestError, match="no key"):
-        RestClient("x", "http://h").signed_query({})
+    async def work() -> None:
+        rest = RestClient("x", "http://127.0.0.1:1", BinanceRestDialect())
+        with pytest.raises(RestError, match="no key") as caught:
+            await rest.get("/a", is_signed=True)
+        assert not caught.value.was_sent
+        await rest.close()
+    run(work())

@@ -18,9 +18,11 @@ from cext.client_id import encode_client_id
 from cext.sign import HmacSha256
 from engine.connection import ConnectionPolicy
 from engine.events import ErrorClass, OrderStatus, Source
-from engine.gateways.binance import AccountRefused, BinanceGateway, GatewayHooks, GatewaySettings, gateway_settings
+from engine.gateways.binance import GATEWAY
 from engine.gateways.binance_credentials import Credentials
-from engine.gateways.binance_facts import ENDPOINTS, OrderEndpoints
+from engine.gateways.binance_facts import ENDPOINTS, ROLES
+from engine.gateways.contract import AccountRefused, GatewayHooks, GatewaySettings
+from engine.gateways.settings import gateway_settings
 from engine.rest import RestError
 from engine.secrets import Ed25519Key
 from tests.support.fake_venue import FakeRest, FakeWs, fake_rest, fake_ws, until
@@ -84,10 +86,11 @@ class Rig:
         for method in ("userDataStream.subscribe", "userDataStream.subscribe.signature"):
             ws.answers[method] = lambda request: {"id": request["id"], "status": 200, "result": {"subscriptionId": 0}}
         settings = GatewaySettings(
-            OrderEndpoints(rest.url, ws.url + "/spot", rest.url, ws.url + "/linear", ws.url + "/private"),
+            {"spot_rest": rest.url, "spot_ws_api": ws.url + "/spot", "linear_rest": rest.url, "linear_ws_api": ws.url + "/linear",
+             "linear_ws_private": ws.url + "/private"},
             Credentials("H" * 64, HmacSha256(b"secret"), "E" * 64, Ed25519Key(PEM)),
             instance=7, policy=ConnectionPolicy(first_ms=100, last_ms=200), **options)
-        self.gateway = BinanceGateway(settings, TABLE, ARRAY, GatewayHooks(
+        self.gateway = GATEWAY.make_gateway(settings, TABLE, ARRAY, GatewayHooks(
             event=self.events.append, session=lambda _, market, kind, is_up, why: self.sessions.append((market, kind, is_up)),
             account=self.facts.append, notice=self.notices.append, alert=lambda code, text: self.alerts.append((code, text)),
             rate_stop=lambda *what: self.stops.append(what)))
@@ -440,7 +443,7 @@ def test_task_that_ends_by_an_exception_says_so() -> None:
         async with rig() as r:
             async def broken() -> None:
                 raise LookupError("no more")
-            r.gateway.markets["spot"]._spawn("errand", broken())
+            r.gateway.markets["spot"].spawn("errand", broken())
             await until(lambda: r.alerts)
             assert r.alerts == [("task_ended", "binance spot errand: LookupError: no more")]
     run(work())
@@ -461,7 +464,7 @@ def test_simulated_modes_never_fall_back_to_real_addresses() -> None:
             gateway_settings(VenueSection(), mode)
         with pytest.raises(ValueError, match="lacks spot_ws_api"):
             gateway_settings(VenueSection(), mode, simex={"endpoints": {"binance": {
-                name: "http://127.0.0.1" for name in OrderEndpoints.__dataclass_fields__ if name != "spot_ws_api"}}})
+                role: "http://127.0.0.1" for roles in ROLES.values() for role in roles if role != "spot_ws_api"}}})
     with pytest.raises(ValueError, match="no order transport"):
         gateway_settings(VenueSection(), "dry_run")
 
@@ -469,4 +472,4 @@ def test_simulated_modes_never_fall_back_to_real_addresses() -> None:
 def test_missing_keys_are_named() -> None:
     for order_auth, word in (("hmac", "hmac_key and hmac_secret"), ("ed25519", "ed25519_key and ed25519_private")):
         with pytest.raises(ValueError, match=word):
-            GatewaySettings(ENDPOINTS["testnet"], Credentials(), order_auth=order_auth)
+            GATEWAY.make_gateway(GatewaySettings(ENDPOINTS["testnet"], Credentials(), order_auth=order_auth), TABLE, ARRAY)
