@@ -158,9 +158,12 @@ class SimexConfig(StrictModel):
     volatility_bps_per_s: float = number(0.8, 0.0, 100.0, "how far mids wander")
     dislocations_per_s: float = number(1.0, 0.0, 50.0, "planted differences that pay after fees")
     dislocation_bps: float = number(20.0, 0.0, 500.0, "what a round trip earns beyond all taker fees and spreads")
+    dislocation_kind: Literal["same_venue", "cross_venue", "any"] = Field(
+        "any", description="a venue's spot against its perpetual, one venue's book against another's, or both")
     dislocation_ms: float = number(400.0, 1.0, 60_000.0, "how long a planted difference stays")
     latency_us: int = number(0, 0, 1_000_000, "between receiving a request and handling it")
     leverage: int = number(10, 1, 125, "of the simulated futures account")
+    inventory_usd: float = number(0.0, 0.0, 10_000_000.0, "of every spot coin on each venue, at its start price")
     funding_interval_s: float = number(28_800.0, 1.0, 86_400.0, "between two fundings")
     tls: bool = Field(False, description="TLS with a test CA")
 

@@ -1,6 +1,5 @@
-"""What the simulated venues are told: the section `simex`, and in mode paper the real venue's instruments, the configured fees,
-and the word that books come from outside."""
-import json
+"""What the simulated venues are told: the section `simex`, which venues there are, and in mode paper the real venues'
+instruments, the configured fees, and the word that books come from outside."""
 import pathlib
 from decimal import Decimal
 from typing import Any
@@ -8,19 +7,30 @@ from typing import Any
 from engine.config import Config
 
 
-def fees_of(config: Config, market: str) -> tuple[str, str]:
-    """(maker, taker) as fractions in plain decimals, from venues.<venue>.fees."""
-    fees = next(iter(config.venues.values())).fees
-    return tuple(format(Decimal(str(getattr(fees, f"{market}_{side}_bps"))).scaleb(-4).normalize(), "f")
-                 for side in ("maker", "taker"))  # type: ignore[return-value]
+def fees_of(config: Config, venue: str) -> dict[str, list[str]]:
+    """market -> [maker, taker] as fractions in plain decimals, from venues.<venue>.fees."""
+    fees = config.venues[venue].fees
+    return {market: [_fraction(getattr(fees, f"{market}_{side}_bps")) for side in ("maker", "taker")]
+            for market in config.venues[venue].markets}
+
+
+def _fraction(bps: float) -> str:
+    return format(Decimal(str(bps)).scaleb(-4).normalize(), "f")
+
+
+def table_of(run_dir: pathlib.Path, venue: str) -> pathlib.Path:
+    """The table that the venue's feed wrote; rows of other venues are IDLE in it, or passed over by their name."""
+    own = run_dir / f"instruments.{venue}.json"
+    return own if own.exists() else run_dir / "instruments.json"
 
 
 def simex_section(config: Config, run_dir: pathlib.Path) -> dict[str, Any]:
-    """The section that tools/simex reads."""
-    section: dict[str, Any] = json.loads(config.simex.model_dump_json())
+    """The section that tools/simex reads. In mode paper the feeds have written their tables before."""
+    section: dict[str, Any] = config.simex.model_dump(mode="json")
+    section["venues"] = {venue: {} for venue in config.venues}
     if config.mode == "paper":
-        markets = sorted({market for venue in config.venues.values() for market in venue.markets})
         section["market"] = "external"
-        section["exchange_info"] = {market: str(run_dir.resolve() / f"exchange_info.{market}.json") for market in markets}
-        section["spot_fees"], section["linear_fees"] = fees_of(config, "spot"), fees_of(config, "linear")
+        section["instrument_tables"] = {venue: str(table_of(run_dir.resolve(), venue)) for venue in config.venues}
+        for venue, options in section["venues"].items():
+            options["fees"] = fees_of(config, venue)
     return section

@@ -62,7 +62,7 @@ def test_simulated_venue_of_paper_has_the_real_instruments_and_books(home, real_
         wait_until(is_same, 10, "books of both venues equal, as far as the records reach")
         section = json.loads((run.run_dir / "simex-config.json").read_bytes())
         assert section["market"] == "external"
-        assert section["linear_fees"] == ["0.0002", "0.0005"] and section["spot_fees"] == ["0.001", "0.001"]
+        assert section["venues"] == {"binance": {"fees": {"spot": ["0.001", "0.001"], "linear": ["0.0002", "0.0005"]}}}
 
 
 def test_unreachable_venue_is_said_once_and_the_run_ends_in_order(home):

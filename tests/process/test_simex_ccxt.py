@@ -20,9 +20,10 @@ def simex(tmp_path_factory):
         yield process
 
 
-def point(client, simex):
+def point(client, simex, venue="binance"):
     """Local addresses instead of the real ones (../shared/CONFORMANCE.md 1.1 A, 2)."""
-    endpoints = simex.endpoints
+    endpoints = simex.info["endpoints"][venue]
+    endpoints = {"linear_rest": "http://127.0.0.1:9"} | endpoints  # what a venue does not have leads nowhere
 
     def walk(node):
         for key, value in node.items():
@@ -35,21 +36,18 @@ def point(client, simex):
     sockets = client.urls["api"].get("ws")
     if sockets:
         sockets["spot"] = endpoints["spot_ws"] + "/stream/ws"
-        linear = endpoints["linear_ws_public"].removesuffix("/public") + "/ws"
-        sockets["linear"] = sockets["future"] = linear
-        sockets["ws-api"] = {
-            "spot": endpoints["spot_ws_api"],
-            "linear": endpoints["linear_ws_api"],
-            "future": endpoints["linear_ws_api"],
-            "swap": endpoints["linear_ws_api"],
-        }
+        sockets["ws-api"] = {"spot": endpoints["spot_ws_api"]}
+        if "linear_ws_api" in endpoints:
+            linear = endpoints["linear_ws_public"].removesuffix("/public") + "/ws"
+            sockets["linear"] = sockets["future"] = linear
+            sockets["ws-api"] |= dict.fromkeys(("linear", "future", "swap"), endpoints["linear_ws_api"])
     return client
 
 
-def settings(simex, **more):
+def settings(simex, venue="binance", **more):
     return {
-        "apiKey": simex.secret("hmac_key"),
-        "secret": simex.secret("hmac_secret"),
+        "apiKey": simex.secret("hmac_key", venue),
+        "secret": simex.secret("hmac_secret", venue),
         "enableRateLimit": False,
         "options": OPTIONS,
     } | more
@@ -242,3 +240,65 @@ def test_pro_hears_of_its_orders_on_the_user_stream(simex, symbol):
             await client.close()
 
     asyncio.run(listen())
+
+
+# ---- Binance.US: the same client family, the same protocol, beside Binance in one process ----------------
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    config = {"venues": ["binance", "binanceus"], "pairs": 4, "dislocations_per_s": 0.0, "inventory_usd": 50_000.0, "seed": 4}
+    with running_simex(tmp_path_factory.mktemp("both"), **config) as process:
+        yield process
+
+
+US_OPTIONS = {"fetchCurrencies": False, "fetchMargins": False}
+
+
+def test_binance_us_trades_over_rest_and_agrees_with_its_own_ledger(both):
+    client = point(ccxt.binanceus(settings(both, "binanceus", options=US_OPTIONS)), both, "binanceus")
+    client.load_markets()
+    assert sorted(client.markets) == ["BNB/USDT", "BTC/USDT", "ETH/USDT", "SOL/USDT"]
+    others = both.control(cmd="ledger", venue="binance")
+    before = both.control(cmd="ledger", venue="binanceus")["totals"]["binanceus:spot"]
+    book = client.fetch_order_book("ETH/USDT", 5)
+    price = float(client.price_to_precision("ETH/USDT", book["bids"][0][0] * 0.998))
+    order = client.create_order("ETH/USDT", "limit", "sell", 0.5, price, {"timeInForce": "IOC", "newClientOrderId": "us1"})
+    assert order["status"] == "closed" and order["filled"] == 0.5
+    after = both.control(cmd="ledger", venue="binanceus")
+    (mine,) = after["accounts"]["main"]["orders"]
+    assert (mine["client_id"], str(mine["order_id"]), mine["instrument"]) == ("us1", order["id"], "binanceus:ETH/USDT")
+    paid = sum(Decimal(f["px"]) * Decimal(f["qty"]) - Decimal(f["fee"]) for f in mine["fills"])
+    totals = after["totals"]["binanceus:spot"]
+    assert Decimal(totals["USDT"]) == Decimal(before["USDT"]) + paid
+    assert Decimal(totals["ETH"]) == Decimal(before["ETH"]) - Decimal("0.5")
+    balance = client.fetch_balance()
+    assert {a: Decimal(str(balance[a]["total"])) for a in totals} == {a: Decimal(t) for a, t in totals.items()}
+    assert both.control(cmd="ledger", venue="binance") | {"marks": 0} == others | {"marks": 0}, "nothing happened there"
+    with pytest.raises(ccxt.AuthenticationError):
+        point(ccxt.binanceus(settings(both, "binance", options=US_OPTIONS)), both, "binanceus").fetch_balance()
+
+
+def test_binance_us_pro_watches_its_book_and_hears_of_its_orders(both):
+    async def run():
+        client = point(ccxt.pro.binanceus(settings(both, "binanceus", options=US_OPTIONS)), both, "binanceus")
+        try:
+            await client.load_markets()
+            for _ in range(4):
+                book = await asyncio.wait_for(client.watch_order_book("BTC/USDT", 500), 10)
+            both.control(cmd="quiet", traffic=False)
+            await asyncio.sleep(0.5)
+            truth = both.control(cmd="book", venue="binanceus", market="spot", symbol="BTCUSDT")
+            both.control(cmd="quiet", traffic=True)
+            assert book["nonce"] == truth["update_id"]
+            assert [Decimal(str(p)) for p, _ in book["bids"][:20]] == [Decimal(p) for p, _ in truth["bids"][:20]]
+            waiting = asyncio.ensure_future(client.watch_orders("SOL/USDT"))
+            await asyncio.sleep(1.0)
+            order = await client.create_order("SOL/USDT", "market", "buy", 1)
+            await asyncio.wait_for(waiting, 10)
+            await asyncio.sleep(0.5)
+            assert (client.orders[-1]["id"], client.orders[-1]["status"]) == (order["id"], "closed")
+        finally:
+            await client.close()
+
+    asyncio.run(run())

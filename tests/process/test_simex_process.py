@@ -55,7 +55,7 @@ async def until(condition, seconds=5.0):
 
 @pytest.fixture(scope="module")
 def simex(tmp_path_factory):
-    with running_simex(tmp_path_factory.mktemp("simex"), pairs=3, dislocations_per_s=0.0, spot_ping_s=0.3) as process:
+    with running_simex(tmp_path_factory.mktemp("simex"), pairs=3, dislocations_per_s=0.0, sessions={"ping_s": 0.3}) as process:
         yield process
 
 
@@ -70,8 +70,9 @@ def test_files_are_private_and_the_ready_file_names_everything(simex):
         "linear_ws_private",
         "linear_ws_api",
     } == set(simex.endpoints)
-    assert set(simex.info["credentials"]) == {"hmac_key", "hmac_secret", "ed25519_key", "ed25519_private"}
-    for path in [*simex.info["credentials"].values(), simex.info["control"]]:
+    keys = simex.info["credentials"]["binance"]
+    assert set(keys) == {"hmac_key", "hmac_secret", "ed25519_key", "ed25519_private"}
+    for path in [*(ref.removeprefix("file:") for ref in keys.values()), simex.info["control"]]:
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, path
     assert "PRIVATE KEY" in simex.secret("ed25519_private")
 
@@ -264,3 +265,81 @@ def test_external_books_are_pushed_over_their_own_socket(tmp_path):
             cmd="manual_order", market="spot", symbol="BTCUSDT", side="BUY", quantity="0.5", price="64000.01"
         )["result"]
         assert result["status"] == "FILLED"
+
+
+# ---- several venues in one process ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    config = {"venues": {"binance": {"inventory_usd": 50_000}, "binanceus": {"accounts": [{"name": "us", "spot": {"USDT": 7}}]}}}
+    with running_simex(
+        tmp_path_factory.mktemp("both"), pairs=3, dislocations_per_s=0.0, sessions={"idle_cut_s": 2, "idle_code": 4004}, **config
+    ) as process:
+        yield process
+
+
+def test_each_venue_has_its_addresses_its_keys_and_its_part_of_the_ledger(both):
+    assert set(both.info["endpoints"]) == set(both.info["credentials"]) == {"binance", "binanceus"}
+    assert set(both.info["endpoints"]["binanceus"]) == {"spot_rest", "spot_ws", "spot_ws_api"}
+    addresses = [url for roles in both.info["endpoints"].values() for url in roles.values()]
+    assert len(set(addresses)) == len(addresses)
+    assert set(both.info["credentials"]["binanceus"]) == {"hmac_key", "hmac_secret"}
+    assert both.secret("hmac_key", "binance") != both.secret("hmac_key", "binanceus")
+    whole, part = both.control(cmd="ledger"), both.control(cmd="ledger", venue="binanceus")
+    assert set(whole["totals"]) == {"binance:spot", "binance:linear", "binanceus:spot"}
+    assert part["totals"] == {"binanceus:spot": {"USDT": "7.00000000"}} and set(part["accounts"]) == {"us"}
+    assert set(whole["totals"]["binance:spot"]) == {"BNB", "BTC", "ETH", "USDT"}
+    assert set(whole["venues"]) == {"binance", "binanceus"}
+
+
+def test_commands_are_for_the_venue_they_name_and_for_the_first_without(both):
+    both.control(cmd="fault", venue="binanceus", channel="oe", verb="reject", market="spot")
+    assert [f["venue"] for f in both.control(cmd="faults")["faults"]] == ["binanceus"]
+    assert both.control(cmd="faults", venue="binance")["faults"] == []
+    assert both.control(cmd="clear", venue="binance")["removed"] == 0
+    assert both.control(cmd="clear")["removed"] == 1
+    books = {
+        v: both.control(cmd="book", venue=v, market="spot", symbol="BTCUSDT", depth=1)["bids"] for v in both.info["endpoints"]
+    }
+    named = both.control(cmd="book", instrument="binanceus:BTC/USDT", depth=1)["bids"]
+    assert len(books["binance"]) == 1 and len(named) == 1
+    both.control(
+        cmd="manual_order", venue="binanceus", market="spot", symbol="BTCUSDT", side="BUY", quantity="0.0001", price="70000"
+    )
+    assert "BTC" in both.control(cmd="ledger", venue="binanceus")["totals"]["binanceus:spot"]
+    assert both.control(cmd="stats", venue="binanceus")["orders"][0]["venue"] == "binanceus"
+    assert both.control(cmd="stats", venue="binance")["orders"] == []
+    with pytest.raises(AssertionError, match=r"venue 'okay' is none of binance, binanceus"):
+        both.control(cmd="stats", venue="okay")
+
+
+def test_a_jump_across_venues_on_command_is_shown_there_and_logged_with_its_counterpart(both):
+    async def run():
+        _, heard = await connect(both.info["endpoints"]["binanceus"]["spot_ws"] + "/ws/ethusdt@bookTicker")
+        await until(lambda: heard.frames)
+        before = float(heard.frames[-1]["b"])
+        answer = both.control(
+            cmd="dislocate", instrument="binanceus:ETH/USDT", counterpart="binance:ETH/USDT:USDT", duration_ms=300
+        )
+        assert answer["instrument"] == "binanceus:ETH/USDT" and answer["shift_bps"] > 40
+        await until(lambda: float(heard.frames[-1]["b"]) > before * 1.004)
+        await until(lambda: float(heard.frames[-1]["b"]) < before * 1.001)
+
+    asyncio.run(run())
+    log = both.run_dir / "simex_dislocations.jsonl"
+    deadline = time.monotonic() + 5
+    while len(rows := [json.loads(line) for line in log.read_text().splitlines()]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert rows[0]["kind"] == "cross_venue" and rows[0]["counterpart"] == "binance:ETH/USDT:USDT" and rows[0]["sent_mono_ns"] > 0
+
+
+def test_a_connection_on_which_nothing_moves_is_cut_with_the_venues_code(both):
+    async def run():
+        _, idle = await connect(both.endpoints["spot_ws_api"])
+        _, busy = await connect(both.endpoints["spot_ws"] + "/ws/btcusdt@bookTicker")
+        await until(lambda: not idle.is_connected, 8)
+        assert int(idle.close_code) == 4004 and busy.is_connected and busy.frames
+
+    asyncio.run(run())

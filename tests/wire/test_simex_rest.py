@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from tests.support.simex_rig import ED25519_KEY, HMAC_KEY, HMAC_SECRET, Rig
-from tools.simex.errors import VenueError
-from tools.simex.instrument import LINEAR, SPOT
+from tools.simex.binance_errors import VenueError
+from tools.simex.contract import LINEAR, SPOT
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_weight_runs_out_and_comes_back_with_the_minute(rig):
     assert orjson.loads(replies[-1].body)["code"] == -1003 and 1 <= int(replies[-1].headers["Retry-After"]) <= 60
     rig.clock.advance_ns(60_000_000_000)
     assert rig.ask_rest(SPOT, "GET", "/api/v3/ping").status == 200
-    rig.venue.limits[SPOT].banned_until_ms = rig.clock.wall_ms() + 5000
+    rig.dialect.limits[SPOT].banned_until_ms = rig.clock.wall_ms() + 5000
     assert rig.ask_rest(SPOT, "GET", "/api/v3/ping").status == 418
 
 

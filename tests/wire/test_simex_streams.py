@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from tests.support.simex_rig import Rig
-from tools.simex.instrument import LINEAR, SPOT
-from tools.simex.streams import MarketSession
+from tools.simex.binance_streams import MarketSession
+from tools.simex.contract import LINEAR, SPOT
 
 
 class PlainBook:
@@ -66,7 +66,7 @@ def test_book_built_from_deltas_equals_the_venues_own(market, speed):
     book = PlainBook(market == SPOT)
     book.snapshot(rest(rig, market, DEPTH[market]))
     rig.run(3.0)
-    rig.market.is_quiet, rig.market.dislocations_on = True, False
+    rig.market.is_quiet, rig.dislocations.is_on = True, False
     rig.run(2.2)
     for frame in frames:
         book.event(frame)
@@ -128,7 +128,7 @@ def test_control_messages_are_answered_as_the_venue_does():
 
     def ask(message):
         frames.clear()
-        session.on_text(orjson.dumps(message) if not isinstance(message, bytes) else message)
+        session.on_text(orjson.dumps(message) if not isinstance(message, bytes) else message, 0)
         return frames[0]
 
     assert ask({"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker", "nosuch@depth"], "id": 1}) == {"result": None, "id": 1}
@@ -144,7 +144,7 @@ def test_control_messages_are_answered_as_the_venue_does():
     session.close()
     frames.clear()
     rig.run(0.5)
-    assert not frames and not rig.venue.data[SPOT].streams
+    assert not frames and not rig.venue.hubs[SPOT].streams
 
 
 def test_combined_path_wraps_and_raw_path_does_not():
@@ -154,7 +154,8 @@ def test_combined_path_wraps_and_raw_path_does_not():
     rig.run(1.0)
     assert {f["stream"] for f in combined} == {"btcusdt@bookTicker", "ethusdt@bookTicker"}
     assert [f["data"] for f in combined if f["stream"].startswith("btc")] == raw
-    rig.venue.data[SPOT].announce_shutdown(5)
+    for session in rig.venue.hubs[SPOT].sessions:
+        session.notice(5)
     assert raw[-1] == {"e": "serverShutdown", "E": 5} and combined[-1] == {
         "stream": "!serverShutdown",
         "data": {"e": "serverShutdown", "E": 5},
@@ -180,7 +181,7 @@ def test_combined_path_wraps_and_raw_path_does_not():
 def test_a_stream_on_the_wrong_futures_route_is_acknowledged_and_silent(route, stream, speaks):
     rig = Rig(pairs=1)
     session, frames = rig.stream(LINEAR, f"{route}/ws")
-    session.on_text(orjson.dumps({"method": "SUBSCRIBE", "params": [stream], "id": 1}))
+    session.on_text(orjson.dumps({"method": "SUBSCRIBE", "params": [stream], "id": 1}), 0)
     assert frames == [{"result": None, "id": 1}]
     rig.run(2.5)
     assert (len(frames) > 1) == speaks
@@ -266,7 +267,6 @@ def test_freeze_keeps_the_stream_silent_for_its_time_and_the_chain_shows_it():
 def test_delayed_frames_come_later():
     rig = Rig(pairs=1)
     _, frames = rig.stream(SPOT, "/ws/btcusdt@bookTicker")
-    rig.venue.faults.resend = lambda stream, payload: rig.venue.data[SPOT].fan_out(stream, payload)
     rig.venue.faults.plant({"channel": "md", "verb": "delay", "ms": 800, "duration_ms": 500})
     rig.run(0.4)
     assert not frames and rig.deferred and rig.deferred[0][0] == 0.8

@@ -3,18 +3,16 @@
 import base64
 import hmac
 import random
-from functools import partial
 
 import orjson
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.support.simex_rig import ED25519_KEY, HMAC_KEY, Rig
-from tools.simex.auth import check_rest_signature, check_signature, params_text
-from tools.simex.errors import VenueError
+from tools.simex.binance_auth import ApiKey, check_rest_signature, check_signature, params_text
+from tools.simex.binance_errors import VenueError
+from tools.simex.contract import LINEAR, SPOT
 from tools.simex.exact import E8
-from tools.simex.instrument import LINEAR, SPOT
-from tools.simex.ledger import ApiKey
 
 SECRET = b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -276,7 +274,7 @@ def test_rate_limits_are_reported_unless_switched_off(rig):
     ]
     assert "rateLimits" not in api.ask("time", returnRateLimits=False)
     api.place("BTCUSDT", "BUY", None, "0.01")
-    assert rig.venue.limits[SPOT].order_count(rig.account, "10S", 10, rig.clock.wall_ms()) == 1, (
+    assert rig.dialect.limits[SPOT].order_count(rig.account, "10S", 10, rig.clock.wall_ms()) == 1, (
         "an order that trades is not counted any more"
     )
 
@@ -379,9 +377,9 @@ def test_listen_key_lives_and_dies(rig):
     rig.clock.advance_ns(59 * 60 * 10**9)
     assert linear.send("userDataStream.ping", {"apiKey": HMAC_KEY})["status"] == 200
     rig.clock.advance_ns(59 * 60 * 10**9)
-    assert rig.venue.listen_key_owner(key) is rig.account
+    assert rig.dialect.listen_keys[LINEAR].owner(key) is rig.account
     rig.clock.advance_ns(2 * 60 * 10**9)
-    rig.venue.expire_old_listen_keys()
+    rig.dialect.on_timer(rig.clock.wall_ms())
     assert events[-1]["e"] == "listenKeyExpired" and events[-1]["listenKey"] == key
     assert linear.send("userDataStream.ping", {"apiKey": HMAC_KEY})["error"]["code"] == -1125
     assert linear.send("userDataStream.start", {"apiKey": HMAC_KEY})["result"]["listenKey"] != key
@@ -392,10 +390,10 @@ def test_dead_man_switch_cancels_at_its_time(rig):
     linear.place("BTCUSDT", "BUY", "62000.0", "0.01", "GTC")
     params = {"symbol": "BTCUSDT", "countdownTime": "1000", "timestamp": str(rig.clock.wall_ms())}
     rig.operations[LINEAR].countdown(rig.account, params)
-    rig.venue.run_countdowns()
+    rig.dialect.on_timer(rig.clock.wall_ms())
     assert rig.venue.matcher.open_orders(rig.account, LINEAR, None)
     rig.clock.advance_ns(1_000_000_000)
-    rig.venue.run_countdowns()
+    rig.dialect.on_timer(rig.clock.wall_ms())
     assert not rig.venue.matcher.open_orders(rig.account, LINEAR, None)
 
 
@@ -477,7 +475,7 @@ def test_mutated_requests_never_break_the_venue(rig):
     print("seed", seed)
     draw = random.Random(seed)
     for market in (SPOT, LINEAR):
-        rig.venue.limits[market].enforce = False
+        rig.dialect.limits[market].enforce = False
         api, _ = logon(rig, market)
         stream, _ = rig.stream(market, "/ws" if market == SPOT else "/public/ws")
         order = {
@@ -517,15 +515,15 @@ def test_mutated_requests_never_break_the_venue(rig):
                 if not frame:
                     frame = bytearray(b" ")
             api.session.on_text(bytes(frame), 0)
-            stream.on_text(bytes(frame))
+            stream.on_text(bytes(frame), 0)
         assert api.frames and all("status" in f for f in api.frames if "subscriptionId" not in f)
         rig.venue.books[market]["BTCUSDT"].check()
     text = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&price=63000.0&quantity=0.01&timestamp=1&signature=aa&limit=5"
     for _ in range(2000):
         query = "".join(draw.choice([c, c, c, c, c, "%", "&", "=", "é", "\0"]) for c in text)
-        method, path = draw.choice(list(rig.rest[SPOT].table))
+        method, path = draw.choice(list(rig.dialect.rest[SPOT].table))
         rig.ask_rest(SPOT, method, f"{path}?{query}")
-        method, path = draw.choice(list(rig.rest[LINEAR].table))
+        method, path = draw.choice(list(rig.dialect.rest[LINEAR].table))
         rig.ask_rest(LINEAR, method, f"{path}?{query}")
     values = ["BTCUSDT", "", "0", "-1", "1e9", "x", "9" * 40, "true", "0.00000001", "é", "[]", "LIMIT", "BUY", "IOC", "60000.0"]
     names = [
@@ -548,14 +546,11 @@ def test_mutated_requests_never_break_the_venue(rig):
         "dualSidePosition",
     ]
     for market in (SPOT, LINEAR):
-        for name, _, _ in set(rig.rest[market].table.values()):
+        for name, _, _ in set(rig.dialect.rest[market].table.values()):
             for _ in range(60):
                 params = {n: draw.choice(values) for n in draw.sample(names, 6)} | (
                     {"symbol": "BTCUSDT"} if draw.random() < 0.7 else {}
                 )
-                if name != "submit":
-                    rig.operations[market].attempt(partial(getattr(rig.operations[market], name), rig.account, params))
-                else:
-                    rig.operations[market].submit(rig.account, params, lambda outcome: None)
+                rig.operations[market].perform(name, rig.account, params, lambda outcome: None)
     held = sum(o.locked_e8 for o in rig.venue.matcher.open_orders(rig.account, SPOT, None))
     assert rig.account.locked.get("USDT", 0) == held

@@ -2,22 +2,21 @@
 
 Levels are visible quantity by price: what the market shows plus the open quantity of simulated accounts (kept apart in `own_*`,
 because only that part belongs to somebody).  Every change of a level takes a new update id.  A `DepthTracker` remembers, for
-one stream speed, which prices changed since the last event; the dialect turns that into `depthUpdate`.  Sans-I/O; called by the
-matcher and the markets.
+one stream, which prices changed since its last event.  Sans-I/O; called by the matcher and the markets.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 
-from tools.simex.instrument import LINEAR, Instrument
+from tools.simex.instrument import Instrument
 
 BUY = "BUY"
 SELL = "SELL"
 
 
 class DepthTracker:
-    """Changed prices since the last depth event of one speed."""
+    """Changed prices since the last depth event of one stream."""
 
     __slots__ = ("asks", "bids", "first_id", "is_empty", "last_id")
 
@@ -26,6 +25,13 @@ class DepthTracker:
         self.first_id = 0  # id of the first change after it
         self.bids: set[int] = set()
         self.asks: set[int] = set()
+        self.is_empty = True
+
+    def clear(self, last_id: int) -> None:
+        """What changed was told, with `last_id` as the id of the event."""
+        self.last_id = last_id
+        self.bids.clear()
+        self.asks.clear()
         self.is_empty = True
 
 
@@ -47,7 +53,7 @@ class Book:
         "update_id",
     )
 
-    def __init__(self, instrument: Instrument, first_update_id: int) -> None:
+    def __init__(self, instrument: Instrument, first_update_id: int, id_step: int = 1) -> None:
         self.instrument = instrument
         self.bids: dict[int, int] = {}
         self.asks: dict[int, int] = {}
@@ -56,8 +62,7 @@ class Book:
         self.own_bids: dict[int, int] = {}
         self.own_asks: dict[int, int] = {}
         self.update_id = first_update_id
-        # USD-M ids are shared by all symbols there, so one symbol's are not contiguous.
-        self._id_step = 3 if instrument.market == LINEAR else 1
+        self._id_step = id_step
         self.trackers: list[DepthTracker] = []
         self.shown_top: tuple[int, int, int, int] | None = None
         self.last_change_ms = 0

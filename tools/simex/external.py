@@ -1,4 +1,4 @@
-"""Market from outside: a bridge pushes the real venue's books, orders fill against them (paper mode).
+"""Market from outside: a bridge pushes the real venues' books, orders fill against them (paper mode).
 
 A 0600 unix socket, one JSON object per line:
 
@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tools.simex.contract import LINEAR
 from tools.simex.exact import E8, parse_plain, to_scaled
-from tools.simex.instrument import LINEAR, Instrument
+from tools.simex.instrument import Instrument
 from tools.simex.ledger import Fill, Order
-from tools.simex.market import EIGHT_HOURS_MS, FundingState
-from tools.simex.venue import Venue
+from tools.simex.venue import EIGHT_HOURS_MS, FundingState, Venue
 
 LINE_MAX_BYTES = 1 << 20
 
@@ -30,9 +31,8 @@ LINE_MAX_BYTES = 1 << 20
 class ExternalBooks:
     """Takes pushed levels."""
 
-    def __init__(self, venue: Venue) -> None:
-        self.venue = venue
-        self.by_name = {i.name: i for i in venue.instruments}
+    def __init__(self, venues: list[Venue]) -> None:
+        self.by_name = {i.name: (venue, i) for venue in venues for i in venue.instruments}
         self.lines = 0
         self.bad_lines = 0
         self.last_error = ""
@@ -40,10 +40,11 @@ class ExternalBooks:
         self._taken: dict[int, dict[tuple[bool, int], int]] = {}
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
-        now = venue.clock.wall_ms()
-        for symbol in venue.by_symbol[LINEAR]:
-            venue.funding[symbol] = FundingState(0, (now // EIGHT_HOURS_MS + 1) * EIGHT_HOURS_MS)
-        venue.fill_watchers.append(self.on_fill)
+        for venue in venues:
+            now = venue.clock.wall_ms()
+            for symbol in venue.by_symbol[LINEAR]:
+                venue.funding[symbol] = FundingState(0, (now // EIGHT_HOURS_MS + 1) * EIGHT_HOURS_MS)
+            venue.fill_watchers.append(self.on_fill)
 
     async def open(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -74,32 +75,32 @@ class ExternalBooks:
         self.lines += 1
         try:
             message = orjson.loads(line)
-            instrument = self.by_name[message["i"]]
+            venue, instrument = self.by_name[message["i"]]
             if "b" in message or "a" in message:
-                self.push_levels(instrument, message.get("b", []), message.get("a", []))
+                self.push_levels(venue, instrument, message.get("b", []), message.get("a", []))
             if "mark" in message:
-                self._push_mark(instrument, message)
-            self.venue.settle()
+                self._push_mark(venue, instrument, message)
+            venue.settle()
         except (orjson.JSONDecodeError, KeyError, ValueError, TypeError, ArithmeticError) as error:
             self.bad_lines += 1
             self.last_error = f"{type(error).__name__}: {error}"
 
-    def _push_mark(self, instrument: Instrument, message: dict[str, Any]) -> None:
+    def _push_mark(self, venue: Venue, instrument: Instrument, message: dict[str, Any]) -> None:
         symbol = instrument.symbol
-        self.venue.matcher.mark_px_e8[symbol] = to_scaled(message["mark"], 8)
-        self.venue.index_px_e8[symbol] = to_scaled(message.get("index", message["mark"]), 8)
-        funding = self.venue.funding[symbol]
-        now_ms = self.venue.clock.wall_ms()
-        if funding.next_ms <= now_ms and int(message.get("next_ms", 0)) > funding.next_ms:
+        venue.matcher.mark_px_e8[symbol] = _e8(message["mark"])
+        venue.index_px_e8[symbol] = _e8(message.get("index", message["mark"]))
+        if instrument.market != LINEAR:
+            return
+        funding, now_ms = venue.funding[symbol], venue.clock.wall_ms()
+        rate_e8 = to_scaled(message["rate"], 8) if "rate" in message else funding.rate_e8
+        next_ms = int(message.get("next_ms", funding.next_ms))
+        if funding.next_ms <= now_ms and next_ms > funding.next_ms:
             # The venue went over to its next interval: the one that ended is paid, at the rate pushed last.
-            for account in self.venue.accounts.values():
-                self.venue.matcher.pay_funding(account, instrument, funding.rate_e8, now_ms)
-        if "rate" in message:
-            funding.rate_e8 = to_scaled(message["rate"], 8)
-        if "next_ms" in message:
-            funding.next_ms = int(message["next_ms"])
+            venue.pay_funding(instrument, rate_e8, next_ms)
+        else:
+            funding.rate_e8, funding.next_ms = rate_e8, next_ms
 
-    def push_levels(self, instrument: Instrument, bids: list[list[str]], asks: list[list[str]]) -> None:
+    def push_levels(self, venue: Venue, instrument: Instrument, bids: list[list[str]], asks: list[list[str]]) -> None:
         """Replace the market's part of a book."""
         wanted: dict[tuple[bool, int], int] = {}
         for is_bid, rows in ((True, bids), (False, asks)):
@@ -113,27 +114,27 @@ class ExternalBooks:
         best_ask = min((px for is_bid, px in wanted if not is_bid), default=None)
         if best_bid is not None and best_ask is not None and best_bid >= best_ask:
             raise ValueError(f"{instrument.name}: pushed book is crossed ({best_bid} >= {best_ask})")
-        book = self.venue.books[instrument.market][instrument.symbol]
+        book = venue.book(instrument)
         pushed = self._pushed.setdefault(instrument.index, {})
         taken = self._taken.setdefault(instrument.index, {})
-        now_ms = self.venue.clock.wall_ms()
+        now_ms = venue.clock.wall_ms()
         for key in [k for k in pushed if k not in wanted]:
             del pushed[key]
             taken.pop(key, None)
             book.set_market(key[0], key[1], 0)
         if best_ask is not None:
-            self.venue.matcher.match_resting(instrument, True, best_ask, now_ms)
+            venue.matcher.match_resting(instrument, True, best_ask, now_ms)
         if best_bid is not None:
-            self.venue.matcher.match_resting(instrument, False, best_bid, now_ms)
+            venue.matcher.match_resting(instrument, False, best_bid, now_ms)
         for key, qty in wanted.items():
             if pushed.get(key) != qty:
                 taken.pop(key, None)
             pushed[key] = qty
             book.set_market(key[0], key[1], max(0, qty - taken.get(key, 0)))
         top = book.top()
-        if instrument.market == LINEAR and top is not None and instrument.symbol not in self.venue.index_px_e8:
-            self.venue.matcher.mark_px_e8[instrument.symbol] = (top[0] + top[2]) * E8 // (2 * 10**instrument.px_decimals)
-        self.venue.touched[instrument.index] = instrument
+        if instrument.market == LINEAR and top is not None and instrument.symbol not in venue.index_px_e8:
+            venue.matcher.mark_px_e8[instrument.symbol] = (top[0] + top[2]) * E8 // (2 * 10**instrument.px_decimals)
+        venue.touched[instrument.index] = instrument
 
     def on_fill(self, instrument: Instrument, order: Order, fill: Fill) -> None:
         """Remember what was taken from a pushed level."""
@@ -141,3 +142,8 @@ class ExternalBooks:
             taken = self._taken.setdefault(instrument.index, {})
             key = (not order.is_buy, fill.px)
             taken[key] = taken.get(key, 0) + fill.qty
+
+
+def _e8(text: str) -> int:
+    """A price with 8 decimals; what is finer is cut off (coins of a millionth of a dollar)."""
+    return int(Decimal(text).scaleb(8))

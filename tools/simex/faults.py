@@ -1,19 +1,21 @@
-"""Faults on command: what the control socket plants between the venue and its customers.
+"""Faults on command: what the control socket plants between a venue and its customers.
 
 A fault is data: channel (`md` market data, `oe` order entry, `ud` user data, `q` queries), verb, target (market, symbol,
-stream), a count or a duration, parameters.  The dialect asks at the points where bytes or orders pass.  Verbs by channel:
+stream), a count or a duration, parameters.  Streams ask where bytes pass (`market_frames`), desk.py where orders pass.  Verbs by
+channel:
 
-  md  drop, dup, swap, gap, cross, freeze, delay, silent
-  oe  reject, partial, late, unknown, lostreq, lostresp, delay, silent
-  ud  drop, dup, delay, silent                                  q   delay, reject, lostresp, silent
+  md  drop, dup, swap, gap, cross, freeze, delay, silent, resnap, badsum, nosnap
+  oe  reject, asyncreject, partial, late, unknown, lostreq, lostresp, delay, silent, ratelimit, ban
+  ud  drop, dup, delay, silent                                  q   delay, reject, lostresp, silent, ratelimit
 
-`gap` loses one depth event only; `drop` loses whatever comes.  Sans-I/O: later work is handed to `defer`, set by the owner.
+`gap` loses one depth event only; `drop` loses whatever comes; `resnap` starts the numbering of a depth stream anew, `nosnap` lets
+a stream begin without its snapshot, as far as the venue has such things.  Sans-I/O: later work is handed to `defer`, set by the
+owner.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,14 +23,17 @@ from typing import TYPE_CHECKING, Any
 from tools.simex.clock import Clock
 
 if TYPE_CHECKING:
-    from tools.simex.streams import Stream
+    from tools.simex.hub import Hub, Stream
 
 VERBS = {
-    "md": {"drop", "dup", "swap", "gap", "cross", "freeze", "delay", "silent"},
-    "oe": {"reject", "partial", "late", "unknown", "lostreq", "lostresp", "delay", "silent"},
+    "md": {"drop", "dup", "swap", "gap", "cross", "freeze", "delay", "silent", "resnap", "badsum", "nosnap"},
+    "oe": {
+        "reject", "asyncreject", "partial", "late", "unknown", "lostreq", "lostresp", "delay", "silent", "ratelimit", "ban",
+    },
     "ud": {"drop", "dup", "delay", "silent"},
-    "q": {"reject", "delay", "lostresp", "silent"},
-}
+    "q": {"reject", "delay", "lostresp", "silent", "ratelimit"},
+}  # fmt: skip
+DEPTH_ONLY = ("gap", "swap", "cross", "resnap", "badsum")
 
 
 @dataclass(slots=True)
@@ -68,26 +73,26 @@ def _defer_now(delay_s: float, call: Callable[[], None]) -> None:
 
 
 class Faults:
-    """All planted faults."""
+    """All planted faults of one venue."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, extra_verbs: Mapping[str, frozenset[str]] | None = None) -> None:
         self.clock = clock
+        self.verbs = {channel: verbs | (extra_verbs or {}).get(channel, frozenset()) for channel, verbs in VERBS.items()}
         self.active: list[Fault] = []
         self.has_md = False
         self.has_other = False
         self.defer: Callable[[float, Callable[[], None]], None] = _defer_now
-        self.resend: Callable[[Stream, bytes], None] = lambda stream, payload: None  # set by the owner
         self.held_frames = 0
         self._next_number = 1
 
     def plant(self, request: dict[str, Any]) -> Fault:
         """Plant what a control command asks for; ValueError says what is wrong with it."""
-        known = {"cmd", "id", "channel", "verb", "market", "symbol", "kind", "count", "duration_ms"}
+        known = {"cmd", "id", "venue", "channel", "verb", "market", "symbol", "kind", "count", "duration_ms"}
         channel, verb = request.get("channel"), request.get("verb")
-        if channel not in VERBS:
-            raise ValueError(f"channel {channel!r} is none of {sorted(VERBS)}")
-        if verb not in VERBS[channel]:
-            raise ValueError(f"verb {verb!r} is none of {sorted(VERBS[channel])} of channel {channel}")
+        if channel not in self.verbs:
+            raise ValueError(f"channel {channel!r} is none of {sorted(self.verbs)}")
+        if verb not in self.verbs[channel]:
+            raise ValueError(f"verb {verb!r} is none of {sorted(self.verbs[channel])} of channel {channel}")
         duration = request.get("duration_ms")
         count = request.get("count", None if duration is not None or verb in ("freeze", "silent") else 1)
         fault = Fault(
@@ -144,10 +149,9 @@ class Faults:
                 return fault
         return None
 
-    def market_frames(self, stream: Stream, payload: bytes) -> list[bytes]:
+    def market_frames(self, hub: Hub, stream: Stream, payload: bytes) -> list[bytes]:
         """What really leaves for one built market-data payload."""
         self._sweep()
-        frames = [payload]
         if stream.held is not None:
             frames = [payload, stream.held]
             stream.held = None
@@ -155,11 +159,7 @@ class Faults:
             self._note()
             return frames
         for fault in self.active:
-            if fault.channel != "md" or not fault.fits(stream.instrument.market, stream.instrument.symbol):
-                continue
-            if fault.kind not in (None, stream.kind) or (fault.verb in ("gap", "swap", "cross") and stream.kind != "depth"):
-                continue
-            if fault.count is not None and fault.used >= fault.count:
+            if not self._fits_stream(fault, stream):
                 continue
             fault.used += 1
             if fault.verb in ("drop", "gap", "freeze", "silent"):
@@ -171,20 +171,20 @@ class Faults:
                 self.held_frames += 1
                 return []
             if fault.verb == "cross":
-                return [cross_depth(payload, stream)]
+                return [stream.crossed(payload)]
+            if fault.verb == "badsum":
+                return [stream.bad_checksum(payload)]
+            if fault.verb == "resnap":
+                return [stream.reset(payload, self.clock.wall_ms())]
             if fault.verb == "delay":
-                self.defer(float(fault.params.get("ms", 500)) / 1e3, partial(self.resend, stream, payload))
+                self.defer(float(fault.params.get("ms", 500)) / 1e3, partial(hub.fan_out, stream, payload))
                 return []
-        return frames
+        return [payload]
 
-
-def cross_depth(payload: bytes, stream: Stream) -> bytes:
-    """The event with one more bid, above the best ask: a book that applies it is crossed."""
-    book = stream.book
-    top = book.top()
-    if top is None:
-        return payload
-    px = book.instrument.px_text(top[2] + 5 * book.instrument.tick)
-    qty = book.instrument.qty_text(book.instrument.step)
-    level = f'["{px}","{qty}"]'.encode()
-    return re.sub(rb'"b":\[', b'"b":[' + level + b",", payload, count=1).replace(level + b",]", level + b"]")
+    @staticmethod
+    def _fits_stream(fault: Fault, stream: Stream) -> bool:
+        if fault.channel != "md" or fault.verb == "nosnap" or not fault.fits(stream.instrument.market, stream.instrument.symbol):
+            return False
+        if fault.kind not in (None, stream.kind, stream.word) or (fault.verb in DEPTH_ONLY and stream.kind != "depth"):
+            return False
+        return fault.count is None or fault.used < fault.count

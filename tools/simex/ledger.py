@@ -1,7 +1,8 @@
 """Accounts: balances, futures wallets and positions, orders and fills; the truth that tests compare with.
 
 All money is int with 8 decimals.  A position keeps its exact signed cost beside its quantity, so that realised profits add up
-to the wallet to the last unit whatever the average price rounds to.  Sans-I/O; changed only by the matcher and by control
+to the wallet to the last unit whatever the average price rounds to.  On a venue with one balance for all markets `wallet` and
+`free` are the same mapping: what a spot order locks is gone for margin.  Sans-I/O; changed only by the matcher and by control
 commands.
 """
 
@@ -11,10 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from tools.simex.contract import LINEAR, MARKETS, SPOT, TradingRules
 from tools.simex.exact import E8, format_e8, format_fixed
 from tools.simex.instrument import Instrument
-
-OPEN_STATUSES = ("NEW", "PARTIALLY_FILLED")
+from tools.simex.refusals import OPEN_STATUSES
 
 
 @dataclass(slots=True)
@@ -33,7 +34,9 @@ class Fill:
 
 @dataclass(slots=True)
 class Order:
-    """One order of an account, for ever kept in the account's history."""
+    """One order of an account, for ever kept in the account's history.  side BUY or SELL, type LIMIT or MARKET, tif GTC, IOC or
+    FOK, stp NONE, EXPIRE_MAKER, EXPIRE_TAKER or EXPIRE_BOTH, status and end_reason as in refusals.py: our words, not the
+    venue's."""
 
     account: Account
     instrument: Instrument
@@ -44,20 +47,20 @@ class Order:
     tif: str
     px: int  # 0 = MARKET
     qty: int
-    quote_qty_e8: int  # quoteOrderQty of a spot MARKET order, else 0
+    quote_qty_e8: int  # a spot MARKET order by its value, else 0
     reduce_only: bool
     stp: str
-    response: str
     time_ms: int
     recv_mono_ns: int
+    is_post_only: bool = False
     status: str = "NEW"
     executed: int = 0
     cum_quote_e8: int = 0
     locked_e8: int = 0
     update_ms: int = 0
-    expiry_reason: str = ""
-    cancel_client_id: str = ""
+    end_reason: str = ""
     fills: list[Fill] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)  # what the dialect wants to remember
 
     @property
     def is_buy(self) -> bool:
@@ -88,7 +91,7 @@ class Position:
         return (Decimal(self.cost_e8) / E8) / (Decimal(self.qty) / 10**self.instrument.qty_decimals)
 
     def unrealised_e8(self, mark_px_e8: int) -> int:
-        return mark_px_e8 * self.qty // 10**self.instrument.qty_decimals - self.cost_e8
+        return self.instrument.notional_e8(mark_px_e8, self.qty) - self.cost_e8
 
     def apply(self, signed_qty: int, px: int, now_ms: int) -> int:
         """Trade `signed_qty` at `px`; returns the profit realised by the closed part, in 1e-8."""
@@ -110,36 +113,42 @@ class Position:
         return realised
 
 
-@dataclass(slots=True)
-class ApiKey:
-    """One key of an account; `kind` is hmac or ed25519, `secret` the HMAC secret or the Ed25519 public key object."""
-
-    key: str
-    kind: str
-    secret: Any
-
-
 class Account:
     """Everything one customer has at the venue."""
 
-    def __init__(self, name: str, uid: int) -> None:
+    def __init__(self, name: str, uid: int, rules: TradingRules | None = None) -> None:
         self.name = name
         self.uid = uid
+        self.rules = rules or TradingRules()
         self.free: dict[str, int] = {}
         self.locked: dict[str, int] = {}
-        self.wallet: dict[str, int] = {}
-        self.positions: dict[str, Position] = {}
+        self.wallet: dict[str, int] = self.free if self.rules.is_unified else {}
+        self.positions: dict[str, Position] = {}  # by symbol
         self.leverage: dict[str, int] = {}
         self.margin_type: dict[str, str] = {}
         self.default_leverage = 10
-        self.hedge_mode = False
-        self.multi_assets = False
-        self.bnb_burn = False
-        self.orders: dict[str, dict[int, Order]] = {"spot": {}, "linear": {}}
-        self.open_by_client: dict[str, dict[str, Order]] = {"spot": {}, "linear": {}}
-        self.last_by_client: dict[str, dict[str, Order]] = {"spot": {}, "linear": {}}
+        self.flags: set[str] = set()  # those of SimVenue.account_flags that are on
+        self.orders: dict[str, dict[int, Order]] = {market: {} for market in MARKETS}
+        self.open_by_client: dict[str, dict[str, Order]] = {market: {} for market in MARKETS}
+        self.last_by_client: dict[str, dict[str, Order]] = {market: {} for market in MARKETS}
         self.income: list[dict[str, Any]] = []
-        self.keys: list[ApiKey] = []
+        self.keys: list[Any] = []  # the dialect's
+
+    def has_flag(self, flag: str) -> bool:
+        return flag in self.flags
+
+    def set_flag(self, flag: str, is_on: bool) -> None:
+        (self.flags.add if is_on else self.flags.discard)(flag)
+
+    def total(self, asset: str) -> int:
+        """Free and locked, in 1e-8."""
+        return self.free.get(asset, 0) + self.locked.get(asset, 0)
+
+    def knows_client_id(self, market: str, client_id: str) -> bool:
+        """Whether a new order may not have this id, by the venue's rule."""
+        known = self.last_by_client if self.rules.unique_client_ids == "ever" else self.open_by_client
+        markets = MARKETS if self.rules.client_id_scope == "account" else (market,)
+        return any(client_id in known[each] for each in markets)
 
     def add_free(self, asset: str, delta_e8: int) -> None:
         self.free[asset] = self.free.get(asset, 0) + delta_e8
@@ -170,11 +179,19 @@ class Account:
             return None
         return order
 
+    def totals(self) -> dict[str, dict[str, str]]:
+        """Balances by pot (spot and linear, or unified) and asset, as exact text."""
+        cash = {asset: format_e8(self.total(asset)) for asset in sorted(set(self.free) | set(self.locked))}
+        if self.rules.is_unified:
+            return {"unified": cash}
+        return {SPOT: cash, LINEAR: {asset: format_e8(amount) for asset, amount in sorted(self.wallet.items())}}
+
     def dump(self) -> dict[str, Any]:
         """The whole account as plain data, numbers as exact text: what the control socket's `ledger` returns."""
         return {
             "name": self.name,
             "uid": self.uid,
+            "is_unified": self.rules.is_unified,
             "spot": {
                 asset: {"free": format_e8(self.free.get(asset, 0)), "locked": format_e8(self.locked.get(asset, 0))}
                 for asset in sorted(set(self.free) | set(self.locked))
@@ -192,7 +209,7 @@ class Account:
                 },
                 "income": self.income,
             },
-            "orders": [dump_order(order) for market in ("spot", "linear") for order in self.orders[market].values()],
+            "orders": [dump_order(order) for market in MARKETS for order in self.orders[market].values()],
         }
 
 
@@ -213,7 +230,8 @@ def dump_order(order: Order) -> dict[str, Any]:
         "quote": format_e8(order.cum_quote_e8),
         "status": order.status,
         "reduce_only": order.reduce_only,
-        "expiry_reason": order.expiry_reason,
+        "is_post_only": order.is_post_only,
+        "end_reason": order.end_reason,
         "recv_mono_ns": order.recv_mono_ns,
         "time_ms": order.time_ms,
         "update_ms": order.update_ms,

@@ -1,46 +1,56 @@
 """Matching and settlement: orders against a book, balances and positions moved exactly.
 
 Takes parsed, filter-checked orders; walks visible levels best first (at one price the market's quantity before resting orders
-of accounts, those by age); settles each fill in the asset Binance charges (spot buy: base, spot sell: quote, USD-M: USDT; BNB
-when burn is on).  What happened is told to `listener` in the order in which the venue would publish it.  Sans-I/O, no clock of
-its own.
+of accounts, those by age); settles each fill (spot buy: fee in base, spot sell: in quote, perpetuals: in the settlement asset;
+the listener may charge another asset on spot).  What happened is told to `listener` in the order in which the venue would publish
+it. What cannot be is raised as `Refused`, before anything changed.  Sans-I/O, no clock of its own.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from tools.simex import errors
 from tools.simex.book import Book
+from tools.simex.contract import LINEAR, SPOT, TradingRules
 from tools.simex.exact import E8, share_half_up
-from tools.simex.instrument import LINEAR, SPOT, Instrument
+from tools.simex.instrument import Instrument
 from tools.simex.ledger import Account, Fill, Order
-
-SPOT_EXPIRY = {"IOC": "UNFILLED_IOC_QUANTITY_EXPIRED", "FOK": "UNFILLED_FOK_ORDER_EXPIRED", "MARKET": "INSUFFICIENT_LIQUIDITY"}
-LINEAR_EXPIRY = {"STP": "1", "IOC": "2", "REDUCE": "4", "MARKET": "9"}
+from tools.simex.refusals import (
+    END_FAULT,
+    END_FOK,
+    END_IOC,
+    END_MARKET,
+    END_POST_ONLY,
+    END_REDUCE,
+    END_SELF_TRADE,
+    END_USER,
+    Refusal,
+    Refused,
+)
 
 
 class Listener(Protocol):
-    """Who wants to know: the dialect's user streams and trade streams."""
+    """Who wants to know: the dialect's user streams and trade streams, through the venue."""
 
-    def on_order(self, order: Order, execution: str, fill: Fill | None) -> None: ...
-    def on_spot_balances(self, account: Account, assets: list[str]) -> None: ...
-    def on_linear_account(self, account: Account, reason: str, symbols: list[str],
-                          change: tuple[str, int] | None = None) -> None: ...
+    def on_order(self, order: Order, event: str, fill: Fill | None) -> None: ...
+    def on_account(
+        self, account: Account, market: str, reason: str, assets: list[str], symbols: list[str], change_e8: int = 0
+    ) -> None: ...
     def on_trade(self, instrument: Instrument, px: int, qty: int, buyer_is_maker: bool, trade_id: int) -> None: ...
+    def spot_fee(self, order: Order, commission_e8: int, fee_e8: int, asset: str) -> tuple[int, str]: ...
 
 
 class Matcher:
     """Books of all instruments and what rests in them."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, rules: TradingRules) -> None:
         self.listener = listener
+        self.rules = rules
         self.books: dict[tuple[str, str], Book] = {}
         self.resting: dict[tuple[str, str], dict[bool, dict[int, list[Order]]]] = {}
         self.mark_px_e8: dict[str, int] = {}
         self._next_order_id = {SPOT: 12_569_000_001, LINEAR: 325_000_001}
         self._next_trade_id: dict[tuple[str, str], int] = {}
-        self.bnb_px_e8 = 600 * E8
 
     def add_book(self, book: Book) -> None:
         key = (book.instrument.market, book.instrument.symbol)
@@ -62,18 +72,24 @@ class Matcher:
 
     # ---- margin ----------------------------------------------------------------------------------
 
-    def available_margin_e8(self, account: Account, asset: str = "USDT") -> int:
-        """Wallet and unrealised loss or profit, less initial margin of positions and of open orders."""
+    def available_margin_e8(self, account: Account, asset: str) -> int:
+        """Wallet and unrealised loss or profit, less initial margin of positions and of open orders; all in `asset`."""
         available = account.wallet.get(asset, 0)
         for symbol, position in account.positions.items():
-            if position.qty:
+            if position.qty and position.instrument.settle == asset:
                 mark = self.mark_px_e8.get(symbol, 0)
-                scale = 10**position.instrument.qty_decimals
-                available += position.unrealised_e8(mark) - abs(position.qty) * mark // scale // account.leverage_of(symbol)
+                margin = position.instrument.notional_e8(mark, abs(position.qty)) // account.leverage_of(symbol)
+                available += position.unrealised_e8(mark) - margin
         for order in account.open_by_client[LINEAR].values():
-            if not order.reduce_only:
-                available -= order.instrument.amount_e8(order.px, order.leaves) // account.leverage_of(order.instrument.symbol)
+            instrument = order.instrument
+            if not order.reduce_only and instrument.settle == asset:
+                available -= instrument.amount_e8(order.px, order.leaves) // account.leverage_of(instrument.symbol)
         return available
+
+    def spendable_e8(self, account: Account, asset: str) -> int:
+        """What a spot order may lock: on a venue with one balance for all, margin in use is not there to spend."""
+        free = account.free.get(asset, 0)
+        return min(free, self.available_margin_e8(account, asset)) if self.rules.is_unified else free
 
     def _check_margin(self, order: Order, px: int) -> None:
         account, instrument = order.account, order.instrument
@@ -83,42 +99,51 @@ class Matcher:
         opening = order.qty
         if held_qty and (held_qty > 0) != (signed > 0):
             opening = max(0, order.qty - abs(held_qty))
-        if opening and instrument.amount_e8(px, opening) // account.leverage_of(instrument.symbol) > self.available_margin_e8(
-            account
-        ):
-            raise errors.insufficient_margin()
+        margin = instrument.amount_e8(px, opening) // account.leverage_of(instrument.symbol)
+        if opening and margin > self.available_margin_e8(account, instrument.settle):
+            raise Refused(Refusal.INSUFFICIENT_MARGIN)
 
     # ---- placing ---------------------------------------------------------------------------------
 
-    def place(self, order: Order, now_ms: int, fill_cap: int | None = None) -> Order:
-        """Accept or refuse (VenueError) and match; afterwards the order rests or is done.  `fill_cap` bounds what may trade."""
+    def place(self, order: Order, now_ms: int, fill_cap: int | None = None, is_rejected_later: bool = False) -> Order:
+        """Accept or refuse (Refused) and match; afterwards the order rests or is done.  `fill_cap` bounds what may trade;
+        `is_rejected_later`: accepted, then ended as REJECTED."""
         account, instrument = order.account, order.instrument
-        book = self.book(instrument)
-        crosses = self._crosses(order, book)
-        if order.client_id in account.open_by_client[instrument.market]:
-            raise errors.duplicate_order() if instrument.market == SPOT else errors.duplicate_client_id()
-        if crosses and (order.type == "LIMIT_MAKER" or order.tif == "GTX"):
-            raise errors.would_match() if instrument.market == SPOT else errors.post_only_rejected()
+        market, book = instrument.market, self.book(instrument)
+        if account.knows_client_id(market, order.client_id):
+            raise Refused(Refusal.DUPLICATE_CLIENT_ID)
+        would_take = order.is_post_only and self._crosses(order, book)
+        if would_take and market in self.rules.post_only_refused:
+            raise Refused(Refusal.WOULD_MATCH)
         if order.type == "MARKET" and order.quote_qty_e8:
             order.qty = self._qty_for_quote(order, book)
         if order.tif == "FOK" and self._reachable(order, book) < order.qty:
-            if instrument.market == LINEAR:
-                raise errors.fok_rejected()
+            if market in self.rules.fok_refused:
+                raise Refused(Refusal.FOK)
             fill_cap = 0
-        if instrument.market == SPOT:
+        if market == SPOT:
             self._reserve_spot(order, book)
         else:
             self._check_linear(order, book)
         order.update_ms = now_ms
-        account.orders[instrument.market][order.order_id] = order
-        account.open_by_client[instrument.market][order.client_id] = order
-        account.last_by_client[instrument.market][order.client_id] = order
-        self.listener.on_order(order, "NEW", None)
-        stopped = self._match(order, book, now_ms, fill_cap)
-        self._finish(order, book, now_ms, stopped)
-        if instrument.market == SPOT:
-            self.listener.on_spot_balances(account, [instrument.base, instrument.quote])
+        account.orders[market][order.order_id] = order
+        account.open_by_client[market][order.client_id] = order
+        account.last_by_client[market][order.client_id] = order
+        if is_rejected_later:
+            self._end(order, "REJECTED", END_FAULT, now_ms)
+        elif would_take:
+            self._end(order, "CANCELED", END_POST_ONLY, now_ms)
+        else:
+            self.listener.on_order(order, "NEW", None)
+            stopped = self._match(order, book, now_ms, fill_cap)
+            self._finish(order, book, now_ms, stopped)
+        if market == SPOT:
+            self._tell_balances(order)
         return order
+
+    def _tell_balances(self, order: Order) -> None:
+        instrument = order.instrument
+        self.listener.on_account(order.account, SPOT, "ORDER", [instrument.base, instrument.quote], [])
 
     @staticmethod
     def _crosses(order: Order, book: Book) -> bool:
@@ -140,7 +165,7 @@ class Matcher:
         return sum(qty for _, qty in self._opposite(order, book))
 
     def _qty_for_quote(self, order: Order, book: Book) -> int:
-        """Whole steps that `quoteOrderQty` buys or sells at the visible prices."""
+        """Whole steps that an order by value buys or sells at the visible prices."""
         instrument, left, qty = order.instrument, order.quote_qty_e8, 0
         for px, level_qty in self._opposite(order, book):
             unit = instrument.amount_e8(px, instrument.step)
@@ -150,7 +175,7 @@ class Matcher:
             if take < level_qty // instrument.step:
                 break
         if qty <= 0:
-            raise errors.filter_failure("LOT_SIZE")
+            raise Refused(Refusal.QTY_MIN, instrument.min_qty)
         return qty
 
     def _reserve_spot(self, order: Order, book: Book) -> None:
@@ -166,8 +191,8 @@ class Matcher:
                 left -= min(left, qty)
                 if left == 0:
                     break
-        if account.free.get(asset, 0) < amount:
-            raise errors.insufficient_balance()
+        if self.spendable_e8(account, asset) < amount:
+            raise Refused(Refusal.INSUFFICIENT_BALANCE)
         account.lock(asset, amount)
         order.locked_e8 = amount
 
@@ -175,7 +200,7 @@ class Matcher:
         if order.reduce_only:
             held = order.account.positions.get(order.instrument.symbol)
             if held is None or held.qty == 0 or (held.qty > 0) == order.is_buy:
-                raise errors.reduce_only_rejected()
+                raise Refused(Refusal.REDUCE_ONLY)
             return
         best = (book.best_ask() if order.is_buy else book.best_bid()) or 0
         self._check_margin(order, order.px or best)
@@ -183,14 +208,14 @@ class Matcher:
     # ---- matching --------------------------------------------------------------------------------
 
     def _match(self, order: Order, book: Book, now_ms: int, fill_cap: int | None) -> str:
-        """Take what can be taken; returns why it stopped early ("" , "STP", "REDUCE")."""
+        """Take what can be taken; returns why it stopped early (END_SELF_TRADE, END_REDUCE), "" when it did not."""
         instrument = order.instrument
         budget = order.qty if fill_cap is None else min(order.qty, fill_cap)
         stopped = ""
         if order.reduce_only:
             held = abs(order.account.position(instrument).qty)
             if held < budget:
-                budget, stopped = held, "REDUCE"
+                budget, stopped = held, END_REDUCE
         resting = self.resting[(instrument.market, instrument.symbol)][not order.is_buy]
         while budget > 0:
             best = book.best_ask() if order.is_buy else book.best_bid()
@@ -207,9 +232,9 @@ class Matcher:
             if maker.account is order.account and order.stp != "NONE":
                 if order.stp in ("EXPIRE_MAKER", "EXPIRE_BOTH"):
                     self._remove_resting(maker, book)
-                    self._end(maker, "EXPIRED_IN_MATCH", LINEAR_EXPIRY["STP"] if instrument.market == LINEAR else "", now_ms)
+                    self._end(maker, "EXPIRED", END_SELF_TRADE, now_ms)
                 if order.stp != "EXPIRE_MAKER":
-                    return "STP"
+                    return END_SELF_TRADE
                 continue
             qty = min(budget, maker.leaves)
             self._fill_maker(maker, best, qty, book, now_ms)
@@ -235,7 +260,7 @@ class Matcher:
             for maker in list(levels.get(px, ())):
                 self._fill_maker(maker, px, maker.leaves, book, now_ms)
                 if instrument.market == SPOT:
-                    self.listener.on_spot_balances(maker.account, [instrument.base, instrument.quote])
+                    self._tell_balances(maker)
 
     def _fill(self, order: Order, px: int, qty: int, is_maker: bool, now_ms: int) -> None:
         instrument, account = order.instrument, order.account
@@ -246,7 +271,7 @@ class Matcher:
         if instrument.market == SPOT:
             fee, fee_asset = self._settle_spot(order, px, qty, amount, rate)
         else:
-            fee, fee_asset = share_half_up(amount, rate), instrument.quote
+            fee, fee_asset = share_half_up(amount, rate), instrument.settle
             realised = account.position(instrument).apply(qty if order.is_buy else -qty, px, now_ms)
             account.wallet[fee_asset] = account.wallet.get(fee_asset, 0) + realised - fee
         fill = Fill(trade_id, px, qty, fee, fee_asset, is_maker, now_ms, realised)
@@ -258,7 +283,7 @@ class Matcher:
         if order.status == "FILLED":
             self._close(order)
         if instrument.market == LINEAR:
-            self.listener.on_linear_account(account, "ORDER", [instrument.symbol])
+            self.listener.on_account(account, LINEAR, "ORDER", [instrument.settle], [instrument.symbol])
         self.listener.on_order(order, "TRADE", fill)
         if not is_maker:
             self.listener.on_trade(instrument, px, qty, not order.is_buy, trade_id)
@@ -276,14 +301,9 @@ class Matcher:
         order.locked_e8 -= released
         account.unlock(paid_asset, released)
         account.add_free(paid_asset, -paid)
-        fee, fee_asset = share_half_up(received, rate), received_asset
-        if account.bnb_burn:
-            fee_bnb = share_half_up(amount, rate) * 3 * E8 // (4 * self.bnb_px_e8)
-            if account.free.get("BNB", 0) >= fee_bnb:
-                account.add_free("BNB", -fee_bnb)
-                account.add_free(received_asset, received)
-                return fee_bnb, "BNB"
-        account.add_free(received_asset, received - fee)
+        fee, fee_asset = self.listener.spot_fee(order, share_half_up(amount, rate), share_half_up(received, rate), received_asset)
+        account.add_free(received_asset, received)
+        account.add_free(fee_asset, -fee)
         return fee, fee_asset
 
     # ---- the end of an order ---------------------------------------------------------------------
@@ -291,15 +311,12 @@ class Matcher:
     def _finish(self, order: Order, book: Book, now_ms: int, stopped: str) -> None:
         if not order.is_open:
             return
-        is_spot = order.instrument.market == SPOT
-        if stopped == "STP":
-            self._end(order, "EXPIRED_IN_MATCH", "" if is_spot else LINEAR_EXPIRY["STP"], now_ms)
-        elif stopped == "REDUCE":
-            self._end(order, "EXPIRED", LINEAR_EXPIRY["REDUCE"], now_ms)
+        if stopped:
+            self._end(order, "EXPIRED", stopped, now_ms)
         elif order.type == "MARKET":
-            self._end(order, "EXPIRED", (SPOT_EXPIRY if is_spot else LINEAR_EXPIRY)["MARKET"], now_ms)
+            self._end(order, "EXPIRED", END_MARKET, now_ms)
         elif order.tif in ("IOC", "FOK"):
-            self._end(order, "EXPIRED", SPOT_EXPIRY[order.tif] if is_spot else LINEAR_EXPIRY["IOC"], now_ms)
+            self._end(order, "EXPIRED", END_IOC if order.tif == "IOC" else END_FOK, now_ms)
         else:
             levels = self.resting[(order.instrument.market, order.instrument.symbol)][order.is_buy]
             levels.setdefault(order.px, []).append(order)
@@ -307,10 +324,10 @@ class Matcher:
 
     def _end(self, order: Order, status: str, reason: str, now_ms: int) -> None:
         order.status = status
-        order.expiry_reason = reason
+        order.end_reason = reason
         order.update_ms = now_ms
         self._close(order)
-        self.listener.on_order(order, "CANCELED" if status == "CANCELED" else "EXPIRED", None)
+        self.listener.on_order(order, status, None)
 
     def _close(self, order: Order) -> None:
         account, instrument = order.account, order.instrument
@@ -330,15 +347,14 @@ class Matcher:
         self._forget_resting(order)
         book.add_own(order.is_buy, order.px, -order.leaves)
 
-    def cancel(self, order: Order, now_ms: int, cancel_client_id: str = "") -> Order:
-        """Cancel an open order; VenueError -2011 when it is not open any more."""
+    def cancel(self, order: Order, now_ms: int, reason: str = END_USER) -> Order:
+        """Cancel an open order; Refused when it is not open any more."""
         if not order.is_open:
-            raise errors.unknown_order()
+            raise Refused(Refusal.UNKNOWN_ORDER)
         self._remove_resting(order, self.book(order.instrument))
-        order.cancel_client_id = cancel_client_id
-        self._end(order, "CANCELED", "", now_ms)
+        self._end(order, "CANCELED", reason, now_ms)
         if order.instrument.market == SPOT:
-            self.listener.on_spot_balances(order.account, [order.instrument.base, order.instrument.quote])
+            self._tell_balances(order)
         return order
 
     def open_orders(self, account: Account, market: str, symbol: str | None) -> list[Order]:
@@ -351,19 +367,21 @@ class Matcher:
         position = account.positions.get(instrument.symbol)
         if position is None or position.qty == 0:
             return 0
-        mark = self.mark_px_e8[instrument.symbol]
-        notional = position.qty * mark // 10**instrument.qty_decimals
-        paid = -(notional * rate_e8 // E8)
-        account.wallet[instrument.quote] = account.wallet.get(instrument.quote, 0) + paid
+        mark, asset = self.mark_px_e8[instrument.symbol], instrument.settle
+        paid = -(instrument.notional_e8(mark, position.qty) * rate_e8 // E8)
+        account.wallet[asset] = account.wallet.get(asset, 0) + paid
         account.income.append(
             {
+                "kind": "FUNDING",
                 "symbol": instrument.symbol,
-                "incomeType": "FUNDING_FEE",
+                "asset": asset,
                 "income_e8": paid,
-                "asset": instrument.quote,
+                "qty": instrument.qty_text(position.qty),
+                "mark_e8": mark,
+                "rate_e8": rate_e8,
                 "time": now_ms,
-                "tranId": 9_689_322_392 + len(account.income),
+                "id": 9_689_322_392 + len(account.income),
             }
         )
-        self.listener.on_linear_account(account, "FUNDING_FEE", [], (instrument.quote, paid))
+        self.listener.on_account(account, LINEAR, "FUNDING", [asset], [], paid)
         return paid

@@ -1,7 +1,7 @@
-"""The socket shell: websockets (picows) and HTTP (aiohttp) around the sans-I/O venue.
+"""The socket shell of one venue: websockets (picows) and HTTP (aiohttp) around its dialect.
 
-One thread, one event loop.  Stamps the receipt of each request first, hands bytes to the dialect, writes what it returns; owns
-the timers (market steps, pings, connection life).  Nothing here knows what a message means.
+One thread, one event loop for all venues.  Stamps the receipt of each request first, hands bytes to the dialect, writes what it
+returns; owns what a connection does by the clock (pings, idle cut, life).  Nothing here knows what a message means.
 """
 
 from __future__ import annotations
@@ -9,71 +9,80 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
-from tools.simex.config import SimexConfig
-from tools.simex.instrument import LINEAR, SPOT
-from tools.simex.linear import LinearOperations
-from tools.simex.operations import Operations
-from tools.simex.rest import RestDialect, RestReply
-from tools.simex.spot import SpotOperations
-from tools.simex.streams import MarketSession
-from tools.simex.user_stream import LinearUserSession
+from tools.simex.contract import MD, OE, UD, Session, SessionRules
 from tools.simex.venue import Venue
-from tools.simex.ws_api import WsApiSession
 
-MESSAGES_PER_S_MAX = {SPOT: 5, LINEAR: 10}
 WRITE_BUFFER_MAX_BYTES = 32 << 20  # a reader further behind than this is cut, as the venue would
-PONG_TIMEOUT_S = {SPOT: 60.0, LINEAR: 600.0}
+GOING_AWAY = 1001
+HTTP_PATIENCE_S = 60.0
+CHANNELS = (MD, OE, UD)
 
 
 class Connection(WSListener):
-    """One websocket of any role; `channel` is md, oe or ud for faults and statistics."""
+    """One websocket; the session's link."""
 
-    def __init__(self, server: Server, market: str, channel: str, path: str) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__()
         self.server = server
-        self.market = market
-        self.channel = channel
-        self.path = path
-        self.session: Any = None
+        self.session: Session = None  # type: ignore[assignment]  # set by the server before the connection is used
+        self.rules = SessionRules()
         self.transport: WSTransport | None = None
-        self.is_silent = False
         self.opened_ns = time.monotonic_ns()
         self.ping_payload = b""
         self.pinged_ns = 0
-        self.next_ping_ns = self.opened_ns + int(server.ping_s[market] * 1e9)
+        self.next_ping_ns = 0
+        self.traffic = 0  # messages of either side
+        self._seen_traffic = -1
+        self._idle_since_ns = self.opened_ns
         self._second = 0
         self._messages = 0
         self._parts: list[bytes] = []
 
+    def bind(self, session: Session, overrides: Mapping[str, float]) -> None:
+        self.session = session
+        self.rules = replace(session.rules, **overrides)  # type: ignore[arg-type]
+        self.next_ping_ns = self.opened_ns + int(self.rules.ping_s * 1e9)
+
+    def is_silenced(self) -> bool:
+        silenced = self.server.silenced
+        return bool(silenced) and not silenced.isdisjoint(self.session.channels)
+
+    # ---- the session's link ------------------------------------------------------------------------
+
     def send(self, frame: bytes) -> None:
         transport = self.transport
-        if transport is None or self.is_silent or self.server.silent[self.channel]:
+        if transport is None or (self.server.silenced and self.is_silenced()):
             return
+        self.traffic += 1
         self.server.frames_sent += 1
         transport.send(WSMsgType.TEXT, frame)
+
+    def close(self, code: int = 1000, reason: bytes = b"") -> None:
+        if self.transport is not None:
+            self.transport.send_close(code, reason)  # type: ignore[arg-type]
+            self.transport.disconnect()
+
+    # ---- the socket --------------------------------------------------------------------------------
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=WRITE_BUFFER_MAX_BYTES)
         self.server.connections.add(self)
-        if self.channel == "md":
-            self.session = MarketSession(self.server.venue.data[self.market], self.path, self.send)
-        elif self.channel == "oe":
-            self.session = WsApiSession(self.server.venue, self.server.operations[self.market], self.path, self.send)
-        else:
-            self.session = LinearUserSession(self.server.venue, self.path, self.send)
+        self.session.opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         recv_ns = time.monotonic_ns()
         kind = frame.msg_type
         if kind == WSMsgType.TEXT or kind == WSMsgType.BINARY or kind == WSMsgType.CONTINUATION:
-            if not self._count_message():
+            self.traffic += 1
+            if self.rules.messages_per_s_max and not self._count_message():
                 return
             message = frame.get_payload_as_bytes()
             if not frame.fin or self._parts:
@@ -82,12 +91,12 @@ class Connection(WSListener):
                     return
                 message = b"".join(self._parts)
                 self._parts.clear()
-            if self.channel == "oe":
-                self.server.on_order_text(self, message, recv_ns)
+            if self.server.latency_s > 0 and OE in self.session.channels:
+                asyncio.get_running_loop().call_later(self.server.latency_s, self.session.on_text, message, recv_ns)
             else:
-                self.session.on_text(message)
+                self.session.on_text(message, recv_ns)
         elif kind == WSMsgType.PING:
-            if not self.is_silent and not self.server.silent[self.channel] and not self.server.has_no_pong:
+            if not self.server.has_no_pong and not self.is_silenced():
                 transport.send_pong(frame.get_payload_as_bytes())
         elif kind == WSMsgType.PONG:
             if frame.get_payload_as_bytes() == self.ping_payload:
@@ -97,22 +106,15 @@ class Connection(WSListener):
             transport.disconnect()
 
     def _count_message(self) -> bool:
-        """Market and user streams cut a connection that sends more than the venue allows in a second."""
-        if self.channel == "oe" or not self.server.config.enforce_limits:
-            return True
+        """A connection that sends more than the venue allows in a second is cut."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._messages = second, 0
         self._messages += 1
-        if self._messages > MESSAGES_PER_S_MAX[self.market]:
-            self.close(WSCloseCode.POLICY_VIOLATION, b"Too many requests")
+        if self._messages > self.rules.messages_per_s_max:
+            self.close(self.rules.rate_code, b"Too many requests")
             return False
         return True
-
-    def close(self, code: WSCloseCode, reason: bytes) -> None:
-        if self.transport is not None:
-            self.transport.send_close(code, reason)
-            self.transport.disconnect()
 
     def pause_writing(self) -> None:
         """The peer does not read; as at the venue, a consumer too slow is cut."""
@@ -123,21 +125,56 @@ class Connection(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.transport = None
         self.server.connections.discard(self)
-        if self.session is not None:
-            self.session.close()
+        self.session.close()
+
+    def every_second(self, now_ns: int, wall_ms: int) -> None:
+        """Pings with a payload to be echoed, the end of idleness and of a connection's life."""
+        transport, rules = self.transport, self.rules
+        if transport is None:
+            return
+        if rules.life_s and now_ns - self.opened_ns > rules.life_s * 1e9:
+            self.close(GOING_AWAY, b"")
+            return
+        if self.traffic != self._seen_traffic:
+            self._seen_traffic, self._idle_since_ns = self.traffic, now_ns
+        elif rules.idle_cut_s and now_ns - self._idle_since_ns > rules.idle_cut_s * 1e9:
+            self.close(rules.idle_code, b"")
+            return
+        if self.pinged_ns:
+            if now_ns - self.pinged_ns > rules.pong_timeout_s * 1e9:
+                transport.disconnect(False)
+        elif rules.ping_s and now_ns >= self.next_ping_ns:
+            self.next_ping_ns = now_ns + int(rules.ping_s * 1e9)
+            self.ping_payload = str(wall_ms).encode()
+            self.pinged_ns = now_ns
+            if not self.is_silenced():
+                transport.send_ping(self.ping_payload)
 
 
 class Server:
-    """All listening sockets of a run."""
+    """All listening sockets of one venue."""
 
-    def __init__(self, config: SimexConfig, venue: Venue, tls: ssl.SSLContext | None) -> None:
-        self.config = config
+    def __init__(
+        self,
+        venue: Venue,
+        tls: ssl.SSLContext | None = None,
+        *,
+        host: str = "127.0.0.1",
+        ports: Mapping[str, int] | None = None,
+        sessions: Mapping[str, float] | None = None,
+        latency_us: int = 0,
+    ) -> None:
+        """ports: socket -> fixed port; sessions: fields of SessionRules that override the venue's."""
         self.venue = venue
         self.tls = tls
-        self.operations: dict[str, Operations] = {SPOT: SpotOperations(venue), LINEAR: LinearOperations(venue)}
-        self.rest = {market: RestDialect(venue, self.operations[market]) for market in (SPOT, LINEAR)}
+        self.host = host
+        self.ports = dict(ports or {})
+        self.overrides = dict(sessions or {})
+        if not venue.enforce_limits:
+            self.overrides["messages_per_s_max"] = 0
+        self.latency_s = latency_us / 1e6
         self.connections: set[Connection] = set()
-        self.silent = {"md": False, "oe": False, "ud": False}
+        self.silenced: set[str] = set()  # channels that say nothing
         self.has_no_pong = False
         self.refuse_until_ns = 0
         self.http_fault: tuple[int, str, int] | None = None  # status, text, how often
@@ -145,43 +182,31 @@ class Server:
         self.slow_consumers = 0
         self.endpoints: dict[str, str] = {}
         self._closers: list[Callable[[], Any]] = []
-        self._latency_s = config.latency_us / 1e6
-        self.ping_s = {SPOT: config.spot_ping_s, LINEAR: config.linear_ping_s}
 
     # ---- opening ---------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Open all ports; OSError names the one that is taken."""
-        wss, https = ("wss", "https") if self.tls else ("ws", "http")
-        ports = {
-            "spot_rest": await self._open_rest(SPOT),
-            "spot_ws": await self._open_ws("spot_ws", lambda request: self._market_socket(SPOT, request)),
-            "spot_ws_api": await self._open_ws("spot_ws_api", lambda request: self._api_socket(SPOT, "/ws-api/v3", request)),
-            "linear_rest": await self._open_rest(LINEAR),
-            "linear_ws": await self._open_ws("linear_ws", lambda request: self._market_socket(LINEAR, request)),
-            "linear_ws_api": await self._open_ws(
-                "linear_ws_api", lambda request: self._api_socket(LINEAR, "/ws-fapi/v1", request)
-            ),
+        opened = {
+            name: await (self._open_http(name) if is_http else self._open_ws(name))
+            for name, is_http in self.venue.sim.ports().items()
         }
-        host = self.config.host
-        linear_ws = f"{wss}://{host}:{ports['linear_ws']}"
-        self.endpoints = {
-            "spot_rest": f"{https}://{host}:{ports['spot_rest']}",
-            "spot_ws": f"{wss}://{host}:{ports['spot_ws']}",
-            "spot_ws_api": f"{wss}://{host}:{ports['spot_ws_api']}/ws-api/v3",
-            "linear_rest": f"{https}://{host}:{ports['linear_rest']}",
-            "linear_ws_public": f"{linear_ws}/public",
-            "linear_ws_market": f"{linear_ws}/market",
-            "linear_ws_private": f"{linear_ws}/private",
-            "linear_ws_api": f"{wss}://{host}:{ports['linear_ws_api']}/ws-fapi/v1",
-        }
+        for role in self.venue.sim.roles:
+            scheme = ("https" if self.tls else "http") if role.is_http else ("wss" if self.tls else "ws")
+            self.endpoints[role.name] = f"{scheme}://{self.host}:{opened[role.port]}{role.path}"
 
-    async def _open_ws(self, role: str, factory: Callable[[WSUpgradeRequest], Connection | None]) -> int:
-        port = self.config.ports.get(role, 0)
+    def _taken(self, name: str, port: int, error: OSError) -> OSError:
+        return OSError(
+            error.errno,
+            f"{self.venue.name}: {name}: port {port} of {self.host} cannot be opened: {error.strerror or error}",
+        )
+
+    async def _open_ws(self, name: str) -> int:
+        port = self.ports.get(name, 0)
         try:
             server = await ws_create_server(
-                factory,
-                self.config.host,
+                lambda request: self._upgrade(name, request),
+                self.host,
                 port,
                 enable_auto_pong=False,
                 max_frame_size=1 << 20,
@@ -189,36 +214,31 @@ class Server:
                 ssl=self.tls,
             )
         except OSError as error:
-            raise OSError(
-                error.errno, f"{role}: port {port} of {self.config.host} cannot be opened: {error.strerror or error}"
-            ) from None
+            raise self._taken(name, port, error) from None
         self._closers.append(server.close)
         return int(server.sockets[0].getsockname()[1])
 
-    async def _open_rest(self, market: str) -> int:
-        role = f"{market}_rest"
-        port = self.config.ports.get(role, 0)
+    async def _open_http(self, name: str) -> int:
+        port = self.ports.get(name, 0)
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._on_http(market, request)
+            return await self._on_http(name, request)
 
         runner = web.ServerRunner(web.Server(handle, access_log=None), handle_signals=False)
         await runner.setup()
-        site = web.TCPSite(runner, self.config.host, port, ssl_context=self.tls, shutdown_timeout=0.5)
+        site = web.TCPSite(runner, self.host, port, ssl_context=self.tls, shutdown_timeout=0.5)
         try:
             await site.start()
         except OSError as error:
             await runner.cleanup()
-            raise OSError(
-                error.errno, f"{role}: port {port} of {self.config.host} cannot be opened: {error.strerror or error}"
-            ) from None
+            raise self._taken(name, port, error) from None
         self._closers.append(runner.cleanup)
         return int(site._server.sockets[0].getsockname()[1])  # type: ignore[union-attr]
 
     async def close(self) -> None:
         """Tell every connection, then close all sockets."""
         for connection in list(self.connections):
-            connection.close(WSCloseCode.GOING_AWAY, b"")
+            connection.close(GOING_AWAY, b"")
         for closer in self._closers:
             outcome = closer()
             if asyncio.iscoroutine(outcome):
@@ -228,83 +248,66 @@ class Server:
                 connection.transport.disconnect(False)
         await asyncio.sleep(0)
 
-    # ---- routing ---------------------------------------------------------------------------------
+    # ---- requests --------------------------------------------------------------------------------
 
-    def _market_socket(self, market: str, request: WSUpgradeRequest) -> Connection | None:
+    def _upgrade(self, name: str, request: WSUpgradeRequest) -> Connection | None:
         if time.monotonic_ns() < self.refuse_until_ns:
             return None
-        path = request.path.decode("ascii", "replace")
-        if market == LINEAR and LinearUserSession.accepts(path, self.venue):
-            return Connection(self, market, "ud", path)
-        return Connection(self, market, "md", path) if MarketSession.accepts(market, path) else None
-
-    def _api_socket(self, market: str, expected: str, request: WSUpgradeRequest) -> Connection | None:
-        if time.monotonic_ns() < self.refuse_until_ns:
+        headers = {key.lower(): value for key, value in request.headers.items()}
+        connection = Connection(self)
+        session = self.venue.dialect.open_session(name, request.path.decode("ascii", "replace"), headers, connection)
+        if session is None:
             return None
-        path = request.path.decode("ascii", "replace")
-        return Connection(self, market, "oe", path) if path.partition("?")[0] == expected else None
+        connection.bind(session, self.overrides)
+        return connection
 
-    def on_order_text(self, connection: Connection, message: bytes, recv_ns: int) -> None:
-        if self._latency_s > 0:
-            asyncio.get_running_loop().call_later(self._latency_s, connection.session.on_text, message, recv_ns)
-        else:
-            connection.session.on_text(message, recv_ns)
-
-    async def _on_http(self, market: str, request: web.BaseRequest) -> web.StreamResponse:
+    async def _on_http(self, name: str, request: web.BaseRequest) -> web.StreamResponse:
         recv_ns = time.monotonic_ns()
-        body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
+        body = await request.read() if request.can_read_body else b""
         if self.http_fault is not None:
             status, text, left = self.http_fault
             self.http_fault = (status, text, left - 1) if left > 1 else None
             return web.Response(status=status, body=text.encode(), content_type="application/json")
-        if self._latency_s > 0:
-            await asyncio.sleep(self._latency_s)
-        answer: asyncio.Future[RestReply] = asyncio.get_running_loop().create_future()
+        if self.latency_s > 0:
+            await asyncio.sleep(self.latency_s)
+        answer: asyncio.Future[tuple[int, bytes, Mapping[str, str]]] = asyncio.get_running_loop().create_future()
 
-        def reply(outcome: RestReply) -> None:
+        def reply(status: int, content: bytes, headers: Mapping[str, str]) -> None:
             if not answer.done():
-                answer.set_result(outcome)
+                answer.set_result((status, content, headers))
 
-        raw_path, _, raw_query = request.raw_path.partition("?")
-        self.rest[market].handle(request.method, raw_path, raw_query, body, request.headers.get("X-MBX-APIKEY"), recv_ns, reply)
+        path, _, query = request.raw_path.partition("?")
+        asked = {key.lower(): value for key, value in request.headers.items()}
+        self.venue.dialect.on_http(name, request.method, path, query, asked, body, recv_ns, reply)
         try:
-            outcome = await asyncio.wait_for(answer, 60)
+            status, content, headers = await asyncio.wait_for(answer, HTTP_PATIENCE_S)
         except TimeoutError:
             return web.Response(status=504)
-        return web.Response(status=outcome.status, body=outcome.body, headers=outcome.headers, content_type="application/json")
+        return web.Response(status=status, body=content, headers=headers, content_type="application/json")
 
-    # ---- timers ----------------------------------------------------------------------------------
+    # ---- on time and on command --------------------------------------------------------------------
 
     def every_second(self) -> None:
-        """Pings with a payload to be echoed, and the end of a connection's life."""
-        now = time.monotonic_ns()
+        now_ns, wall_ms = time.monotonic_ns(), self.venue.clock.wall_ms()
         for connection in list(self.connections):
-            transport = connection.transport
-            if transport is None:
-                continue
-            age_s = (now - connection.opened_ns) / 1e9
-            if age_s > self.config.connection_life_s:
-                connection.close(WSCloseCode.GOING_AWAY, b"")
-                continue
-            if connection.pinged_ns and now - connection.pinged_ns > PONG_TIMEOUT_S[connection.market] * 1e9:
-                transport.disconnect(False)
-                continue
-            every = self.ping_s[connection.market]
-            if connection.pinged_ns == 0 and now >= connection.next_ping_ns:
-                connection.next_ping_ns = now + int(every * 1e9)
-                connection.ping_payload = str(self.venue.clock.wall_ms()).encode()
-                connection.pinged_ns = now
-                if not connection.is_silent and not self.silent[connection.channel]:
-                    transport.send_ping(connection.ping_payload)
+            connection.every_second(now_ns, wall_ms)
+
+    def chosen(self, channel: str | None, market: str | None) -> list[Connection]:
+        """Open connections of a channel and market; None = all.  A session that serves both markets is one of each."""
+        return [
+            c
+            for c in self.connections
+            if c.transport is not None
+            and (channel is None or channel in c.session.channels)
+            and (market is None or c.session.market in (None, market))
+        ]
 
     def cut(self, channel: str | None, market: str | None, graceful: bool = False) -> int:
         """Fault `disconnect`: end connections of a channel."""
-        count = 0
-        for connection in list(self.connections):
-            if channel in (None, connection.channel) and market in (None, connection.market) and connection.transport is not None:
-                count += 1
-                if graceful:
-                    connection.close(WSCloseCode.GOING_AWAY, b"")
-                else:
-                    connection.transport.disconnect(False)
-        return count
+        doomed = self.chosen(channel, market)
+        for connection in doomed:
+            if graceful:
+                connection.close(GOING_AWAY, b"")
+            elif connection.transport is not None:
+                connection.transport.disconnect(False)
+        return len(doomed)

@@ -1,228 +1,188 @@
-"""The simulated Binance as one object: two markets, accounts, who listens, what has to go out.
+"""One simulated venue as one object: markets, accounts, streams, faults, what has to go out.  Knows no venue by name.
 
-Joins the parts that do no I/O: books and matcher (what is true), market-data streams, user events, limits, faults.  Nothing
-here opens a socket or reads a clock but the one it is given; the shell calls it with bytes, tests and deterministic runs call
-it directly.  Outgoing user events wait in `outbox` until the answer to the request that caused them has left, then `settle()`
-sends them, then market data.
+Joins the parts that do no I/O: books and matcher (what is true), hubs of streams, the dialect, faults.  Nothing here opens a
+socket or reads a clock but the one it is given; the shell calls the dialect with bytes, tests and deterministic runs do the same.
+Outgoing user events wait in `outbox` until the answer to the request that caused them has left, then `settle()` sends them, then
+market data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from tools.simex import user_events
-from tools.simex.auth import Keyring
 from tools.simex.book import Book
 from tools.simex.clock import Clock
-from tools.simex.exact import format_e8, format_fixed
+from tools.simex.contract import LINEAR, MARKETS, SPOT, UD, Dialect, Plan, SimVenue
+from tools.simex.desk import Desk
+from tools.simex.exact import format_e8, format_fixed, to_scaled
 from tools.simex.faults import Faults
-from tools.simex.instrument import LINEAR, SPOT, Instrument
+from tools.simex.filters import check_px, check_qty
+from tools.simex.hub import Hub, Pacer, Print, Send
+from tools.simex.instrument import Instrument
 from tools.simex.ledger import Account, Fill, Order
-from tools.simex.limits import Limits
 from tools.simex.matcher import Matcher
-from tools.simex.streams import MarketData, Send
+from tools.simex.refusals import Refusal, Refused
 
-LISTEN_KEY_VALID_MS = 60 * 60 * 1000
-
-
-class SpotUserSink:
-    """One user-data subscription on a spot WS API connection."""
-
-    def __init__(self, account: Account, subscription_id: int, send: Send) -> None:
-        self.account = account
-        self.subscription_id = subscription_id
-        self.send = send
-        self.prefix = b'{"subscriptionId":%d,"event":' % subscription_id
+EIGHT_HOURS_MS = 8 * 3600 * 1000
 
 
-class LinearUserSink:
-    """One USD-M user-data connection, bound to a listen key."""
+@dataclass(slots=True)
+class FundingState:
+    """Funding of one perpetual."""
 
-    def __init__(self, account: Account, listen_key: str, events: set[str] | None, send: Send, is_combined: bool) -> None:
-        self.account = account
-        self.listen_key = listen_key
-        self.events = events
-        self.send = send
-        self.prefix = b'{"stream":"' + listen_key.encode() + b'","data":' if is_combined else b""
+    rate_e8: int
+    next_ms: int
+    interval_hours: int = 8
+    interval_ms: int = EIGHT_HOURS_MS
+    history: list[dict[str, Any]] = field(default_factory=list)  # {"rate_e8", "time", "mark_e8"}
 
 
 class Venue:
-    """Everything behind the sockets."""
+    """Everything behind the sockets of one venue."""
 
     def __init__(
         self,
+        sim: SimVenue,
         instruments: list[Instrument],
         clock: Clock,
+        *,
         enforce_limits: bool = True,
-        orders_10s_max: dict[str, int] | None = None,
+        limits: Mapping[str, Any] | None = None,
+        first_index: int = 0,
     ) -> None:
+        """`limits`: what the config says to the dialect about its limits; `first_index`: index of the first instrument, when
+        several venues share a process."""
+        self.sim = sim
+        self.name = sim.name
         self.clock = clock
         self.instruments = instruments
-        self.by_symbol: dict[str, dict[str, Instrument]] = {SPOT: {}, LINEAR: {}}
-        self.matcher = Matcher(self)
-        self.faults = Faults(clock)
-        books: dict[str, dict[str, Book]] = {SPOT: {}, LINEAR: {}}
-        for index, instrument in enumerate(instruments):
-            instrument.index = index
+        self.enforce_limits = enforce_limits
+        self.limit_options = dict(limits or {})
+        self.faults = Faults(clock, sim.extra_verbs)
+        self.matcher = Matcher(self, sim.rules)
+        self.pacer = Pacer()
+        self.desk = Desk(self)
+        self.by_symbol: dict[str, dict[str, Instrument]] = {market: {} for market in MARKETS}
+        self.books: dict[str, dict[str, Book]] = {market: {} for market in MARKETS}
+        for number, instrument in enumerate(instruments):
+            instrument.index = first_index + number
             self.by_symbol[instrument.market][instrument.symbol] = instrument
-            book = Book(instrument, 400_900_000 + 1_000 * index)
-            books[instrument.market][instrument.symbol] = book
+            book = Book(instrument, 400_900_000 + 1_000 * number, sim.id_step.get(instrument.market, 1))
+            self.books[instrument.market][instrument.symbol] = book
             self.matcher.add_book(book)
-        self.books = books
-        self.data = {market: MarketData(market, books[market], clock, self.faults) for market in (SPOT, LINEAR)}
-        limits = orders_10s_max or {}
-        self.limits = {market: Limits(market, enforce_limits, limits.get(market)) for market in (SPOT, LINEAR)}
         self.accounts: dict[str, Account] = {}
-        self.keyring = Keyring()
-        self.spot_sinks: dict[str, list[SpotUserSink]] = {}
-        self.linear_sinks: dict[str, list[LinearUserSink]] = {}
-        self.listen_keys: dict[str, tuple[Account, int]] = {}
         self.outbox: list[tuple[Send, bytes]] = []
         self.touched: dict[int, Instrument] = {}
-        self.prints: list[tuple[Instrument, int, int, bool, int]] = []
+        self.prints: list[Print] = []
         self.fill_watchers: list[Callable[[Instrument, Order, Fill], None]] = []
-        self.funding: dict[str, Any] = {}  # symbol -> FundingState, set by the market
+        self.funding: dict[str, FundingState] = {}  # by symbol; set by the market
         self.index_px_e8: dict[str, int] = {}
         self.orders_received = 0
         self.user_events_sent = 0
-        self.recv_mono_ns = 0
-        self._execution_id = 8_641_000
-        self._next_listen_key = 0
-        self.leverage_max = 75
-        self.countdowns: dict[tuple[str, str], int] = {}  # (account, symbol) -> wall ms at which its open orders are cancelled
+        self.recv_mono_ns = 0  # receipt of the request that is being handled
+        self.dialect: Dialect = sim.make_dialect(self)
+        self.hubs: dict[str, Hub] = {market: self.dialect.make_hub(market) for market in sim.markets}
 
-    # ---- accounts --------------------------------------------------------------------------------
+    # ---- looking -----------------------------------------------------------------------------------
+
+    def instrument(self, market: str, symbol: str | None) -> Instrument:
+        """Refused when there is none."""
+        instrument = self.by_symbol[market].get(symbol or "")
+        if instrument is None:
+            raise Refused(Refusal.NO_SUCH_SYMBOL)
+        return instrument
+
+    def book(self, instrument: Instrument) -> Book:
+        return self.books[instrument.market][instrument.symbol]
+
+    def mark_e8(self, instrument: Instrument) -> int:
+        """Mark price of a perpetual, 0 = none yet."""
+        return self.matcher.mark_px_e8.get(instrument.symbol, 0)
+
+    # ---- accounts ----------------------------------------------------------------------------------
 
     def add_account(self, name: str) -> Account:
-        account = Account(name, 350_000_000 + len(self.accounts))
+        account = Account(name, 350_000_000 + len(self.accounts), self.sim.rules)
         self.accounts[name] = account
-        self.spot_sinks[name] = []
-        self.linear_sinks[name] = []
         return account
-
-    def new_listen_key(self, account: Account) -> str:
-        now = self.clock.wall_ms()
-        for key, (owner, until) in self.listen_keys.items():
-            if owner is account and now < until:
-                self.listen_keys[key] = (owner, now + LISTEN_KEY_VALID_MS)
-                return key
-        self._next_listen_key += 1
-        key = f"sim{account.uid}x{self._next_listen_key}".ljust(64, "Z")
-        self.listen_keys[key] = (account, now + LISTEN_KEY_VALID_MS)
-        return key
-
-    def extend_listen_key(self, account: Account) -> str | None:
-        now = self.clock.wall_ms()
-        for key, (owner, until) in self.listen_keys.items():
-            if owner is account and now < until:
-                self.listen_keys[key] = (owner, now + LISTEN_KEY_VALID_MS)
-                return key
-        return None
-
-    def listen_key_owner(self, key: str) -> Account | None:
-        found = self.listen_keys.get(key)
-        return found[0] if found is not None and self.clock.wall_ms() < found[1] else None
-
-    def expire_listen_key(self, key: str) -> None:
-        """The key is dead; connections on it are told."""
-        found = self.listen_keys.pop(key, None)
-        if found is None:
-            return
-        now = self.clock.wall_ms()
-        event = orjson.dumps({"e": "listenKeyExpired", "E": now, "listenKey": key})
-        for sink in self.linear_sinks[found[0].name]:
-            if sink.listen_key == key:
-                sink.send(sink.prefix + event + b"}" if sink.prefix else event)
-
-    def expire_old_listen_keys(self) -> None:
-        now = self.clock.wall_ms()
-        for key in [k for k, (_, until) in self.listen_keys.items() if now >= until]:
-            self.expire_listen_key(key)
-
-    def run_countdowns(self) -> None:
-        """Cancel what a dead-man switch is due for."""
-        now = self.clock.wall_ms()
-        for key in [k for k, due in self.countdowns.items() if now >= due]:
-            del self.countdowns[key]
-            for order in self.matcher.open_orders(self.accounts[key[0]], LINEAR, key[1]):
-                self.matcher.cancel(order, now)
-        self.settle()
 
     def adjust_balance(self, account: Account, market: str, asset: str, delta_e8: int) -> None:
         """A deposit (or withdrawal) from outside, with its events."""
-        now = self.clock.wall_ms()
-        if market == SPOT:
-            account.add_free(asset, delta_e8)
-            self._send_spot(account, user_events.balance_update(asset, delta_e8, now))
-            self._send_spot(account, user_events.outbound_account_position(account, [asset], now))
-        else:
-            account.wallet[asset] = account.wallet.get(asset, 0) + delta_e8
-            self._send_linear(
-                account,
-                user_events.account_update(
-                    account, "DEPOSIT" if delta_e8 > 0 else "WITHDRAW", [], self.matcher.mark_px_e8, now, (asset, delta_e8)
-                ),
-            )
+        pot = account.free if market == SPOT else account.wallet
+        pot[asset] = pot.get(asset, 0) + delta_e8
+        self.dialect.on_account(account, market, "DEPOSIT" if delta_e8 > 0 else "WITHDRAW", [asset], [], delta_e8)
 
-    # ---- the matcher's listener ------------------------------------------------------------------
+    # ---- orders ------------------------------------------------------------------------------------
 
-    def on_order(self, order: Order, execution: str, fill: Fill | None) -> None:
-        instrument, account = order.instrument, order.account
+    def place(self, order: Order, plan: Plan) -> Order:
+        """Place an order as the plan of a fault has it; Refused.  Answer, then `settle`."""
+        cap = None
+        if plan.fraction is not None:
+            cap = int(order.qty * plan.fraction) // order.instrument.step * order.instrument.step
+        return self.matcher.place(order, self.clock.wall_ms(), cap, plan.is_rejected_later)
+
+    def place_by_hand(
+        self, account: Account, market: str, symbol: str, *, side: str, quantity: str, price: str | None = None, tif: str = "GTC",
+        reduce_only: bool = False, client_id: str | None = None,
+    ) -> Order:  # fmt: skip
+        """An order of the account's owner or of the venue itself, not over the API.  Without a price it is a market order."""
+        instrument = self.instrument(market, symbol)
+        px = to_scaled(price, instrument.px_decimals) if price is not None else 0
+        qty = to_scaled(quantity, instrument.qty_decimals)
+        if instrument.status != "TRADING":
+            raise Refused(Refusal.NOT_TRADING)
+        check_qty(instrument, qty, price is None)
+        if price is not None:
+            check_px(instrument, px)
+        order = Order(
+            account,
+            instrument,
+            self.matcher.take_order_id(market),
+            client_id or self.dialect.outside_client_id("manual"),
+            side,
+            "LIMIT" if px else "MARKET",
+            tif,
+            px,
+            qty,
+            0,
+            reduce_only,
+            "EXPIRE_MAKER",
+            self.clock.wall_ms(),
+            self.clock.mono_ns(),
+        )
+        self.place(order, Plan())
+        self.settle()
+        return order
+
+    # ---- the matcher's listener --------------------------------------------------------------------
+
+    def on_order(self, order: Order, event: str, fill: Fill | None) -> None:
+        instrument = order.instrument
         self.touched[instrument.index] = instrument
-        if instrument.market == SPOT:
-            if fill is not None and len(order.fills) == 1:
-                self.limits[SPOT].give_back(account, order.update_ms)
-            if self.spot_sinks[account.name]:
-                self._execution_id += 1
-                self._send_spot(
-                    account, user_events.execution_report(order, execution, fill, self._execution_id, order.update_ms)
-                )
-        elif self.linear_sinks[account.name]:
-            if fill is not None:
-                self._send_linear(account, user_events.trade_lite(order, fill, order.update_ms))
-            self._send_linear(account, user_events.order_trade_update(order, execution, fill, order.update_ms))
+        self.dialect.on_order(order, event, fill)
         if fill is not None:
             for watcher in self.fill_watchers:
                 watcher(instrument, order, fill)
 
-    def on_spot_balances(self, account: Account, assets: list[str]) -> None:
-        if self.spot_sinks[account.name]:
-            if account.bnb_burn and "BNB" not in assets:
-                assets = [*assets, "BNB"]
-            self._send_spot(account, user_events.outbound_account_position(account, assets, self.clock.wall_ms()))
-
-    def on_linear_account(
-        self, account: Account, reason: str, symbols: list[str], change: tuple[str, int] | None = None
+    def on_account(
+        self, account: Account, market: str, reason: str, assets: list[str], symbols: list[str], change_e8: int = 0
     ) -> None:
-        if self.linear_sinks[account.name]:
-            self._send_linear(
-                account,
-                user_events.account_update(account, reason, symbols, self.matcher.mark_px_e8, self.clock.wall_ms(), change),
-            )
+        self.dialect.on_account(account, market, reason, assets, symbols, change_e8)
 
     def on_trade(self, instrument: Instrument, px: int, qty: int, buyer_is_maker: bool, trade_id: int) -> None:
-        self.prints.append((instrument, px, qty, buyer_is_maker, trade_id))
+        self.prints.append(Print(instrument, px, qty, buyer_is_maker, trade_id, self.clock.wall_ms()))
 
-    # ---- going out -------------------------------------------------------------------------------
+    def spot_fee(self, order: Order, commission_e8: int, fee_e8: int, asset: str) -> tuple[int, str]:
+        return self.dialect.spot_fee(order, commission_e8, fee_e8, asset)
 
-    def _send_spot(self, account: Account, event: dict[str, Any]) -> None:
-        body = orjson.dumps(event)
-        for sink in self.spot_sinks[account.name]:
-            self._queue(SPOT, event.get("s"), sink.send, sink.prefix + body + b"}")
+    # ---- going out ---------------------------------------------------------------------------------
 
-    def _send_linear(self, account: Account, event: dict[str, Any]) -> None:
-        body = orjson.dumps(event)
-        symbol = event["o"]["s"] if "o" in event else event.get("s")
-        for sink in self.linear_sinks[account.name]:
-            if sink.events is None or event["e"] in sink.events:
-                self._queue(LINEAR, symbol, sink.send, sink.prefix + body + b"}" if sink.prefix else body)
-
-    def _queue(self, market: str, symbol: str | None, send: Send, frame: bytes) -> None:
+    def queue(self, market: str, symbol: str | None, send: Send, frame: bytes) -> None:
+        """A user event: leaves with `settle`, through the user-data faults."""
         if self.faults.has_other:
-            fault = self.faults.take("ud", market, symbol, ("drop", "silent", "dup", "delay"))
+            fault = self.faults.take(UD, market, symbol, ("drop", "silent", "dup", "delay"))
             if fault is not None:
                 if fault.verb in ("drop", "silent"):
                     return
@@ -244,34 +204,41 @@ class Venue:
             touched, self.touched = self.touched, {}
             prints, self.prints = self.prints, []
             for instrument in touched.values():
-                data = self.data[instrument.market]
-                if data.raw_mode:
-                    continue
-                book = self.books[instrument.market][instrument.symbol]
-                data.top_changed(book, now_ms)
-                data.realtime_depth(book, now_ms)
-            for instrument, px, qty, buyer_is_maker, trade_id in prints:
-                self.data[instrument.market].trade(instrument, px, qty, buyer_is_maker, trade_id, now_ms)
+                hub = self.hubs[instrument.market]
+                if not hub.raw_mode:
+                    hub.book_changed(self.book(instrument), now_ms)
+            for trade in prints:
+                self.hubs[trade.instrument.market].trade(trade)
 
-    def mark_px(self, symbol: str) -> int:
-        return self.matcher.mark_px_e8.get(symbol, 0)
+    def frames_built(self) -> int:
+        """Market-data payloads so far."""
+        return sum(hub.frames_built for hub in self.hubs.values())
+
+    # ---- funding -----------------------------------------------------------------------------------
+
+    def pay_funding(self, instrument: Instrument, next_rate_e8: int, next_ms: int) -> None:
+        """Settle the interval that is due for all accounts; the next one has this rate and end."""
+        state, now_ms = self.funding[instrument.symbol], self.clock.wall_ms()
+        for account in self.accounts.values():
+            self.matcher.pay_funding(account, instrument, state.rate_e8, now_ms)
+        state.history.append({"rate_e8": state.rate_e8, "time": state.next_ms, "mark_e8": self.mark_e8(instrument)})
+        state.rate_e8, state.next_ms = next_rate_e8, next_ms
+        self.settle()
+
+    # ---- the truth ---------------------------------------------------------------------------------
 
     def ledger(self) -> dict[str, Any]:
         """Everything that is true, as plain data; `totals` and `positions_by_account`: the first account's sums."""
         first = next(iter(self.accounts.values()))
-        assets = sorted(set(first.free) | set(first.locked))
+        pots = ("unified", *self.sim.markets)
+        held = {
+            p.instrument.name: format_fixed(p.qty, p.instrument.qty_decimals, p.instrument.qty_decimals)
+            for p in first.positions.values()
+            if p.qty
+        }
         return {
             "accounts": {name: account.dump() for name, account in self.accounts.items()},
-            "totals": {
-                "binance:spot": {a: format_e8(first.free.get(a, 0) + first.locked.get(a, 0)) for a in assets},
-                "binance:linear": {a: format_e8(amount) for a, amount in first.wallet.items()},
-            },
-            "positions_by_account": {
-                "binance:linear": {
-                    p.instrument.name: format_fixed(p.qty, p.instrument.qty_decimals, p.instrument.qty_decimals)
-                    for p in first.positions.values()
-                    if p.qty
-                }
-            },
+            "totals": {f"{self.name}:{name}": sums for name, sums in first.totals().items() if name in pots},
+            "positions_by_account": {f"{self.name}:{LINEAR}": held} if LINEAR in self.sim.markets else {},
             "marks": {symbol: format_e8(px) for symbol, px in self.matcher.mark_px_e8.items()},
         }

@@ -5,10 +5,11 @@ import random
 import pytest
 
 from tests.support.simex_rig import Rig
+from tools.simex import binance
 from tools.simex.book import Book
+from tools.simex.contract import LINEAR, SPOT
 from tools.simex.exact import decimals_of, format_e8, format_fixed, is_plain, parse_plain, share_half_up, to_scaled
-from tools.simex.instrument import LINEAR, SPOT, from_exchange_info, make_pairs
-from tools.simex.spot import SpotOperations
+from tools.simex.instrument import list_instruments, make_coins
 
 
 def test_decimal_text_becomes_a_scaled_int_and_back():
@@ -43,7 +44,7 @@ def test_book_keeps_its_rules_and_its_tracker_tells_every_change(market):
     seed = 20261120
     print("seed", seed)
     draw = random.Random(seed)
-    instrument = next(i for i in make_pairs(1, ("0.001", "0.001"), ("0.0002", "0.0005")) if i.market == market)
+    instrument = next(i for i in list_instruments(binance.SIM, make_coins(1), binance.SIM.fees) if i.market == market)
     book = Book(instrument, 100)
     tracker = book.track()
     copy: dict[tuple[bool, int], int] = {}
@@ -68,7 +69,7 @@ def test_book_keeps_its_rules_and_its_tracker_tells_every_change(market):
 
 
 def test_own_quantity_cannot_go_below_zero():
-    instrument = make_pairs(1, ("0.001", "0.001"), ("0.0002", "0.0005"))[0]
+    instrument = list_instruments(binance.SIM, make_coins(1), binance.SIM.fees)[0]
     book = Book(instrument, 1)
     book.add_own(True, 10, 5)
     with pytest.raises(ValueError, match="own quantity"):
@@ -77,8 +78,8 @@ def test_own_quantity_cannot_go_below_zero():
 
 def test_instruments_survive_their_own_exchange_info():
     rig = Rig(pairs=50)
-    info = SpotOperations(rig.venue).exchange_info(None, {})
-    again = from_exchange_info(SPOT, info, ("0.001", "0.001"))
+    info = rig.operations[SPOT].exchange_info(None, {})
+    again = binance.SIM.read_listing(SPOT, info, ("0.001", "0.001"), None)
     assert len(again) == 50
     for first, second in zip(rig.venue.by_symbol[SPOT].values(), again, strict=True):
         for name in (
@@ -97,7 +98,7 @@ def test_instruments_survive_their_own_exchange_info():
 
 
 def test_every_instrument_has_amounts_of_at_most_eight_decimals_and_pairs_share_a_symbol():
-    instruments = make_pairs(120, ("0.001", "0.001"), ("0.0002", "0.0005"))
+    instruments = list_instruments(binance.SIM, make_coins(120), binance.SIM.fees)
     assert len(instruments) == 240
     assert [i.symbol for i in instruments[:120]] == [i.symbol for i in instruments[120:]]
     assert len({i.symbol for i in instruments}) == 120

@@ -8,11 +8,11 @@ import orjson
 import pytest
 
 from tests.support.simex_rig import Rig
+from tools.simex.binance_users import UserSink
 from tools.simex.config import ConfigError, load_config, make_config
+from tools.simex.contract import LINEAR, SPOT
 from tools.simex.external import ExternalBooks
-from tools.simex.instrument import LINEAR, SPOT
 from tools.simex.playback import Playback, PlaybackError
-from tools.simex.venue import LinearUserSink
 
 
 def frames_of(seed: int, seconds: float = 2.0) -> bytes:
@@ -49,7 +49,7 @@ def test_ordinary_traffic_offers_nothing_beyond_fees():
     worst = 0.0
     for _ in range(200):
         rig.run(0.05)
-        for spot, perp in rig.market.pairs:
+        for spot, perp in rig.pairs:
             s, p = rig.top(SPOT, spot.symbol), rig.top(LINEAR, perp.symbol)
             scale_s, scale_p = 10**spot.px_decimals, 10**perp.px_decimals
             worst = max(worst, (p[0] / scale_p) / (s[2] / scale_s) - 1, (s[0] / scale_s) / (p[2] / scale_p) - 1)
@@ -60,12 +60,12 @@ def test_ordinary_traffic_offers_nothing_beyond_fees():
 @pytest.mark.parametrize("direction", ["premium", "discount"])
 def test_a_planted_dislocation_pays_a_taker_round_trip_and_then_returns(leg, direction):
     rig = Rig(pairs=10, seed=9)
-    spot, perp = rig.market.pairs[3]
+    spot, perp = rig.pairs[3]
     session, frames = rig.stream(
         leg, f"/ws/{spot.symbol.lower()}@bookTicker" if leg == SPOT else f"/public/ws/{spot.symbol.lower()}@bookTicker"
     )
     usd = rig.market.options.dislocation_usd
-    planted = rig.market.plant(rig.clock.mono_ns(), rig.clock.wall_ms(), (spot, perp), 20.0, 400.0, leg, direction)
+    planted = rig.dislocations.plant(rig.clock.mono_ns(), rig.clock.wall_ms(), (spot, perp), 20.0, 400.0, leg, direction)
     assert planted is not None and len(frames) == 1
     s, p = rig.top(SPOT, spot.symbol), rig.top(LINEAR, perp.symbol)
     px = [x / 10**i.px_decimals for i, top in ((spot, s), (perp, p)) for x in (top[0], top[2])]
@@ -79,17 +79,17 @@ def test_a_planted_dislocation_pays_a_taker_round_trip_and_then_returns(leg, dir
     px = [x / 10**i.px_decimals for i, top in ((spot, s), (perp, p)) for x in (top[0], top[2])]
     leave = (px[3] / px[0] if direction == "premium" else px[1] / px[2]) - 1
     assert (entry - leave) * 1e4 > 30 + 10, "does not pay the fees of both legs, in and out"
-    assert not rig.market.active and rig.market.shift[moved.index] == 0.0
-    starts = [r for r in rig.market.records if r["event"] == "start"]
+    assert not rig.dislocations.active and rig.market.shift[moved.index] == 0.0
+    starts = [r for r in rig.dislocations.records if r["event"] == "start"]
     assert starts[0]["sent_mono_ns"] > 0 and starts[0]["instrument"] == moved.name
     session.close()
 
 
 def test_taking_a_dislocation_consumes_it_shows_it_and_ends_it():
     rig = Rig(pairs=4, seed=2, dislocation_ms=5000.0)
-    spot, perp = rig.market.pairs[1]
+    spot, perp = rig.pairs[1]
     _, frames = rig.stream(LINEAR, f"/public/ws/{perp.symbol.lower()}@bookTicker")
-    rig.market.plant(rig.clock.mono_ns(), rig.clock.wall_ms(), (spot, perp), 20.0, 5000.0, LINEAR, "premium")
+    rig.dislocations.plant(rig.clock.mono_ns(), rig.clock.wall_ms(), (spot, perp), 20.0, 5000.0, LINEAR, "premium")
     bid, qty, _, _ = rig.top(LINEAR, perp.symbol)
     frames.clear()
     answer = rig.api(LINEAR).place(
@@ -98,8 +98,8 @@ def test_taking_a_dislocation_consumes_it_shows_it_and_ends_it():
     assert answer["result"]["status"] == "FILLED"
     assert len(frames) == 1 and frames[0]["B"] == perp.qty_text(qty - qty // 2 // perp.step * perp.step)
     rig.run(0.05)
-    assert not rig.market.active
-    ends = [r for r in rig.market.records if r["event"] == "end"]
+    assert not rig.dislocations.active
+    ends = [r for r in rig.dislocations.records if r["event"] == "end"]
     assert ends[0]["is_taken"] and ends[0]["taken_mono_ns"] > 0
 
 
@@ -112,9 +112,9 @@ def test_message_rate_follows_the_configured_one():
     for _ in range(8):
         rig.run(1.0)
         rig.market.calibrate(rig.clock.mono_ns())
-    before = sum(d.frames_built for d in rig.venue.data.values())
+    before = rig.venue.frames_built()
     rig.run(4.0)
-    rate = (sum(d.frames_built for d in rig.venue.data.values()) - before) / 4
+    rate = (rig.venue.frames_built() - before) / 4
     assert 1200 < rate < 1800
 
 
@@ -134,7 +134,7 @@ def test_funding_is_settled_at_its_time():
     rig = Rig(pairs=2, funding_interval_s=2.0)
     rig.api(LINEAR).place("BTCUSDT", "BUY", None, "0.010")
     rig.run(4.0)
-    paid = [row["income_e8"] for row in rig.account.income if row["incomeType"] == "FUNDING_FEE"]
+    paid = [row["income_e8"] for row in rig.account.income if row["kind"] == "FUNDING"]
     assert paid and any(paid)
 
 
@@ -142,23 +142,23 @@ def test_funding_is_told_with_what_it_changed_and_of_the_one_asset_only():
     rig = Rig(pairs=2, funding_interval_s=2.0)
     rig.account.wallet["BNB"] = 5 * 10**8
     told = []
-    sink = LinearUserSink(rig.account, "key", None, lambda data: told.append(orjson.loads(data)), False)
-    rig.venue.linear_sinks[rig.account.name].append(sink)
+    sink = UserSink(rig.account, lambda data: told.append(orjson.loads(data)), listen_key="key")
+    rig.dialect.sinks[LINEAR][rig.account.name].append(sink)
     rig.api(LINEAR).place("BTCUSDT", "BUY", None, "0.010")
     rig.run(4.0)
     fees = [one["a"] for one in told if one.get("e") == "ACCOUNT_UPDATE" and one["a"]["m"] == "FUNDING_FEE"]
-    paid = [row["income_e8"] for row in rig.account.income if row["incomeType"] == "FUNDING_FEE"]
+    paid = [row["income_e8"] for row in rig.account.income if row["kind"] == "FUNDING"]
     assert [[row["a"] for row in fee["B"]] for fee in fees] == [["USDT"]] * len(paid) and paid
     assert [int(Decimal(fee["B"][0]["bc"]).scaleb(8)) for fee in fees] == paid
 
 
 def test_pushed_books_fill_orders_and_remember_what_was_taken():
     rig = Rig(pairs=2, with_market=False)
-    books = ExternalBooks(rig.venue)
+    books = ExternalBooks([rig.venue])
     line = {"i": "binance:ETH/USDT", "b": [["3000.00", "1"]], "a": [["3000.10", "2"], ["3000.20", "5"]]}
     books.push_line(orjson.dumps(line))
     books.push_line(orjson.dumps({"i": "binance:ETH/USDT:USDT", "mark": "3000.5", "rate": "0.0001", "next_ms": 5}))
-    assert rig.venue.mark_px("ETHUSDT") == 300_050_000_000
+    assert rig.venue.matcher.mark_px_e8["ETHUSDT"] == 300_050_000_000
     result = rig.api(SPOT).place("ETHUSDT", "BUY", "3000.10", "1.5", newOrderRespType="RESULT")["result"]
     assert result["status"] == "FILLED"
     books.push_line(orjson.dumps(line))
@@ -171,7 +171,7 @@ def test_pushed_books_fill_orders_and_remember_what_was_taken():
 
 def test_pushed_funding_is_paid_when_the_venue_goes_over_to_its_next_interval():
     rig = Rig(pairs=2, with_market=False)
-    books = ExternalBooks(rig.venue)
+    books = ExternalBooks([rig.venue])
 
     def push(**fields: object) -> None:
         books.push_line(orjson.dumps({"i": "binance:ETH/USDT:USDT", **fields}))
@@ -209,7 +209,7 @@ def test_pushed_funding_is_paid_when_the_venue_goes_over_to_its_next_interval():
 )
 def test_a_pushed_line_that_cannot_be_used_is_counted_and_changes_nothing(line):
     rig = Rig(pairs=2, with_market=False)
-    books = ExternalBooks(rig.venue)
+    books = ExternalBooks([rig.venue])
     books.push_line(b'{"i":"binance:ETH/USDT","b":[["3000.00","1"]],"a":[["3000.10","2"]]}')
     books.push_line(line)
     assert books.bad_lines == 1 and books.last_error

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from tests.support.simex_rig import Rig
+from tools.simex.contract import LINEAR, SPOT
 from tools.simex.exact import E8
-from tools.simex.instrument import LINEAR, SPOT
-from tools.simex.market import FundingState
+from tools.simex.venue import FundingState
 
 SPOT_LEVELS = ([("100.00", "2"), ("99.90", "3")], [("100.10", "1"), ("100.20", "2"), ("100.30", "4")])
 
@@ -51,7 +51,7 @@ def test_spot_sell_pays_its_fee_in_the_quote_asset(rig):
 
 
 def test_bnb_pays_the_fee_when_burning_is_on_and_there_is_enough(rig):
-    rig.account.bnb_burn = True
+    rig.account.set_flag("bnb_burn", True)
     rig.account.free["BNB"] = E8
     result = rig.api(SPOT).place("ETHUSDT", "BUY", "100.10", "1", newOrderRespType="FULL")["result"]
     assert result["fills"][0]["commissionAsset"] == "BNB" and result["fills"][0]["commission"] == "0.00012512"
@@ -231,7 +231,7 @@ def test_money_is_conserved_under_random_trading(seed):
     print("seed", seed)
     draw = random.Random(seed)
     rig = Rig(pairs=3, seed=seed + 1, background_msgs_per_s=800.0)
-    rig.venue.limits[SPOT].enforce = rig.venue.limits[LINEAR].enforce = False
+    rig.dialect.limits[SPOT].enforce = rig.dialect.limits[LINEAR].enforce = False
     apis = {SPOT: rig.api(SPOT), LINEAR: rig.api(LINEAR)}
     for step in range(400):
         rig.run(0.01)

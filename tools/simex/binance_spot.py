@@ -1,6 +1,7 @@
 """Binance spot operations: orders, account, reference data, in the venue's own fields.
 
-Called by `rest.py` and `ws_api.py` through the tables at the end.  Sources: rest-api.md, web-socket-api.md, filters.md (2026-07).
+Called by `binance_rest.py` and `binance_ws_api.py` through the tables at the end.  Sources: rest-api.md, web-socket-api.md,
+filters.md (2026-07).
 """
 
 from __future__ import annotations
@@ -8,18 +9,35 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tools.simex import errors
-from tools.simex.errors import VenueError
+from tools.simex import binance_errors as errors
+from tools.simex.binance_orders import (
+    SIDES,
+    STP_MODES,
+    Operations,
+    Params,
+    int_param,
+    need,
+    one_of,
+    scaled_param,
+    status_text,
+)
+from tools.simex.contract import LINEAR, SPOT
 from tools.simex.exact import format_e8, parse_plain
-from tools.simex.instrument import SPOT, Instrument
+from tools.simex.filters import check_band, check_notional, check_px, check_qty
+from tools.simex.instrument import Instrument
 from tools.simex.ledger import Account, Order
-from tools.simex.operations import SIDES, STP_MODES, Operations, Params, int_param, need, one_of, scaled_param
+from tools.simex.refusals import END_FOK, END_IOC, END_MARKET, Refusal, Refused
 
 ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 RESPONSES = ("ACK", "RESULT", "FULL")
 CLIENT_ID = re.compile(r"^[a-zA-Z0-9\-_]{1,36}$")
 NOTIONAL_MAX_E8 = 9_000_000 * 10**8
+EXPIRY_REASONS = {
+    END_IOC: "UNFILLED_IOC_QUANTITY_EXPIRED",
+    END_FOK: "UNFILLED_FOK_ORDER_EXPIRED",
+    END_MARKET: "INSUFFICIENT_LIQUIDITY",
+}
 
 
 class SpotOperations(Operations):
@@ -55,50 +73,40 @@ class SpotOperations(Operations):
         if not CLIENT_ID.match(client_id):
             raise errors.illegal("newClientOrderId", "^[a-zA-Z0-9-_]{1,36}$")
         if instrument.status != "TRADING":
-            raise VenueError(-2010, "Market is closed.")
+            raise Refused(Refusal.NOT_TRADING)
         self._check_filters(instrument, side, order_type, px, qty, quote_qty_e8)
-        now = self.clock.wall_ms()
         return Order(
             account,
             instrument,
             self.matcher.take_order_id(SPOT),
             client_id,
             side,
-            order_type,
+            "MARKET" if order_type == "MARKET" else "LIMIT",
             tif,
             px,
             qty,
             quote_qty_e8,
             False,
             stp,
-            response,
-            now,
+            self.clock.wall_ms(),
             self.venue.recv_mono_ns,
+            is_post_only=order_type == "LIMIT_MAKER",
+            notes={"response": response},
         )
 
     def _check_filters(self, instrument: Instrument, side: str, order_type: str, px: int, qty: int, quote_qty_e8: int) -> None:
-        book = self.books[instrument.symbol]
-        if order_type != "MARKET":
-            if px == -1 or not instrument.min_px <= px <= instrument.max_px or px % instrument.tick:
-                raise errors.filter_failure("PRICE_FILTER")
+        book, is_market = self.books[instrument.symbol], order_type == "MARKET"
+        if is_market:
+            px = (book.best_ask() if side == "BUY" else book.best_bid()) or 0
+        else:
+            check_px(instrument, px)
             top = book.top()
             if top is not None:
-                average = (top[0] + top[2]) // 2
-                if not average * instrument.percent_down <= px <= average * instrument.percent_up:
-                    raise errors.filter_failure("PERCENT_PRICE_BY_SIDE")
-            reference = px
-        else:
-            reference = (book.best_ask() if side == "BUY" else book.best_bid()) or 0
-        if quote_qty_e8:
-            notional = quote_qty_e8
-        else:
-            if qty == -1 or not instrument.min_qty <= qty <= instrument.max_qty or qty % instrument.step:
-                raise errors.filter_failure("LOT_SIZE")
-            if order_type == "MARKET" and qty > instrument.market_max_qty:
-                raise errors.filter_failure("MARKET_LOT_SIZE")
-            notional = instrument.amount_e8(reference, qty)
-        if notional < instrument.min_notional_e8 or (order_type != "MARKET" and notional > NOTIONAL_MAX_E8):
-            raise errors.filter_failure("NOTIONAL")
+                middle_e8 = (top[0] + top[2]) // 2 * 10**8 // 10**instrument.px_decimals
+                check_band(instrument, px, middle_e8, is_buy=side == "BUY", both_ends=True)
+        if not quote_qty_e8:
+            check_qty(instrument, qty, is_market)
+        check_notional(instrument, quote_qty_e8 or instrument.amount_e8(px, qty), 0 if is_market else NOTIONAL_MAX_E8)
 
     def order_reply(self, order: Order) -> dict[str, Any]:
         instrument = order.instrument
@@ -109,7 +117,8 @@ class SpotOperations(Operations):
             "clientOrderId": order.client_id,
             "transactTime": order.update_ms,
         }
-        if order.response == "ACK":
+        response = order.notes.get("response", "FULL")
+        if response == "ACK":
             return reply
         reply |= {
             "price": instrument.px_text(order.px),
@@ -117,13 +126,13 @@ class SpotOperations(Operations):
             "executedQty": instrument.qty_text(order.executed),
             "origQuoteOrderQty": format_e8(order.quote_qty_e8),
             "cummulativeQuoteQty": format_e8(order.cum_quote_e8),
-            "status": order.status,
+            "status": status_text(order),
             "timeInForce": order.tif,
-            "type": order.type,
+            "type": type_text(order),
             "side": order.side,
             "workingTime": order.time_ms,
         }
-        if order.response == "FULL":
+        if response == "FULL":
             reply["fills"] = [
                 {
                     "price": instrument.px_text(f.px),
@@ -135,8 +144,8 @@ class SpotOperations(Operations):
                 for f in order.fills
             ]
         reply["selfTradePreventionMode"] = order.stp
-        if order.expiry_reason:
-            reply["expiryReason"] = order.expiry_reason
+        if order.end_reason in EXPIRY_REASONS:
+            reply["expiryReason"] = EXPIRY_REASONS[order.end_reason]
         return reply
 
     def order_state(self, order: Order) -> dict[str, Any]:
@@ -150,9 +159,9 @@ class SpotOperations(Operations):
             "origQty": instrument.qty_text(order.qty),
             "executedQty": instrument.qty_text(order.executed),
             "cummulativeQuoteQty": format_e8(order.cum_quote_e8),
-            "status": order.status,
+            "status": status_text(order),
             "timeInForce": order.tif,
-            "type": order.type,
+            "type": type_text(order),
             "side": order.side,
             "stopPrice": "0.00000000",
             "icebergQty": "0.00000000",
@@ -163,8 +172,8 @@ class SpotOperations(Operations):
             "origQuoteOrderQty": format_e8(order.quote_qty_e8),
             "selfTradePreventionMode": order.stp,
         }
-        if order.expiry_reason:
-            state["expiryReason"] = order.expiry_reason
+        if order.end_reason in EXPIRY_REASONS:
+            state["expiryReason"] = EXPIRY_REASONS[order.end_reason]
         return state
 
     def cancel_reply(self, order: Order) -> dict[str, Any]:
@@ -174,16 +183,16 @@ class SpotOperations(Operations):
             "origClientOrderId": order.client_id,
             "orderId": order.order_id,
             "orderListId": -1,
-            "clientOrderId": order.cancel_client_id,
+            "clientOrderId": order.notes.get("cancel_id", ""),
             "transactTime": order.update_ms,
             "price": state["price"],
             "origQty": state["origQty"],
             "executedQty": state["executedQty"],
             "origQuoteOrderQty": state["origQuoteOrderQty"],
             "cummulativeQuoteQty": state["cummulativeQuoteQty"],
-            "status": order.status,
+            "status": status_text(order),
             "timeInForce": order.tif,
-            "type": order.type,
+            "type": type_text(order),
             "side": order.side,
             "selfTradePreventionMode": order.stp,
         }
@@ -193,48 +202,28 @@ class SpotOperations(Operations):
         return {}
 
     def cancel(self, account: Account, params: Params) -> dict[str, Any]:
-        order = self.find_order(account, params)
-        if order is None or not order.is_open:
-            raise errors.unknown_order()
+        order = self.open_order_of(account, params)
         restriction = params.get("cancelRestrictions")
         if (restriction == "ONLY_NEW" and order.status != "NEW") or (
             restriction == "ONLY_PARTIALLY_FILLED" and order.status == "NEW"
         ):
             raise errors.cancel_restricted()
-        cancel_id = params.get("newClientOrderId") or f"simcancel{order.order_id}"
-        self.matcher.cancel(order, self.clock.wall_ms(), cancel_id)
+        order.notes["cancel_id"] = params.get("newClientOrderId") or f"simcancel{order.order_id}"
+        self.matcher.cancel(order, self.clock.wall_ms())
         return self.cancel_reply(order)
 
     def cancel_all(self, account: Account, params: Params) -> list[dict[str, Any]]:
-        instrument = self.instrument(params)
-        orders = self.matcher.open_orders(account, SPOT, instrument.symbol)
+        orders = self.matcher.open_orders(account, SPOT, self.instrument(params).symbol)
         if not orders:
-            raise errors.unknown_order()
+            raise Refused(Refusal.UNKNOWN_ORDER)
         for order in orders:
-            self.matcher.cancel(order, self.clock.wall_ms(), f"simcancel{order.order_id}")
+            order.notes["cancel_id"] = f"simcancel{order.order_id}"
+            self.matcher.cancel(order, self.clock.wall_ms())
         return [self.cancel_reply(order) for order in orders]
-
-    def query(self, account: Account, params: Params) -> dict[str, Any]:
-        order = self.find_order(account, params)
-        if order is None or self.venue.faults.has_other and self.venue.faults.take("q", SPOT, params.get("symbol"), ("reject",)):
-            raise errors.no_such_order()
-        return self.order_state(order)
-
-    def open_orders(self, account: Account, params: Params) -> list[dict[str, Any]]:
-        symbol = self.instrument(params).symbol if params.get("symbol") else None
-        return [self.order_state(order) for order in self.matcher.open_orders(account, SPOT, symbol)]
-
-    def all_orders(self, account: Account, params: Params) -> list[dict[str, Any]]:
-        symbol = self.instrument(params).symbol
-        orders = [o for o in account.orders[SPOT].values() if o.instrument.symbol == symbol]
-        return [self.order_state(order) for order in orders[-(int_param(params, "limit", 500) or 500) :]]
 
     def my_trades(self, account: Account, params: Params) -> list[dict[str, Any]]:
         instrument = self.instrument(params)
-        order_id = int_param(params, "orderId")
-        start, end = int_param(params, "startTime", 0) or 0, int_param(params, "endTime", 1 << 62) or 1 << 62
-        from_id = int_param(params, "fromId", 0) or 0
-        rows: list[dict[str, Any]] = [
+        return [
             {
                 "symbol": instrument.symbol,
                 "id": f.trade_id,
@@ -250,13 +239,8 @@ class SpotOperations(Operations):
                 "isMaker": f.is_maker,
                 "isBestMatch": True,
             }
-            for o in account.orders[SPOT].values()
-            if o.instrument is instrument and order_id in (None, o.order_id)
-            for f in o.fills
-            if start <= f.time_ms <= end and f.trade_id >= from_id
+            for o, f in self.fills(account, params)
         ]
-        rows.sort(key=lambda row: row["id"])
-        return rows[-(int_param(params, "limit", 500) or 500) :]
 
     # ---- account ---------------------------------------------------------------------------------
 
@@ -296,7 +280,7 @@ class SpotOperations(Operations):
             "specialCommission": zero,
             "taxCommission": zero,
             "discount": {
-                "enabledForAccount": account.bnb_burn,
+                "enabledForAccount": account.has_flag("bnb_burn"),
                 "enabledForSymbol": True,
                 "discountAsset": "BNB",
                 "discount": "0.75000000",
@@ -315,7 +299,7 @@ class SpotOperations(Operations):
             "enableWithdrawals": False,
             "enableInternalTransfer": False,
             "enableMargin": False,
-            "enableFutures": True,
+            "enableFutures": LINEAR in self.venue.sim.markets,
             "permitsUniversalTransfer": False,
             "enableVanillaOptions": False,
             "enableFixApiTrade": False,
@@ -415,50 +399,27 @@ class SpotOperations(Operations):
             "allowedSelfTradePreventionModes": ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
         }
 
-    def time(self, account: Account | None, params: Params) -> dict[str, Any]:
-        return {"serverTime": self.clock.wall_ms()}
-
-    def ping(self, account: Account | None, params: Params) -> dict[str, Any]:
-        return {}
-
     def depth(self, account: Account | None, params: Params) -> dict[str, Any]:
-        instrument = self.instrument(params)
-        limit = min(5000, int_param(params, "limit", 100) or 100)
-        book = self.books[instrument.symbol]
-        px, qty = instrument.px_text, instrument.qty_text
-        return {
-            "lastUpdateId": book.update_id,
-            "bids": [[px(p), qty(q)] for p, q in book.levels(True, limit)],
-            "asks": [[px(p), qty(q)] for p, q in book.levels(False, limit)],
-        }
+        return self.depth_of(self.instrument(params), min(5000, int_param(params, "limit", 100) or 100))
 
     def depth_weight(self, params: Params) -> int:
         limit = int_param(params, "limit", 100) or 100
         return 5 if limit <= 100 else 25 if limit <= 500 else 50 if limit <= 1000 else 250
 
     def ticker_book(self, account: Account | None, params: Params) -> Any:
-        rows = []
-        for symbol, book in self.books.items():
-            top = book.top()
-            if top is not None and params.get("symbol") in (None, symbol):
-                i = book.instrument
-                rows.append(
-                    {
-                        "symbol": symbol,
-                        "bidPrice": i.px_text(top[0]),
-                        "bidQty": i.qty_text(top[1]),
-                        "askPrice": i.px_text(top[2]),
-                        "askQty": i.qty_text(top[3]),
-                    }
-                )
+        rows = list(self.tops(params))
         return rows[0] if params.get("symbol") and rows else rows
 
     def trades(self, account: Account | None, params: Params) -> list[dict[str, Any]]:
-        return [dict(t, quoteQty="0", isBestMatch=True) for t in self.data.trades[self.instrument(params).symbol]]
+        return [row | {"isBestMatch": True} for row in self.trades_of(params)]
 
 
-# method, path -> operation, weight (int, or the name of a function of the parameters), signed
-REST_TABLE: dict[tuple[str, str], tuple[str, int | str, bool | str]] = {
+def type_text(order: Order) -> str:
+    return "LIMIT_MAKER" if order.is_post_only else order.type
+
+
+# Rows as in binance_orders.Row.
+SpotOperations.rest_table = {
     ("GET", "/api/v3/ping"): ("ping", 1, False),
     ("GET", "/api/v3/time"): ("time", 1, False),
     ("GET", "/api/v3/exchangeInfo"): ("exchange_info", 20, False),
@@ -479,7 +440,7 @@ REST_TABLE: dict[tuple[str, str], tuple[str, int | str, bool | str]] = {
     ("GET", "/sapi/v1/account/apiRestrictions"): ("api_restrictions", 1, True),
     ("GET", "/sapi/v1/capital/config/getall"): ("all_coins", 10, True),
 }
-WS_TABLE: dict[str, tuple[str, int | str, bool | str]] = {
+SpotOperations.ws_table = {
     "ping": ("ping", 1, False),
     "time": ("time", 1, False),
     "exchangeInfo": ("exchange_info", 20, False),

@@ -1,4 +1,4 @@
-"""Who sent this, and may it: API keys, signatures, time stamps.
+"""Binance: who sent this, and may it: API keys, signatures, time stamps.
 
 Signatures are checked over what was received: REST over the raw query and body, WS API over the sorted parameters with each
 value as it stood in the frame.  HMAC-SHA256 (hex) and Ed25519 (base64).  Source: binance-spot-api-docs rest-api.md and
@@ -11,19 +11,35 @@ import base64
 import binascii
 import hmac
 import re
+import secrets
+import string
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tools.simex import errors
-from tools.simex.ledger import Account, ApiKey
+from tools.simex import binance_errors as errors
+from tools.simex.ledger import Account
 
 RECV_WINDOW_DEFAULT_MS = 5000
 RECV_WINDOW_MAX_MS = 60000
 
 _KEY = re.compile(r"^[A-Za-z0-9]{1,128}$")
+
+
+_ALPHABET = string.ascii_letters + string.digits
+
+
+@dataclass(slots=True)
+class ApiKey:
+    """One key of an account; `kind` is hmac or ed25519, `secret` the HMAC secret or the Ed25519 public key object."""
+
+    key: str
+    kind: str
+    secret: Any
 
 
 class Keyring:
@@ -44,6 +60,25 @@ class Keyring:
         if found is None:
             raise errors.bad_key()
         return found
+
+
+def make_keys(account: Account, keyring: Keyring, kinds: tuple[str, ...]) -> dict[str, bytes]:
+    """An HMAC key with its secret, an Ed25519 key (PKCS#8 PEM), or both, as a customer would have made at the venue."""
+    made: dict[str, bytes] = {}
+    if "hmac" in kinds:
+        hmac_key, hmac_secret = _random_text(), _random_text()
+        keyring.add(account, ApiKey(hmac_key, "hmac", hmac_secret.encode()))
+        made |= {"hmac_key": hmac_key.encode(), "hmac_secret": hmac_secret.encode()}
+    if "ed25519" in kinds:
+        ed25519_key, private = _random_text(), Ed25519PrivateKey.generate()
+        keyring.add(account, ApiKey(ed25519_key, "ed25519", private.public_key()))
+        pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        made |= {"ed25519_key": ed25519_key.encode(), "ed25519_private": pem}
+    return made
+
+
+def _random_text() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(64))
 
 
 def check_signature(key: ApiKey, payload: bytes, signature: str) -> None:

@@ -1,4 +1,4 @@
-"""Request weight and order counts of one market, in the venue's fixed windows.
+"""Binance: request weight and order counts of one market, in the venue's fixed windows.
 
 Weight is per address (here: one), orders per account.  On spot a filled order gives its count back.  `enforce` off counts but
 never refuses.  Source: rest-api.md and faqs/order_count_decrement.md (2026-07), USD-M general-info (2026-05).
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.simex import errors
-from tools.simex.instrument import SPOT
+from tools.simex import binance_errors as errors
+from tools.simex.contract import SPOT
 from tools.simex.ledger import Account
 
 WEIGHT_MAX = {SPOT: 6000, "linear": 2400}

@@ -1,4 +1,4 @@
-"""The WS API dialect of either market: JSON requests in, JSON answers out.
+"""Binance: the WS API dialect of either market: JSON requests in, JSON answers out.
 
 One `WsApiSession` per connection: logon (Ed25519 only), signature and time checks, the market's operations, on spot the
 user-data subscriptions too.  Bytes in, bytes out through `send`.  Source: web-socket-api.md (2026-07), USD-M
@@ -7,52 +7,51 @@ websocket-api-general-info (2026-05).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from tools.simex import errors
-from tools.simex.auth import check_time, check_ws_signature, params_text
-from tools.simex.errors import VenueError
-from tools.simex.instrument import SPOT
-from tools.simex.ledger import Account, ApiKey
-from tools.simex.linear import KEY_ONLY
-from tools.simex.linear import WS_TABLE as LINEAR_TABLE
-from tools.simex.operations import Operations
-from tools.simex.spot import WS_TABLE as SPOT_TABLE
-from tools.simex.streams import Send
-from tools.simex.venue import SpotUserSink, Venue
+from tools.simex import binance_errors as errors
+from tools.simex.binance_auth import ApiKey, check_time, check_ws_signature, params_text
+from tools.simex.binance_errors import VenueError
+from tools.simex.binance_orders import KEY_ONLY, Operations
+from tools.simex.binance_users import UserSink
+from tools.simex.contract import OE, SPOT, Link, Session, SessionRules
+from tools.simex.ledger import Account
 
-TABLES: dict[str, dict[str, tuple[str, int | str, bool | str]]] = {
-    "spot": SPOT_TABLE,
-    "linear": LINEAR_TABLE,
-}
-AUTH_FIELDS = ("apiKey", "signature")
+if TYPE_CHECKING:
+    from tools.simex.binance_dialect import BinanceDialect
 
 
-class WsApiSession:
+class WsApiSession(Session):
     """One WS API connection."""
 
-    def __init__(self, venue: Venue, operations: Operations, path: str, send: Send) -> None:
-        self.venue = venue
+    channels = (OE,)
+
+    def __init__(self, dialect: BinanceDialect, operations: Operations, path: str, link: Link, rules: SessionRules) -> None:
+        self.dialect = dialect
+        self.venue = dialect.venue
         self.operations = operations
         self.market = operations.market
+        self.rules = rules
         self.limits = operations.limits
-        self.send = send
-        self.table = TABLES[self.market]
-        self.connected_ms = venue.clock.wall_ms()
+        self.send = link.send
+        self.connected_ms = self.venue.clock.wall_ms()
         self.logged_on: tuple[Account, ApiKey] | None = None
         self.authorized_ms = 0
-        self.sinks: list[SpotUserSink] = []
+        self.sinks: list[UserSink] = []
         self._next_subscription = 0
         query = parse_qs(urlsplit(path).query)
         self.returns_limits = query.get("returnRateLimits", ["true"])[0] != "false"
 
     def close(self) -> None:
         for sink in self.sinks:
-            self.venue.spot_sinks[sink.account.name].remove(sink)
+            self.dialect.sinks[SPOT][sink.account.name].remove(sink)
         self.sinks.clear()
+
+    def notice(self, now_ms: int) -> None:
+        self.send(b'{"event":{"e":"serverShutdown","E":%d}}' % now_ms)
 
     def on_text(self, message: bytes, recv_mono_ns: int) -> None:
         """Handle one request; the answer leaves first, then the events it caused."""
@@ -79,7 +78,7 @@ class WsApiSession:
             if "returnRateLimits" in params:
                 wants_limits = params["returnRateLimits"] == "true"
             method = request["method"]
-            row = self.table.get(method)
+            row = self.operations.ws_table.get(method)
             if row is None:
                 result, account = self._session_method(method, params)
                 self._answer(request_id, result, account, wants_limits)
@@ -92,49 +91,10 @@ class WsApiSession:
                 account = self._key_only(params)
             elif needs:
                 account = self._authenticate(params)
-            if name == "submit":
-                owner = account
-                assert owner is not None
-                self.operations.submit(owner, params, lambda outcome: self._answer(request_id, outcome, owner, wants_limits))
-                self.venue.settle()
-                return
-            if self.venue.faults.has_other and self._query_fault(name, params, request_id, account, wants_limits):
-                return
-            result = getattr(self.operations, name)(account, params)
         except VenueError as error:
             self._answer(request_id, error, account, wants_limits)
             return
-        self._answer(request_id, result, account, wants_limits)
-        self.venue.settle()
-
-    def _query_fault(
-        self, name: str, params: dict[str, str], request_id: Any, account: Account | None, wants_limits: bool
-    ) -> bool:
-        """Faults of channels `q` and (for cancels) `oe`; True when the answer is taken care of."""
-        faults = self.venue.faults
-        if name == "cancel":
-            fault = faults.take(
-                "oe", self.market, params.get("symbol"), ("lostreq", "lostresp", "reject", "delay", "silent"), "cancel"
-            )
-        else:
-            fault = faults.take("q", self.market, params.get("symbol"), ("delay", "lostresp", "silent"))
-        if fault is None:
-            return False
-        if fault.verb == "reject":
-            raise VenueError(int(fault.params.get("code", -2011)), fault.params.get("msg", "Unknown order sent."))
-        if fault.verb == "lostresp":
-            self.operations.attempt(lambda: getattr(self.operations, name)(account, params))
-            self.venue.settle()
-        if fault.verb != "delay":
-            return True
-
-        def later() -> None:
-            outcome = self.operations.attempt(lambda: getattr(self.operations, name)(account, params))
-            self._answer(request_id, outcome, account, wants_limits)
-            self.venue.settle()
-
-        faults.defer(float(fault.params.get("ms", 1000)) / 1e3, later)
-        return True
+        self.operations.perform(name, account, params, lambda outcome: self._answer(request_id, outcome, account, wants_limits))
 
     # ---- who is asking ---------------------------------------------------------------------------
 
@@ -143,7 +103,7 @@ class WsApiSession:
         if "apiKey" in params or "signature" in params or self.logged_on is None:
             if "apiKey" not in params:
                 raise errors.mandatory("apiKey")
-            account, key = self.venue.keyring.find(params["apiKey"])
+            account, key = self.dialect.keyring.find(params["apiKey"])
             check_ws_signature(key, params)
         else:
             account, _ = self.logged_on
@@ -152,7 +112,7 @@ class WsApiSession:
 
     def _key_only(self, params: dict[str, str]) -> Account:
         if "apiKey" in params:
-            return self.venue.keyring.find(params["apiKey"])[0]
+            return self.dialect.keyring.find(params["apiKey"])[0]
         if self.logged_on is not None:
             return self.logged_on[0]
         raise errors.mandatory("apiKey")
@@ -161,9 +121,9 @@ class WsApiSession:
 
     def _session_method(self, method: str, params: dict[str, str]) -> tuple[Any, Account | None]:
         now = self.venue.clock.wall_ms()
-        if method == "session.logon":
+        if method == "session.logon" and "ed25519" in self.dialect.key_kinds:
             self.limits.spend(2, now)
-            account, key = self.venue.keyring.find(params.get("apiKey"))
+            account, key = self.dialect.keyring.find(params.get("apiKey"))
             if key.kind != "ed25519":
                 raise VenueError(-4056, "HMAC_SHA256 API key is not supported.", 401)
             check_ws_signature(key, params)
@@ -181,7 +141,7 @@ class WsApiSession:
         if self.market == SPOT and method in ("userDataStream.subscribe", "userDataStream.subscribe.signature"):
             self.limits.spend(2, now)
             if method.endswith(".signature"):
-                account, key = self.venue.keyring.find(params.get("apiKey"))
+                account, key = self.dialect.keyring.find(params.get("apiKey"))
                 check_ws_signature(key, params)
                 check_time(params, self.venue.clock.wall_us())
             elif self.logged_on is None:
@@ -190,10 +150,10 @@ class WsApiSession:
                 account = self.logged_on[0]
             if any(sink.account is account for sink in self.sinks):
                 raise VenueError(-2035, "User Data Stream subscription already active.")
-            sink = SpotUserSink(account, self._next_subscription, self.send)
+            sink = UserSink(account, self.send, subscription_id=self._next_subscription)
             self._next_subscription += 1
             self.sinks.append(sink)
-            self.venue.spot_sinks[account.name].append(sink)
+            self.dialect.sinks[SPOT][account.name].append(sink)
             return {"subscriptionId": sink.subscription_id}, account
         if self.market == SPOT and method == "userDataStream.unsubscribe":
             wanted = params.get("subscriptionId")
@@ -202,7 +162,7 @@ class WsApiSession:
                 raise VenueError(-2036, "User Data Stream subscription not active.")
             for sink in found:
                 self.sinks.remove(sink)
-                self.venue.spot_sinks[sink.account.name].remove(sink)
+                self.dialect.sinks[SPOT][sink.account.name].remove(sink)
             return {}, None
         if self.market == SPOT and method == "session.subscriptions":
             return [{"subscriptionId": s.subscription_id} for s in self.sinks], None

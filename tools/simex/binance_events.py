@@ -1,6 +1,6 @@
-"""User data events in the venue's own shape.
+"""Binance: user data events in the venue's own shape.
 
-Pure functions from orders, fills and accounts to dictionaries; who receives them is `venue.py`'s business.  Sources:
+Pure functions from orders, fills and accounts to dictionaries; who receives them is `binance_users.py`'s business.  Sources:
 user-data-stream.md (2026-07), USD-M user-data-streams pages (2026-05), TRADE_LITE page.
 """
 
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from tools.simex.binance_orders import status_text
+from tools.simex.binance_spot import EXPIRY_REASONS, type_text
 from tools.simex.exact import format_e8, format_fixed
 from tools.simex.ledger import Account, Fill, Order
+from tools.simex.refusals import END_FOK, END_IOC, END_MARKET, END_REDUCE, END_SELF_TRADE
 
 ZERO8 = "0.00000000"
+EXPIRY_CODES = {END_SELF_TRADE: "1", END_IOC: "2", END_FOK: "2", END_REDUCE: "4", END_MARKET: "9"}  # USD-M "er"
+REASONS = {"FUNDING": "FUNDING_FEE"}
 
 
 def execution_report(order: Order, execution: str, fill: Fill | None, execution_id: int, now_ms: int) -> dict[str, Any]:
@@ -22,9 +27,9 @@ def execution_report(order: Order, execution: str, fill: Fill | None, execution_
         "e": "executionReport",
         "E": now_ms,
         "s": instrument.symbol,
-        "c": (order.cancel_client_id or order.client_id) if is_cancel else order.client_id,
+        "c": (order.notes.get("cancel_id") or order.client_id) if is_cancel else order.client_id,
         "S": order.side,
-        "o": order.type,
+        "o": type_text(order),
         "f": order.tif,
         "q": instrument.qty_text(order.qty),
         "p": instrument.px_text(order.px),
@@ -33,7 +38,7 @@ def execution_report(order: Order, execution: str, fill: Fill | None, execution_
         "g": -1,
         "C": order.client_id if is_cancel else "",
         "x": execution,
-        "X": order.status,
+        "X": status_text(order),
         "r": "NONE",
         "i": order.order_id,
         "l": instrument.qty_text(fill.qty) if fill else ZERO8,
@@ -54,9 +59,9 @@ def execution_report(order: Order, execution: str, fill: Fill | None, execution_
         "W": order.time_ms,
         "V": order.stp,
     }
-    if execution == "EXPIRED" and order.expiry_reason:
-        event["eR"] = order.expiry_reason
-    if execution == "EXPIRED" and order.status == "EXPIRED_IN_MATCH":
+    if execution == "EXPIRED" and order.end_reason in EXPIRY_REASONS:
+        event["eR"] = EXPIRY_REASONS[order.end_reason]
+    if execution == "EXPIRED" and order.end_reason == END_SELF_TRADE:
         event["x"] = "TRADE_PREVENTION"
     return event
 
@@ -72,6 +77,11 @@ def outbound_account_position(account: Account, assets: list[str], now_ms: int) 
 
 def balance_update(asset: str, delta_e8: int, now_ms: int) -> dict[str, Any]:
     return {"e": "balanceUpdate", "E": now_ms, "a": asset, "d": format_e8(delta_e8), "T": now_ms}
+
+
+def tif_text(order: Order) -> str:
+    """USD-M: post-only is a time in force."""
+    return "GTX" if order.is_post_only else order.tif
 
 
 def average_px_text(order: Order) -> str:
@@ -113,13 +123,13 @@ def order_trade_update(order: Order, execution: str, fill: Fill | None, now_ms: 
         "c": order.client_id,
         "S": order.side,
         "o": order.type,
-        "f": order.tif,
+        "f": tif_text(order),
         "q": instrument.qty_text(order.qty),
         "p": instrument.px_text(order.px),
         "ap": average_px_text(order),
         "sp": "0",
         "x": execution,
-        "X": order.status,
+        "X": status_text(order),
         "i": order.order_id,
         "l": instrument.qty_text(fill.qty) if fill else zero_qty,
         "z": instrument.qty_text(order.executed),
@@ -146,7 +156,7 @@ def order_trade_update(order: Order, execution: str, fill: Fill | None, now_ms: 
         "V": order.stp,
         "pm": "NONE",
         "gtd": 0,
-        "er": order.expiry_reason or "0",
+        "er": EXPIRY_CODES.get(order.end_reason, "0"),
     }
     return {"e": "ORDER_TRADE_UPDATE", "T": order.update_ms, "E": now_ms, "o": body}
 
@@ -183,7 +193,8 @@ def account_update(
         for asset, amount in account.wallet.items()
         if change is None or asset == change[0]
     ]
-    return {"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": {"m": reason, "B": balances, "P": positions}}
+    told = {"m": REASONS.get(reason, reason), "B": balances, "P": positions}
+    return {"e": "ACCOUNT_UPDATE", "T": now_ms, "E": now_ms, "a": told}
 
 
 def entry_price_text(account: Account, symbol: str) -> str:
