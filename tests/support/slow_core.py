@@ -207,7 +207,7 @@ class Exit(Entry):
         self.accepted = Fraction(view["exit_cost_e8"], E8)
         if is_forced:
             self.accepted = max(self.accepted, exact(params.forced_exit_cost_bps) / 10_000)
-        held = {view["spot_row"]: abs(view["held_spot_qty"]), view["perp_row"]: abs(view["held_perp_qty"])}
+        held = {view["row_a"]: abs(view["held_a_qty"]), view["row_b"]: abs(view["held_b_qty"])}
         self.held = {}
         for leg in (self.buy, self.sell):
             qty = held[leg.row] * leg.qty_unit
