@@ -172,13 +172,14 @@ def _check_caps(world: World) -> None:
     for intent in world.intents:
         for leg in intent.legs:
             key = (intent.trade_id, leg.instrument_id)
-            units = leg.qty * (1 if leg.instrument_id % 2 == 0 else 100)
+            factor = 10 ** (5 - world.rows[leg.instrument_id].qty_scale)
+            units = leg.qty * factor
             if intent.purpose in (Purpose.ENTRY, Purpose.EXIT):
-                for row in (leg.instrument_id, leg.instrument_id ^ 1):
+                for row in world.core.pair_list[intent.pair_index]:
                     other = (intent.trade_id, row)
                     asked[other] = asked.get(other, 0) + units
             order = world.venue.orders.get(leg.client_id)
-            done[key] = done.get(key, 0) + (order.cum_qty * (1 if leg.instrument_id % 2 == 0 else 100) if order else 0)
+            done[key] = done.get(key, 0) + (order.cum_qty * factor if order else 0)
     for key, units in done.items():
         assert units <= 3 * asked[key], f"trade {key}: executed {units}, asked {asked[key]}"
 
