@@ -479,6 +479,11 @@ class World:
         return sum((self._moved(self.rows[row]) if self.rows[row].market == "spot" else self.venue.base_position(row)
                     for row in self.core.pair_list[pair]), Decimal(0))
 
+    def truth_of_base(self, base: str) -> Decimal:
+        """Net change of inventory of one base over all rows, as the venues have it."""
+        return sum((self._moved(row) if row.market == "spot" else self.venue.base_position(row.id)
+                    for row in self.rows if row.base == base), Decimal(0))
+
     def assert_profit_is_exact(self) -> None:
         """The total counted from the ledger equals the sum over trades, and both equal the venue's own change."""
         report = self.manager.report()
