@@ -11,6 +11,7 @@ GATE_LAYERS: list[str]  # reason code -> "locks"
 GATE_STOPS: list[str]   # reason code -> "E" stops what adds risk, "R" stops reducing orders too
 SKIP_NAMES: list[str]   # "why not" code -> "NO_EDGE"
 PAIR_STATES: list[str]  # PAIR_* -> "FLAT"
+USD_LIKE: tuple[str, ...]
 PAIR_KINDS: list[str]   # KIND_* -> "SPOT_PERP"
 EXIT_CAUSES: list[str]
 

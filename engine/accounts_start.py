@@ -17,16 +17,26 @@ def account_totals(balances: Iterable[BalanceUpdate]) -> dict[str, Decimal]:
             for one in balances}
 
 
-def opening_balances(venue: str, states: dict[str, AccountState]) -> dict[str, dict[str, Decimal]]:
-    """{"binance:spot": {"USDT": ...}, "binance:linear": {...}}"""
-    return {f"{venue}:{market}": account_totals(state.balances) for market, state in states.items()}
+def account_of(venue: str, market: str, table: InstrumentTable) -> str:
+    """The account from which a market of a venue pays: "binance:spot", "bybit:unified"."""
+    names = (row.account_name for row in table.rows if (row.venue, row.market) == (venue, market))
+    return next(names, f"{venue}:{market}")
+
+
+def by_account(venue: str, balances: dict[str, Iterable[BalanceUpdate]], table: InstrumentTable) -> dict[str, dict[str, Decimal]]:
+    """{"binance:spot": {"USDT": ...}, "binance:linear": {...}} of what was read by market. Markets that pay from one account tell
+    the same balances: they are one."""
+    found: dict[str, dict[str, Decimal]] = {}
+    for market, told in balances.items():
+        found.setdefault(account_of(venue, market, table), {}).update(account_totals(told))
+    return found
 
 
 def apply_account(venue: str, states: dict[str, AccountState], table: InstrumentTable, core: Any,
                   manager: TradeManager) -> list[str]:
     """Tell core and ledger; returns sentences about what is not ours (foreign positions and orders), whose rows stay locked by
     the caller."""
-    manager.accounts.open(opening_balances(venue, states))
+    manager.accounts.open(by_account(venue, {market: state.balances for market, state in states.items()}, table))
     foreign = []
     for row in table.rows:
         state = states.get(row.market)

@@ -25,7 +25,7 @@ from cext.journal import JournalWriter
 from cext.shm import ShmError
 from cext.state_page import StatePage
 from engine import host, status
-from engine.accounts_start import account_totals, apply_account
+from engine.accounts_start import apply_account, by_account
 from engine.carry_out import CommandRunner
 from engine.client import SOCKET_NAME
 from engine.commands import register_commands
@@ -39,7 +39,8 @@ from engine.gateways.binance import AccountRefused, BinanceGateway, GatewayHooks
 from engine.poll import Poller
 from engine.report import write_report
 from engine.rest import RestError
-from engine.strategies import spot_futures
+from engine.strategies import Strategies
+from engine.strategies.limits import core_limits
 from engine.trade.core_surface import MARKET_CODES
 from engine.trade_desk import TradeDesk
 from feeds.instruments import InstrumentError, InstrumentTable, run_table_path
@@ -164,13 +165,13 @@ class Shell:
         """Feeds, core, accounts, warm-up."""
         self.table = await self._wait_for_table()
         self.instruments = self.table.to_array()
-        limits = spot_futures.core_limits(self.config)
+        limits = core_limits(self.config)
         self.core = Core(self.instruments, limits, self.epoch, self.config.engine.instance)
         self.poller = Poller(self.core, self.journal, self.hist, self.state,
                              spin_ns=self.config.engine.spin_us * 1000 if self.is_spinning else 0,
                              records_max=self.config.engine.poll_max_records,
                              on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed)
-        self.strategy = spot_futures.SpotFutures(self.config, self.table, self.core)
+        self.strategies = Strategies(self.config, self.table, self.core)
         self.trades = TradeDesk(self)
         self.journal_json(layout.JR_RUN_START,
                           {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
@@ -188,7 +189,7 @@ class Shell:
                 await self._start_gateway(venue)
         self._set_phase(PHASE_WARMING)
         self._tick_later()
-        self.strategy.refresh(time.monotonic_ns(), time.time_ns())
+        self.strategies.refresh(time.monotonic_ns(), time.time_ns())
         await self._warm()
 
     def _assume_accounts(self) -> None:
@@ -200,7 +201,8 @@ class Shell:
         for row in self.table.rows:
             venue_id, market = venues.index(row.venue), MARKET_CODES[row.market]
             self.core.set_session(venue_id, market, True)
-            self.core.set_balance(venue_id, market, row.quote if row.market == "spot" else row.settle, amount_e8)
+            for asset in (row.quote, row.base) if row.market == "spot" else (row.settle,):
+                self.core.set_account_balance(row.account_name, asset, amount_e8)
         log.info("dry_run: no order transport exists; decisions are journaled and counted as refused with DRY_RUN")
 
     async def _start_gateway(self, venue: str) -> None:
@@ -300,18 +302,18 @@ class Shell:
         except ShmError as error:
             self.alert("journal", str(error), "critical")
             self.state.set_engine_word(layout.TRADING_RESTRICTED)
+        self.strategies.refresh(now, wall)
         if self._ticks % FUNDING_PERIOD_TICKS == 0:
             self._second(now, wall)
         if not self.is_spinning and self._is_polling:
             self._wake()
 
     def _second(self, now: int, wall: int) -> None:
-        """Once a second: clocks, funding, parameters, idle garbage."""
+        """Once a second: clocks, funding, idle garbage."""
         self.poller.set_wall_offset(wall - now)
         for feed, link in enumerate(self._links.values()):
             if link.reader is not None:
                 self.poller.read_funding(feed)
-        self.strategy.refresh(now, wall)
         if self._ticks % RECONCILE_PERIOD_TICKS == 0 and self.phase == PHASES[PHASE_TRADING]:
             for venue in self.gateways:
                 self._runner.spawn(self._reconcile(venue))
@@ -351,8 +353,8 @@ class Shell:
     async def _reconcile(self, venue: str) -> None:
         """The venue's balances against the ledger. A difference that lasts is alerted and locks what it concerns."""
         try:
-            balances = {f"{venue}:{name}": account_totals(await market.balances()) for name,
-                        market in self.gateways[venue].markets.items()}
+            balances = by_account(venue, {name: await market.balances() for name, market in self.gateways[venue].markets.items()},
+                                  self.table)
         except RestError as error:
             log.info("%s: balances not read: %s", venue, error)
             return

@@ -478,7 +478,7 @@ class TradeManager:
 
     def _finalise(self, trade: Trade, now: int) -> None:
         """Everything about a finished trade is known: dust, attribution, profit, graves."""
-        if trade.trade_id not in self.trades:
+        if not self._is_kept(trade):
             return
         if self._sweep(trade):
             self._proceed(trade, now)
@@ -906,6 +906,8 @@ class TradeManager:
 
     def _on_stop_timer(self, trade: Trade, now: int) -> None:
         """At a stop: a pair that the core did not close is closed here, both legs at once."""
+        if not self._is_kept(trade):
+            return
         if trade.state != TradeState.OPEN or trade.pending is not None or self._stop_mode != "close" or trade.has_live_order:
             return
         step = recovery.plan_exit(trade, self._view, self.policy)
@@ -946,7 +948,7 @@ class TradeManager:
         self._proceed(trade, now)
 
     def _on_retry_timer(self, trade: Trade, now: int) -> None:
-        if trade.trade_id in self.trades:
+        if self._is_kept(trade):
             if trade.state == TradeState.OPEN and self._stop_mode == "close":
                 self._on_stop_timer(trade, now)
             else:
@@ -1078,6 +1080,10 @@ class TradeManager:
         qty = self.instruments[row].floor_qty(units)
         return qty if units > 0 else -qty
 
+    def _is_kept(self, trade: Trade) -> bool:
+        """Whether this is the living one: a timer may still hold a trade that was put away and came back anew with a late fill."""
+        return self.trades.get(trade.trade_id) is trade
+
     def _has_pair(self, trade: Trade) -> bool:
         return 0 <= trade.pair_index < len(self.core.pairs())
 
@@ -1137,6 +1143,10 @@ class TradeManager:
         """Net inventory of all our trades and remainders on the row and of what moved there, units of the underlying."""
         return self.inventory.units(row) + self.dust.units(row) + sum((trade.position(row) for trade in self.trades.values()
                                            if any(one.row == row for one in trade.instruments)), ZERO)
+
+    def owned_pairs(self) -> list[int]:
+        """Pairs that an unfinished trade has."""
+        return list(self._pair_owner)
 
     def busy_rows(self) -> set[int]:
         """Rows with an order of ours that is in flight or whose fills are not all explained."""
