@@ -863,7 +863,8 @@ class TradeManager:
             self._give_to_person(trade, f"three times the intent was executed, residual {text(residual)} is left", now)
         else:
             trade.is_undersized = True
-            self._cool_down(trade, "orphan", now)
+            if not trade.moves_inventory:  # two spot lots are worth cents: the next entry absorbs it, nothing need rest
+                self._cool_down(trade, "orphan", now)
             self._alert("residual_too_small",
                         f"trade {trade.trade_id}: residual {text(residual)} is below what any venue accepts; it goes to the "
                         "dust ledger", trade)

@@ -8,6 +8,7 @@ and plain sums.
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
@@ -209,11 +210,17 @@ class World:
             self.stream_restarts += 1
 
     def enter(self, pair: int = 0, qty: int = 10, direction: int = 1) -> Intent:
-        """An entry as the hot core would decide it: `qty` perpetual lots (0.001) on both legs."""
+        """An entry as the hot core would decide it: `qty` perpetual lots (0.001) on both legs. Of spot against spot the buyer takes
+        the fee in base along; against a perpetual it is below a common lot and left out here."""
         legs = []
-        for row, sign in zip(self.core.pair_list[pair], (direction, -direction), strict=True):
+        rows = self.core.pair_list[pair]
+        is_gross = all(self.rows[row].market == "spot" for row in rows)
+        for row, sign in zip(rows, (direction, -direction), strict=True):
             bid, ask = self.core.books[row]
-            legs.append((row, Side.BUY if sign > 0 else Side.SELL, ask if sign > 0 else bid, self.lots(row, qty), 0))
+            lots = self.lots(row, qty)
+            if is_gross and sign > 0:
+                lots = math.ceil(lots / (1 - self.rows[row].taker_fee))
+            legs.append((row, Side.BUY if sign > 0 else Side.SELL, ask if sign > 0 else bid, lots, 0))
         intent = self.core.make_intent(Purpose.ENTRY, 0, pair, legs, self.policy.ttl_ns, self.now)
         self.send(intent)
         self.drain()

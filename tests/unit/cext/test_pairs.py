@@ -321,7 +321,7 @@ def test_exit_against_another_trades_position_still_reduces():
     (("0.0001", 14_400), ("0.0000", 28_800), True),      # every 4 h: 2 in 8 h
     (("0.0001", 14_400), ("0.0002", 28_800), False)])    # evens out
 def test_funding_of_both_perpetuals_counts_per_the_longer_interval(a: tuple, b: tuple, is_forced: bool):
-    world = make((BINANCE_PERP, BYBIT_PERP), funding_exit_bps=1, exit_cost_bps=-50)
+    world = make((BINANCE_PERP, BYBIT_PERP), funding_exit_bps=1, exit_cost_bps=-50, entry_net_bps=200)
     world.core.set_position(BINANCE_PERP, 10, 600_000)
     world.core.set_position(BYBIT_PERP, -10, 600_000)
     world.core.set_pair_state(0, PAIR_OPEN, 10, -10, 5, world.now, world.wall)
