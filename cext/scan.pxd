@@ -22,4 +22,5 @@ cdef extern from "scan_level.h" nogil:
     ctypedef struct level_scales_t:
         pass
     level_scales_t scan_level_scales(int px_scale, int qty_scale) noexcept
+    const char *scan_level_extras(const char *p, const level_scales_t *scales, int64_t *px, int64_t *qty, int extras) noexcept
     const char *scan_level(const char *p, const level_scales_t *scales, int64_t *px, int64_t *qty) noexcept

@@ -3,11 +3,11 @@
 Runs in the feed's loop and in replay, without the GIL."""
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 
-from cext.decoders.message cimport KEY_OTHER, MESSAGE_BYTES_MAX, TIME_MS_LIMIT, TIME_US_LIMIT, fields_t, key_of_t, parser_t
+from cext.decoders.message cimport KEY_OTHER, TIME_MS_LIMIT, TIME_US_LIMIT, fields_t, key_of_t, parser_t
 from cext.instrument cimport instrument_t
 from cext.layout cimport level_t
-from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_scales, scan_space,
-                        scan_string, scan_u64, scan_value)
+from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_extras, scan_level_scales,
+                        scan_space, scan_string, scan_u64, scan_value)
 
 cdef enum:
     RATE_SCALE = 8           # funding rates are kept with 8 decimals
@@ -107,6 +107,20 @@ cdef int read_rate(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil
 
 # ---------------------------------------------------------------- levels
 
+cdef inline const char *read_extras(const char *p, const char *end, int count) noexcept nogil:  # hot
+    """What else the venue tells of a level: strings that are skipped, and the ']'. p: behind the size. Returns the place behind the
+    level, or NULL."""
+    while count > 0:
+        p = scan_char(p, end, c',')
+        p = scan_char(p, end, c'"') if p != NULL else NULL
+        p = scan_string(p, end) if p != NULL else NULL
+        if p == NULL:
+            return NULL
+        p += 1
+        count -= 1
+    return scan_char(p, end, c']')
+
+
 cdef const char *read_level(const char *p, const char *end, const level_digits_t *digits, level_t *out) noexcept nogil:  # hot
     """One ["px","size", more...] with white space wherever JSON allows it. Returns the place behind it, or NULL."""
     p = scan_char(p, end, c'[')
@@ -117,15 +131,7 @@ cdef const char *read_level(const char *p, const char *end, const level_digits_t
     p = scan_decimal(p, end, digits.size_scale, &out.qty) if p != NULL else NULL
     if p == NULL:
         return NULL
-    p = scan_space(p + 1, end)
-    for _ in range(digits.extras):         # what else the venue tells of a level
-        p = scan_char(p, end, c',')
-        p = scan_char(p, end, c'"') if p != NULL else NULL
-        p = scan_string(p, end) if p != NULL else NULL
-        if p == NULL:
-            return NULL
-        p = scan_space(p + 1, end)
-    return p + 1 if p < end and p[0] == c']' else NULL
+    return read_extras(p + 1, end, digits.extras)
 
 
 cdef const char *read_levels(parser_t *d, const char *p, const char *end, const instrument_t *instrument, level_t **first,
@@ -134,8 +140,6 @@ cdef const char *read_levels(parser_t *d, const char *p, const char *end, const 
     cdef level_t *level = &d.scratch[d.scratch_used]
     cdef level_scales_t scales = scan_level_scales(instrument.px_scale, instrument.size_scale)
     cdef level_digits_t digits = level_digits_t(instrument.px_scale, instrument.size_scale, d.level_extras)
-    # The fast way knows levels of two strings only.
-    cdef Py_ssize_t reach = SCAN_LEVEL_REACH if d.level_extras == 0 else MESSAGE_BYTES_MAX * 8
     cdef const char *q
     first[0] = level
     p = scan_space(p + 1, end)
@@ -143,7 +147,12 @@ cdef const char *read_levels(parser_t *d, const char *p, const char *end, const 
         count[0] = 0
         return p + 1
     while True:
-        q = scan_level(p, &scales, &level.px, &level.qty) if end - p >= reach else NULL
+        if end - p < SCAN_LEVEL_REACH:
+            q = NULL
+        elif digits.extras == 0:
+            q = scan_level(p, &scales, &level.px, &level.qty)
+        else:
+            q = scan_level_extras(p, &scales, &level.px, &level.qty, digits.extras)
         if q == NULL:
             q = read_level(p, end, &digits, level)
             if q == NULL:
