@@ -31,7 +31,7 @@ ctypedef struct replay_source_t:
     uint32_t is_finished
     uint64_t frames
     uint64_t snapshots
-    void *markets[VENUES_PER_SOURCE * MARKETS_PER_VENUE]  # BinanceMarket by venue_index and MARKET_*; NULL = not read
+    void *markets[VENUES_PER_SOURCE * MARKETS_PER_VENUE]  # MarketDecoder by venue_index and MARKET_*; NULL = not read
 
 ctypedef struct replay_t:
     replay_source_t sources[FEEDS_MAX]
@@ -56,7 +56,7 @@ ctypedef struct replay_t:
     # per row of the run
     uint64_t *row_seq                       # instrument_seq of the last record
     uint32_t *row_connection                # key of the connection that brought the last frame of it
-    void **row_market                       # BinanceMarket of the row
+    void **row_market                       # MarketDecoder of the row
     int row_total
     # the latest commands
     command_t commands[COMMANDS_MAX]

@@ -2,7 +2,7 @@ from array import array
 from typing import Any
 
 from cext.core import Core
-from cext.decoders.binance import BinanceMarket
+from cext.decoders.market import MarketDecoder
 from cext.edges import EdgeSampler
 
 END: int
@@ -19,9 +19,9 @@ MONO_START_NS: int
 class ReplayLoop:
     core: Core | None
     edges: EdgeSampler | None
-    def __init__(self, markets: list[BinanceMarket], row_total: int, core: Core | None = None,
+    def __init__(self, markets: list[MarketDecoder], row_total: int, core: Core | None = None,
                  edges: EdgeSampler | None = None) -> None: ...
-    def add_source(self, markets: dict[tuple[int, int], BinanceMarket], row_map: array[int]) -> int: ...
+    def add_source(self, markets: dict[tuple[int, int], MarketDecoder], row_map: array[int]) -> int: ...
     def load_block(self, at: int, block: bytes) -> None: ...
     def finish(self, at: int) -> None: ...
     def set_clock(self, first_wall_ns: int) -> None: ...

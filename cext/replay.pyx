@@ -13,8 +13,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE, PyBytes_FromStri
 from cext.capture cimport (CAPTURE_CONNECT, CAPTURE_DISCONNECT, CAPTURE_FRAME, CAPTURE_SNAPSHOT, capture_next, capture_record_t)
 from cext.core cimport Core, core_connection_key, core_step
 from cext.core_types cimport *
-from cext.decoders.binance cimport BinanceMarket
-from cext.decoders.binance_message cimport MSG_TOP, message_t
+from cext.decoders.market cimport MarketDecoder
+from cext.decoders.message cimport MSG_TOP, message_t
 from cext.decoders.frames cimport (FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT, FRAME_TRADE, SNAPSHOT_SYNCED)
 from cext.edges cimport EdgeSampler, edges_on_book, edges_on_top
 from cext.layout cimport *
@@ -44,7 +44,7 @@ cdef inline int replay_evaluate(replay_t *r) noexcept nogil:  # hot
     return r.command_count > 0
 
 
-cdef int replay_publish(replay_t *r, BinanceMarket market, int row, uint32_t key) noexcept nogil:  # hot
+cdef int replay_publish(replay_t *r, MarketDecoder market, int row, uint32_t key) noexcept nogil:  # hot
     """Record of `row` into the core, then evaluate. 1 = there are commands."""
     cdef core_event_t event
     market.build_record(row, &r.stamps, &r.record)
@@ -78,7 +78,7 @@ cdef void replay_alive(replay_t *r, uint32_t key, int64_t alive_mono_ns) noexcep
     core_step(r.core, &event, mono_of(r), r.wall_ns, NULL, 0)
 
 
-cdef void replay_sample(replay_t *r, const message_t *message, BinanceMarket market, int kind) noexcept nogil:  # hot
+cdef void replay_sample(replay_t *r, const message_t *message, MarketDecoder market, int kind) noexcept nogil:  # hot
     """The frame in hand for `--edges`: a top as it was sent, in sync or not; a book where no top is sent."""
     if message.kind == MSG_TOP and message.row >= 0:
         edges_on_top(r.edges, message.row, message.bid.px, message.ask.px)
@@ -91,19 +91,19 @@ cdef void replay_sample(replay_t *r, const message_t *message, BinanceMarket mar
 cdef int replay_frame(replay_t *r, replay_source_t *source, void *market, uint32_t key) noexcept nogil:  # hot
     """One frame through its decoder. 1 = there are commands."""
     cdef core_event_t event
-    cdef int kind = (<BinanceMarket>market).decode_frame(<const char *>source.payload, source.head.payload_bytes, &r.stamps,
+    cdef int kind = (<MarketDecoder>market).decode_frame(<const char *>source.payload, source.head.payload_bytes, &r.stamps,
                                                          &r.result)
     r.frame_kinds[kind & 15] += 1
     if r.edges != NULL:
-        replay_sample(r, &(<BinanceMarket>market).state.message, <BinanceMarket>market, kind)
+        replay_sample(r, &(<MarketDecoder>market).state.message, <MarketDecoder>market, kind)
     if kind == FRAME_BOOK:
         r.row_connection[r.result.row] = key
-        return replay_publish(r, <BinanceMarket>market, r.result.row, key)
+        return replay_publish(r, <MarketDecoder>market, r.result.row, key)
     if kind == FRAME_TRADE:
-        r.trades += 1
+        r.trades += r.result.trade_count
         return 0
     if kind == FRAME_NEED_SNAPSHOT or (kind == FRAME_ERROR and r.result.row >= 0):
-        return replay_publish(r, <BinanceMarket>market, r.result.row, key)
+        return replay_publish(r, <MarketDecoder>market, r.result.row, key)
     if kind == FRAME_FUNDING:
         r.fundings += 1
         if r.core != NULL:
@@ -125,10 +125,10 @@ cdef int replay_snapshot(replay_t *r, replay_source_t *source, void *market, uin
     if row < 0:
         r.lost_snapshots += 1
         return 0
-    outcome = (<BinanceMarket>market).load_snapshot(row, <const char *>source.payload, source.head.payload_bytes, 0, &r.stamps)
+    outcome = (<MarketDecoder>market).load_snapshot(row, <const char *>source.payload, source.head.payload_bytes, 0, &r.stamps)
     r.snapshot_kinds[outcome] += 1
     if outcome == SNAPSHOT_SYNCED:
-        return replay_publish(r, <BinanceMarket>market, row, key)
+        return replay_publish(r, <MarketDecoder>market, row, key)
     return 0
 
 
@@ -137,8 +137,8 @@ cdef int replay_disconnect(replay_t *r, uint32_t key) noexcept nogil:  # hot
     cdef int row, decided = 0
     replay_alive(r, key, 0)
     for row in range(r.row_total):
-        if r.row_connection[row] == key and r.row_market[row] != NULL and (<BinanceMarket>r.row_market[row]).invalidate_row(row):
-            decided |= replay_publish(r, <BinanceMarket>r.row_market[row], row, key)
+        if r.row_connection[row] == key and r.row_market[row] != NULL and (<MarketDecoder>r.row_market[row]).invalidate_row(row):
+            decided |= replay_publish(r, <MarketDecoder>r.row_market[row], row, key)
     return decided
 
 
@@ -213,7 +213,7 @@ cdef int replay_run(replay_t *r, int64_t limit_wall_ns) noexcept nogil:  # hot
 
 
 cdef class ReplayLoop:
-    """markets: BinanceMarket of every (venue, market) read; core: cext.core.Core, or None for books only; edges: samples are
+    """markets: MarketDecoder of every (venue, market) read; core: cext.core.Core, or None for books only; edges: samples are
     wanted."""
 
     def __cinit__(self):
@@ -229,7 +229,7 @@ cdef class ReplayLoop:
             free(self.r)
 
     def __init__(self, list markets, int row_total, Core core=None, EdgeSampler edges=None):
-        cdef BinanceMarket market
+        cdef MarketDecoder market
         self.core = core
         self.edges = edges
         self.r.core = NULL if core is None else core.c
@@ -249,7 +249,7 @@ cdef class ReplayLoop:
                 self.r.row_market[<int>row] = <void *>market
 
     def add_source(self, dict markets, const int32_t[::1] row_map) -> int:
-        """One capture. markets: {(venue_index, market code): BinanceMarket}; row_map: the capture's rows -> the run's. Returns
+        """One capture. markets: {(venue_index, market code): MarketDecoder}; row_map: the capture's rows -> the run's. Returns
         its number."""
         cdef int i = self.r.source_count
         cdef replay_source_t *source
@@ -329,7 +329,7 @@ cdef class ReplayLoop:
         cdef book_record_t record
         memset(&record, 0, sizeof(record))
         if self.r.row_market[row] != NULL:
-            (<BinanceMarket>self.r.row_market[row]).build_record(row, &self.r.stamps, &record)
+            (<MarketDecoder>self.r.row_market[row]).build_record(row, &self.r.stamps, &record)
         return PyBytes_FromStringAndSize(<const char *>&record, sizeof(record))
 
     @property

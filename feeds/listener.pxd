@@ -9,7 +9,7 @@ short list; process.py looks at those every few milliseconds."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from picows.picows cimport WSFrame, WSListener, WSTransport
 
-from cext.decoders.binance cimport BinanceMarket
+from cext.decoders.market cimport MarketDecoder
 from cext.decoders.frames cimport frame_result_t, stamps_t
 from cext.doorbell cimport Doorbell, doorbell_t
 from cext.hist cimport HistPage
@@ -68,7 +68,7 @@ cdef class FeedPublisher:
 cdef class FeedListener(WSListener):
     cdef FeedPublisher publisher
     cdef hot_feed_t *p                   # of the publisher, which is kept alive above
-    cdef BinanceMarket market
+    cdef MarketDecoder market
     cdef object owner                    # connection.Socket: told of connect, disconnect, acks
     cdef uint32_t market_code            # MARKET_*
     cdef stamps_t stamps

@@ -14,7 +14,7 @@ from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from cext.capture cimport CAPTURE_CONNECT, CAPTURE_DISCONNECT, CAPTURE_FRAME, CAPTURE_NOTE, CAPTURE_SNAPSHOT, capture_record_t
 from cext.clock cimport mono_ns, wall_ns
-from cext.decoders.binance cimport BinanceMarket
+from cext.decoders.market cimport MarketDecoder
 from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_BUFFERED, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT,
                                    FRAME_NOTHING, FRAME_SHUTDOWN, FRAME_TRADE, frame_result_t, stamps_t, stream_stats_t)
 from cext.doorbell cimport doorbell_ring_if_sleeping
@@ -78,7 +78,7 @@ cdef class CaptureBuffer:
         return block
 
 
-cdef void publish_book(hot_feed_t *p, BinanceMarket market, int row, const stamps_t *at, uint32_t flags) noexcept nogil:  # hot
+cdef void publish_book(hot_feed_t *p, MarketDecoder market, int row, const stamps_t *at, uint32_t flags) noexcept nogil:  # hot
     """Build the record of `row` as it stands, stamp it, write board and ring, wake a sleeping engine; then the bookkeeping."""
     market.build_record(row, at, &p.record)
     p.record.flags |= flags
@@ -136,7 +136,7 @@ cdef class FeedPublisher:
 
     # ---------------------------------------------------------------- for the calm side
 
-    def publish_row(self, BinanceMarket market, int row, uint32_t connection_id, bint is_repeat=False):
+    def publish_row(self, MarketDecoder market, int row, uint32_t connection_id, bint is_repeat=False):
         """A record outside the stream of frames: after a snapshot, an invalidation, a change of socket."""
         cdef stamps_t stamps
         self._check_row(row)
@@ -188,7 +188,7 @@ cdef class FeedPublisher:
         self._check_row(row)
         return bool(self.h.writer.board[row].book.flags & BOOK_VALID)
 
-    def write_board_counters(self, BinanceMarket market) -> list:
+    def write_board_counters(self, MarketDecoder market) -> list:
         """Counters of every row of a market; once a second. Returns the rows whose depth was crossed after at least
         CROSSED_MESSAGES depth messages since then: a wrong level that the newer top of book hides."""
         cdef const stream_stats_t *stats
@@ -238,7 +238,7 @@ cdef class FeedPublisher:
 
 
 cdef class FeedListener(WSListener):
-    def __cinit__(self, FeedPublisher publisher, BinanceMarket market, uint32_t connection_id, owner):
+    def __cinit__(self, FeedPublisher publisher, MarketDecoder market, uint32_t connection_id, owner):
         self.publisher = publisher
         self.p = &publisher.h
         self.market = market
@@ -287,6 +287,7 @@ cdef class FeedListener(WSListener):
         cdef int kind
         cdef int row
         cdef int64_t decoded
+        cdef uint32_t i
         kind = self.market.decode_frame(data, size, &self.stamps, result)
         decoded = mono_ns()
         if kind == FRAME_BOOK:  # first of all: counting can wait until the engine has it
@@ -306,7 +307,8 @@ cdef class FeedListener(WSListener):
             p.book_mono_ns[row] = self.stamps.frame_mono_ns
         elif kind == FRAME_TRADE:
             self.seen[row] |= SEEN_TRADE
-            ring_publish_trade(p.writer, &result.trade)
+            for i in range(result.trade_count):
+                ring_publish_trade(p.writer, &result.trades[i])
         elif kind == FRAME_FUNDING:
             self.seen[row] |= SEEN_FUNDING
             ring_publish_funding(p.writer, row, &result.funding)

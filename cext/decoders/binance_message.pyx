@@ -6,156 +6,20 @@ second look. A message is read to its last byte before anything is done with it:
 
 Formats: Binance spot web-socket-streams.md (2026-07), USD-M websocket-market-streams (2026-05); docs/venues/binance.md.
 Runs in the feed's loop and in replay, without the GIL."""
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
+from cext.decoders.fields cimport (has, read_decimal, read_id, read_levels, read_rate, read_rounded, read_time, text_is)
+from cext.decoders.message cimport (FUNDING_INDEX, FUNDING_MARK, FUNDING_NEXT, FUNDING_RATE, KEY_OTHER, MESSAGE_BYTES_MAX, MSG_ACK,
+                                    MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_SHUTDOWN, MSG_TOP, MSG_TRADES, MSG_UNKNOWN,
+                                    SNAPSHOT_BYTES_MAX, fields_t, hint_row, message_clear, message_t, parser_t, span_t, symbols_find)
 from cext.instrument cimport instrument_t
-from cext.layout cimport level_t
-from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_scales, scan_space,
-                        scan_string, scan_u64,
-                        scan_value)
+from cext.layout cimport TRADE_SELL_AGGRESSOR, level_t, trade_record_t
+from cext.scan cimport scan_char, scan_space, scan_string, scan_u64, scan_value
 
 cdef enum:
     K_LETTERS = 65           # key place of a letter = its code less this
-    RATE_SCALE = 8           # funding rates are given with 8 decimals
-
-
-# ---------------------------------------------------------------- values
-
-cdef inline bint text_is(span_t span, const char *text, Py_ssize_t size) noexcept nogil:  # hot
-    """Is the value this string?"""
-    return span.stop - span.start == size + 2 and span.start[0] == c'"' and memcmp(span.start + 1, text, size) == 0
-
-
-cdef inline int read_id(const fields_t *f, uint32_t key, uint64_t *out) noexcept nogil:  # hot
-    """An integer field; -1 = missing or no integer."""
-    if not f.seen >> key & 1:
-        return -1
-    return 0 if scan_u64(f.spans[key].start, f.spans[key].stop, out) == f.spans[key].stop else -1
-
-
-cdef inline int read_time(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil:  # hot
-    """A time in ns, from ms or us: told apart by size. -1 = missing or absurd."""
-    cdef uint64_t value = 0
-    if read_id(f, key, &value) != 0 or value >= TIME_US_LIMIT:
-        return -1
-    out[0] = <int64_t>(value * 1000 if value >= TIME_MS_LIMIT else value * 1_000_000)
-    return 0
-
-
-cdef inline int read_decimal(const fields_t *f, uint32_t key, int scale, int64_t *out) noexcept nogil:  # hot
-    """A quoted decimal at a scale; -1 = missing, no string, or not exact at this scale."""
-    if not f.seen >> key & 1 or f.spans[key].start[0] != c'"':
-        return -1
-    # Up to the end of the frame, not of the value: 16 bytes in reach make the fast way possible. It stops at the quote all the
-    # same.
-    return 0 if scan_decimal(f.spans[key].start + 1, f.end, scale, out) == f.spans[key].stop - 1 else -1
-
-
-cdef int read_rounded(const fields_t *f, uint32_t key, int scale, int64_t *out) noexcept nogil:  # hot
-    """Mark and index prices: averages with more decimals than the instrument has. Digits beyond the scale are cut, nobody trades
-    at them."""
-    cdef const char *p
-    cdef const char *stop
-    cdef int64_t value = 0
-    cdef int left = -1       # decimals still to come; -1 = before the point
-    if not f.seen >> key & 1 or f.spans[key].start[0] != c'"':
-        return -1
-    p = f.spans[key].start + 1
-    stop = f.spans[key].stop - 1
-    if p == stop:
-        return -1
-    while p < stop:
-        if p[0] == c'.' and left < 0:
-            left = scale
-        elif not c'0' <= p[0] <= c'9' or value > (INT64_MAX - 9) // 10:
-            return -1
-        elif left != 0:
-            value = value * 10 + (p[0] - c'0')
-            left -= left > 0
-        p += 1
-    left = scale if left < 0 else left
-    while left > 0:
-        if value > (INT64_MAX - 9) // 10:
-            return -1
-        value *= 10
-        left -= 1
-    out[0] = value
-    return 0
-
-
-cdef int read_rate(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil:  # hot
-    """A funding rate * 1e8, which alone may be negative. An empty string (a delivery contract) is no rate: 0."""
-    cdef const char *start
-    cdef const char *stop
-    cdef bint is_negative
-    if not f.seen >> key & 1:
-        return -1
-    start = f.spans[key].start
-    stop = f.spans[key].stop
-    if start[0] != c'"':
-        return -1
-    if stop - start == 2:
-        out[0] = 0
-        return 0
-    is_negative = start[1] == c'-'
-    if scan_decimal(start + 1 + is_negative, stop, RATE_SCALE, out) != stop - 1:
-        return -1
-    if is_negative:
-        out[0] = -out[0]
-    return 0
-
-
-# ---------------------------------------------------------------- levels
-
-cdef const char *read_level(const char *p, const char *end, int px_scale, int qty_scale, level_t *out) noexcept nogil:  # hot
-    """One ["px","qty"] with white space wherever JSON allows it. Returns the place behind it, or NULL."""
-    p = scan_char(p, end, c'[')
-    p = scan_char(p, end, c'"') if p != NULL else NULL
-    p = scan_decimal(p, end, px_scale, &out.px) if p != NULL else NULL
-    p = scan_char(p + 1, end, c',') if p != NULL else NULL
-    p = scan_char(p, end, c'"') if p != NULL else NULL
-    p = scan_decimal(p, end, qty_scale, &out.qty) if p != NULL else NULL
-    return scan_char(p + 1, end, c']') if p != NULL else NULL
-
-
-cdef const char *read_levels(decoder_t *d, const char *p, const char *end, const instrument_t *instrument, level_t **first,
-                             uint32_t *count) noexcept nogil:  # hot
-    """An array of levels into the scratch. p: at its '['. Returns the place behind its ']', or NULL: malformed, not exact, or px
-    = 0.
-
-    The scratch cannot overflow: a level has at least ten bytes, and the size of a frame is bounded."""
-    cdef level_t *level = &d.scratch[d.scratch_used]
-    cdef level_scales_t scales = scan_level_scales(instrument.px_scale, instrument.qty_scale)
-    cdef const char *q
-    first[0] = level
-    p = scan_space(p + 1, end)
-    if p < end and p[0] == c']':
-        count[0] = 0
-        return p + 1
-    while True:
-        q = scan_level(p, &scales, &level.px, &level.qty) if end - p >= SCAN_LEVEL_REACH else NULL
-        if q == NULL:
-            q = read_level(p, end, instrument.px_scale, instrument.qty_scale, level)
-            if q == NULL:
-                return NULL
-        if level.px == 0:
-            return NULL
-        level += 1
-        if q < end and q[0] == c',':
-            p = q + 1
-            continue
-        q = scan_space(q, end)
-        if q == end:
-            return NULL
-        if q[0] == c']':
-            break
-        if q[0] != c',':
-            return NULL
-        p = q + 1
-    count[0] = <uint32_t>(level - first[0])
-    d.scratch_used += count[0]
-    return q + 1
+    AGGREGATE = 1            # trade group of aggTrade, which has ids of its own
 
 
 # ---------------------------------------------------------------- one object
@@ -168,12 +32,12 @@ cdef int kind_of_event(span_t span, message_t *m) noexcept nogil:  # hot
         return MSG_TOP
     m.is_book = False
     if text_is(span, "trade", 5):
-        return MSG_TRADE
+        return MSG_TRADES
     if text_is(span, "aggTrade", 8):
-        m.is_aggregate = True
-        return MSG_TRADE
+        m.trade_group = AGGREGATE
+        return MSG_TRADES
     if text_is(span, "markPriceUpdate", 15):
-        return MSG_MARK
+        return MSG_FUNDING
     if text_is(span, "serverShutdown", 14):
         return MSG_SHUTDOWN
     return MSG_UNKNOWN
@@ -199,7 +63,7 @@ cdef inline const char *read_key(const char *p, const char *end, uint32_t *key) 
     return p if p < end and <unsigned char>p[0] > 32 else scan_space(p, end)
 
 
-cdef const char *read_object(decoder_t *d, const char *p, const char *end, message_t *m) noexcept nogil:  # hot
+cdef const char *read_object(parser_t *d, const char *p, const char *end, message_t *m) noexcept nogil:  # hot
     """All fields of one object. p: behind its '{'. Returns the place behind its '}', or NULL."""
     cdef fields_t *f = &d.fields
     cdef const char *value
@@ -248,11 +112,7 @@ cdef const char *read_object(decoder_t *d, const char *p, const char *end, messa
 
 # ---------------------------------------------------------------- meaning of the fields, by type
 
-cdef inline bint has(const fields_t *f, uint32_t key) noexcept nogil:  # hot
-    return f.seen >> key & 1
-
-
-cdef int finish_levels(decoder_t *d, uint32_t key, level_t **first, uint32_t *count,
+cdef int finish_levels(parser_t *d, uint32_t key, level_t **first, uint32_t *count,
                        const instrument_t *instrument) noexcept nogil:  # hot
     """Levels that were not read on the way, because type or symbol came behind them."""
     cdef const fields_t *f = &d.fields
@@ -263,13 +123,14 @@ cdef int finish_levels(decoder_t *d, uint32_t key, level_t **first, uint32_t *co
     return 0 if read_levels(d, f.spans[key].start, f.spans[key].stop, instrument, first, count) == f.spans[key].stop else -1
 
 
-cdef int finish_depth(decoder_t *d, message_t *m) noexcept nogil:  # hot
+cdef int finish_depth(parser_t *d, message_t *m) noexcept nogil:  # hot
     cdef const fields_t *f = &d.fields
     cdef const instrument_t *instrument = &d.instruments[m.row]
     if read_time(f, c'E' - K_LETTERS, &m.event_ns) != 0:
         return -1
     if read_id(f, c'U' - K_LETTERS, &m.first_id) != 0 or read_id(f, c'u' - K_LETTERS, &m.last_id) != 0 or m.first_id > m.last_id:
         return -1
+    m.order_id = m.last_id
     if d.is_linear and read_id(f, KEY_PU, &m.previous_id) != 0:
         return -1
     if finish_levels(d, c'b' - K_LETTERS, &m.bids, &m.bid_count, instrument) != 0:
@@ -277,13 +138,14 @@ cdef int finish_depth(decoder_t *d, message_t *m) noexcept nogil:  # hot
     return finish_levels(d, c'a' - K_LETTERS, &m.asks, &m.ask_count, instrument)
 
 
-cdef int finish_top(decoder_t *d, message_t *m) noexcept nogil:  # hot
+cdef int finish_top(parser_t *d, message_t *m) noexcept nogil:  # hot
     cdef const fields_t *f = &d.fields
     cdef const instrument_t *instrument = &d.instruments[m.row]
     if has(f, c'E' - K_LETTERS) and read_time(f, c'E' - K_LETTERS, &m.event_ns) != 0:
         return -1
     if read_id(f, c'u' - K_LETTERS, &m.last_id) != 0:
         return -1
+    m.order_id = m.last_id
     if read_decimal(f, c'b' - K_LETTERS, instrument.px_scale, &m.bid.px) != 0:
         return -1
     if read_decimal(f, c'B' - K_LETTERS, instrument.qty_scale, &m.bid.qty) != 0:
@@ -296,34 +158,40 @@ cdef int finish_top(decoder_t *d, message_t *m) noexcept nogil:  # hot
     return 0 if (m.bid.px == 0) == (m.bid.qty == 0) and (m.ask.px == 0) == (m.ask.qty == 0) else -1
 
 
-cdef int finish_trade(decoder_t *d, message_t *m) noexcept nogil:  # hot
+cdef int finish_trade(parser_t *d, message_t *m) noexcept nogil:  # hot
     cdef const fields_t *f = &d.fields
     cdef const instrument_t *instrument = &d.instruments[m.row]
-    if read_id(f, (c'a' if m.is_aggregate else c't') - K_LETTERS, &m.trade_id) != 0:
+    cdef trade_record_t *trade = m.trades
+    if read_id(f, (c'a' if m.trade_group == AGGREGATE else c't') - K_LETTERS, &trade.trade_id) != 0:
         return -1
-    if read_time(f, c'E' - K_LETTERS, &m.event_ns) != 0 or read_time(f, c'T' - K_LETTERS, &m.trade_ns) != 0:
+    if read_time(f, c'E' - K_LETTERS, &m.event_ns) != 0 or read_time(f, c'T' - K_LETTERS, &trade.exch_ns) != 0:
         return -1
-    if read_decimal(f, c'p' - K_LETTERS, instrument.px_scale, &m.px) != 0:
+    if read_decimal(f, c'p' - K_LETTERS, instrument.px_scale, &trade.px) != 0:
         return -1
-    if read_decimal(f, c'q' - K_LETTERS, instrument.qty_scale, &m.qty) != 0:
+    if read_decimal(f, c'q' - K_LETTERS, instrument.qty_scale, &trade.qty) != 0:
         return -1
     if not has(f, c'm' - K_LETTERS):
         return -1
-    m.is_sell = f.spans[c'm' - K_LETTERS].start[0] == c't'     # buyer is maker: the aggressor sold
+    # buyer is maker: the aggressor sold
+    trade.flags = TRADE_SELL_AGGRESSOR if f.spans[c'm' - K_LETTERS].start[0] == c't' else 0
+    m.trade_count = 1
     return 0
 
 
-cdef int finish_mark(decoder_t *d, message_t *m) noexcept nogil:  # hot
+cdef int finish_mark(parser_t *d, message_t *m) noexcept nogil:  # hot
     cdef const fields_t *f = &d.fields
     cdef int px_scale = d.instruments[m.row].px_scale
-    if read_time(f, c'E' - K_LETTERS, &m.event_ns) != 0 or read_time(f, c'T' - K_LETTERS, &m.trade_ns) != 0:
+    if read_time(f, c'E' - K_LETTERS, &m.event_ns) != 0 or read_time(f, c'T' - K_LETTERS, &m.next_funding_ns) != 0:
         return -1
-    if read_rounded(f, c'p' - K_LETTERS, px_scale, &m.px) != 0 or read_rounded(f, c'i' - K_LETTERS, px_scale, &m.index_px) != 0:
+    if read_rounded(f, c'p' - K_LETTERS, px_scale, &m.mark_px) != 0:
         return -1
+    if read_rounded(f, c'i' - K_LETTERS, px_scale, &m.index_px) != 0:
+        return -1
+    m.funding_given = FUNDING_MARK | FUNDING_INDEX | FUNDING_RATE | FUNDING_NEXT
     return read_rate(f, c'r' - K_LETTERS, &m.rate_e8)
 
 
-cdef int finish_ack(decoder_t *d, message_t *m) noexcept nogil:  # hot
+cdef int finish_ack(parser_t *d, message_t *m) noexcept nogil:  # hot
     """{"result":null,"id":1}, or {"code":2,"msg":..,"id":..}, or {"error":{"code":..,"msg":..},"id":..}."""
     cdef fields_t *f = &d.fields
     cdef uint64_t value = 0
@@ -346,7 +214,7 @@ cdef int finish_ack(decoder_t *d, message_t *m) noexcept nogil:  # hot
     return 0
 
 
-cdef int finish(decoder_t *d, message_t *m) noexcept nogil:  # hot
+cdef int finish(parser_t *d, message_t *m) noexcept nogil:  # hot
     """Decides what the object was and reads its values; MSG_*."""
     cdef const fields_t *f = &d.fields
     if not has(f, c'e' - K_LETTERS):
@@ -366,14 +234,14 @@ cdef int finish(decoder_t *d, message_t *m) noexcept nogil:  # hot
         return MSG_TOP if finish_top(d, m) == 0 else MSG_ERROR
     if m.kind == MSG_DEPTH:
         return MSG_DEPTH if finish_depth(d, m) == 0 else MSG_ERROR
-    if m.kind == MSG_TRADE:
-        return MSG_TRADE if finish_trade(d, m) == 0 else MSG_ERROR
-    return MSG_MARK if finish_mark(d, m) == 0 else MSG_ERROR
+    if m.kind == MSG_TRADES:
+        return MSG_TRADES if finish_trade(d, m) == 0 else MSG_ERROR
+    return MSG_FUNDING if finish_mark(d, m) == 0 else MSG_ERROR
 
 
 # ---------------------------------------------------------------- the surface
 
-cdef int row_of_stream(decoder_t *d, const char *data, const char *end, message_t *m) noexcept nogil:  # hot
+cdef int row_of_stream(parser_t *d, const char *data, const char *end, message_t *m) noexcept nogil:  # hot
     """Which book a malformed frame was about, from the name of its stream ({"stream":"btcusdt@depth..."); -1 = cannot be told."""
     cdef char symbol[32]
     cdef int size = 0
@@ -388,22 +256,7 @@ cdef int row_of_stream(decoder_t *d, const char *data, const char *end, message_
     return symbols_find(&d.symbols, symbol, size)
 
 
-cdef inline void message_clear(decoder_t *d, message_t *m) noexcept nogil:  # hot
-    m.kind = MSG_UNKNOWN
-    m.row = -1
-    m.is_book = True         # until the type says that it is not
-    m.is_aggregate = False
-    m.event_ns = 0
-    m.trade_ns = 0
-    m.previous_id = 0
-    m.bids = NULL
-    m.asks = NULL
-    m.bid_count = 0
-    m.ask_count = 0
-    d.scratch_used = 0
-
-
-cdef int parse_object(decoder_t *d, const char *data, const char *end, message_t *m) noexcept nogil:  # hot
+cdef int parse_object(parser_t *d, const char *data, const char *end, message_t *m) noexcept nogil:  # hot
     """The outer object, and the one within when this is the combined form {"stream":..,"data":{..}}. MSG_*."""
     cdef const char *p = data + 1
     cdef span_t inner
@@ -429,7 +282,7 @@ cdef int parse_object(decoder_t *d, const char *data, const char *end, message_t
     return finish(d, m)
 
 
-cdef void parse_frame(decoder_t *d, const char *data, Py_ssize_t size, message_t *m) noexcept nogil:  # hot
+cdef void parse_frame(parser_t *d, const char *data, Py_ssize_t size, message_t *m) noexcept nogil:  # hot
     """One websocket frame; see the .pxd. Total: any bytes give a kind."""
     message_clear(d, m)
     m.kind = parse_object(d, data, data + size, m) if 0 < size <= MESSAGE_BYTES_MAX else MSG_ERROR
@@ -437,7 +290,7 @@ cdef void parse_frame(decoder_t *d, const char *data, Py_ssize_t size, message_t
         m.row = row_of_stream(d, data, data + size, m)
 
 
-cdef int parse_snapshot(decoder_t *d, int row, const char *data, Py_ssize_t size, message_t *m) noexcept nogil:  # hot
+cdef int parse_snapshot(parser_t *d, int row, const char *data, Py_ssize_t size, message_t *m) noexcept nogil:  # hot
     """One REST depth body; see the .pxd."""
     cdef const char *end = data + size
     cdef const char *p
@@ -451,6 +304,7 @@ cdef int parse_snapshot(decoder_t *d, int row, const char *data, Py_ssize_t size
     if p == NULL or scan_space(p, end) != end or read_id(&d.fields, KEY_LAST_UPDATE_ID, &m.last_id) != 0:
         return -1
     m.row = row
+    m.order_id = m.last_id
     m.event_ns = 0
     if has(&d.fields, c'E' - K_LETTERS) and read_time(&d.fields, c'E' - K_LETTERS, &m.event_ns) != 0:
         return -1

@@ -8,9 +8,9 @@
 
 #define FRAME_UNKNOWN 0       /* nothing that we asked for: counted (unknown_frames) */
 #define FRAME_BOOK 1          /* the book or its top changed: publish a record of `row` */
-#define FRAME_TRADE 2         /* `trade` is filled */
+#define FRAME_TRADE 2         /* `trades` holds trade_count of them, at least one, all of `row` */
 #define FRAME_FUNDING 3       /* `funding` is filled */
-#define FRAME_NOTHING 4       /* duplicate, older than what we have, or a top while the depth is out of sync */
+#define FRAME_NOTHING 4       /* duplicate, older than what we have, a top while out of sync; row -1: a heartbeat, or no book changed */
 #define FRAME_BUFFERED 5      /* a delta of a row that waits for its snapshot */
 #define FRAME_NEED_SNAPSHOT 6 /* row went out of sync: publish (INVALID), fetch a snapshot */
 #define FRAME_ACK 7           /* reply to a subscription request: ack_id, ack_error */
@@ -35,7 +35,8 @@ typedef struct {
     int row;                  /* -1 = none */
     int64_t ack_id;           /* FRAME_ACK: id of the request; -1 = not an integer */
     int32_t ack_error;        /* FRAME_ACK: the venue's error code; 0 = accepted */
-    trade_record_t trade;     /* FRAME_TRADE: all but seq */
+    trade_record_t *trades;   /* FRAME_TRADE: all but seq, oldest first; the decoder's, until its next frame */
+    uint32_t trade_count;
     funding_record_t funding; /* FRAME_FUNDING: all but seq */
 } frame_result_t;
 

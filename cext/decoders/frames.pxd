@@ -32,7 +32,8 @@ cdef extern from "decoders/frames.h" nogil:
         int row
         int64_t ack_id
         int32_t ack_error
-        trade_record_t trade
+        trade_record_t *trades
+        uint32_t trade_count
         funding_record_t funding
 
     ctypedef struct stream_stats_t:

@@ -1,5 +1,5 @@
 /* Deltas that wait for their snapshot: parsed already, kept in the order in which they came, in one growing block of bytes.
- * One continuous piece of the venue's sequence: what does not continue it makes it start anew (binance_sync.pyx). */
+ * One continuous piece of the venue's sequence: what does not continue it makes it start anew (stream.pyx). */
 #ifndef LOCKSTEP_PENDING_H
 #define LOCKSTEP_PENDING_H
 #include <stdint.h>
@@ -15,6 +15,7 @@ typedef struct {
     uint64_t first_id;
     uint64_t last_id;
     uint64_t previous_id;
+    uint64_t order_id;
     int64_t event_ns;
     uint32_t bid_count;
     uint32_t ask_count; /* level_t[bid_count + ask_count] follow */

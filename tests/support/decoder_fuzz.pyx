@@ -1,4 +1,4 @@
-"""Mutated frames into a BinanceMarket, in a loop without Python: nothing may crash, and a record that calls itself VALID must be
+"""Mutated frames into a MarketDecoder, in a loop without Python: nothing may crash, and a record that calls itself VALID must be
 one.
 
 Every frame lies in a block of exactly its size, so that the address sanitizer sees a read past its end
@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memmove, memset
 
 from cpython.bytes cimport PyBytes_AsString, PyBytes_Size
 
-from cext.decoders.binance cimport BinanceMarket
+from cext.decoders.market cimport MarketDecoder
 from cext.decoders.frames cimport FRAME_BUFFERED, FRAME_ERROR, FRAME_NEED_SNAPSHOT, FRAME_UNKNOWN, frame_result_t, stamps_t
 from cext.layout cimport BOOK_LEVELS, BOOK_VALID, book_record_t, level_t
 
@@ -88,7 +88,7 @@ cdef bint is_sound(const book_record_t *record) noexcept nogil:
     return is_sorted(record.bids, record.bid_count, -1) and is_sorted(record.asks, record.ask_count, 1)
 
 
-def run(BinanceMarket market, list frames, list snapshots, int64_t count, uint64_t seed) -> list:
+def run(MarketDecoder market, list frames, list snapshots, int64_t count, uint64_t seed) -> list:
     """`count` frames, three of four mutated, every eighth one a snapshot body. Returns counts by FRAME_*; raises at an unsound
     record.
 

@@ -13,7 +13,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODULES = ("cext.layout", "cext.scan", "cext.book", "cext.instrument", "cext.decoders.binance", "cext.decoders.binance_message",
-           "cext.decoders.binance_sync",
+           "cext.decoders.fields", "cext.decoders.market", "cext.decoders.stream",
            "tests.support.decoder_fuzz")
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1"
 LOOP = """

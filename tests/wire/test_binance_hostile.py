@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from cext.decoders.binance import FRAME_KINDS, BinanceMarket
+from cext.decoders.binance import BinanceMarket
+from cext.decoders.market import FRAME_KINDS
 from tests.support import decoder_fuzz
 from tests.support.market_rig import depth, make_market, snapshot, top
 from tests.wire.test_binance_market_frames import ALL_LINEAR, ALL_SPOT, BIG_DEPTH, LINEAR, SPOT, wrapped

@@ -83,7 +83,7 @@ def test_trade(frame: bytes, trade_id: int, exch_ms: int, flags: int) -> None:
     market = make_market("spot", SPOT)
     told = market.decode(frame, frame_mono_ns=77)
     assert told["kind"] == "trade" and told["row"] == 0
-    assert told["trade"] == {"seq": 0, "exch_ns": exch_ms * MS, "recv_mono_ns": 77, "trade_id": trade_id, "px": 10, "qty": 10000,
+    assert told["trades"][0] == {"seq": 0, "exch_ns": exch_ms * MS, "recv_mono_ns": 77, "trade_id": trade_id, "px": 10, "qty": 10000,
                              "instrument_id": 0, "flags": flags, "pad0": 0}
     assert market.decode(frame)["kind"] == "nothing"  # the same trade by a second connection
     assert market.stats(0)["duplicates"] == 1
@@ -100,7 +100,7 @@ def test_linear_top_and_aggregate_trade() -> None:
     market.apply_snapshot(0, snapshot(156, [("20.0", "1")], [("90.0", "1")]))
     assert market.decode(LINEAR_TOP) == {"kind": "book", "row": 0}
     assert market.record(0)["exch_ns"] == 1_568_014_460_893 * MS
-    assert market.decode(LINEAR_AGG)["trade"]["trade_id"] == 5933014
+    assert market.decode(LINEAR_AGG)["trades"][0]["trade_id"] == 5933014
 
 
 def test_linear_depth_joins_by_pu() -> None:
@@ -174,7 +174,7 @@ def test_unknown_symbol_is_counted() -> None:
 def test_times_in_microseconds_are_known_by_their_size() -> None:
     market = make_market("spot", SPOT)
     told = market.decode(SPOT_TRADE.replace(b'"T":1672515782130', b'"T":1672515782130123'))
-    assert told["trade"]["exch_ns"] == 1672515782130123000
+    assert told["trades"][0]["exch_ns"] == 1672515782130123000
 
 
 # ---------------------------------------------------------------- any shape that JSON allows
