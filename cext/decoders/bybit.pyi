@@ -1,0 +1,3 @@
+from cext.decoders.market import MarketDecoder
+
+class BybitMarket(MarketDecoder): ...
