@@ -45,7 +45,7 @@ class FakePeer(WSListener):
         self.venue.raw.append(raw)
         request = orjson.loads(raw)
         self.venue.requests.append(request)
-        made = self.venue.answers.get(request["method"], lambda _: None)(request)
+        made = self.venue.answers.get(request.get("method") or request.get("op"), lambda _: None)(request)
         if made is not None:
             self.send(made)
 
