@@ -90,7 +90,7 @@ def test_dry_run_journals_what_it_would_have_sent(home, real_venue):
         intent = next(record.decode() for record in records if record.type_name == "INTENT")
         refused = {record.decode()["intent_id"] for record in records if record.type_name == "REFUSAL"}
         assert intent["leg_count"] == 2 and intent["intent_id"] in refused
-        assert "would send binance:" in (run.run_dir / "logs" / "engine.log").read_text()
+        assert "/USDT binance>binance perp: BUY " in (run.run_dir / "logs" / "engine.log").read_text()
 
 
 def test_dry_run_has_no_order_settings_at_all(home):
