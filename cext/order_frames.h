@@ -74,8 +74,8 @@ static inline char *write_decimal(char *to, uint64_t value, int scale)
     return end;
 }
 
-/* qty (base units, qty scale) as the venue states sizes: qty / size_mul with `size_scale` decimals. NULL when the venue cannot say
- * it exactly (a part of its smallest step): refused, never rounded. qty > 0, size_mul >= 1. */
+/* qty (base units, qty scale) as the venue states sizes: qty / size_mul with `size_scale` decimals. NULL when the venue cannot
+ * say it exactly (a part of its smallest step): refused, never rounded. qty > 0, size_mul >= 1. */
 static inline char *write_size(char *to, uint64_t qty, int64_t size_mul, int size_scale)
 {
     if (size_mul == 1) return write_decimal(to, qty, size_scale);

@@ -1,5 +1,5 @@
-"""Leaves that write order requests; see order_frames.h. A frame is written at `out`, which needs FRAME_HEAD_ROOM writable bytes in
-front of it (websocket header) and FRAME_CAPACITY + FRAME_SLACK from it on."""
+"""Leaves that write order requests; see order_frames.h. A frame is written at `out`, which needs FRAME_HEAD_ROOM writable bytes
+in front of it (websocket header) and FRAME_CAPACITY + FRAME_SLACK from it on."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "order_frames.h" nogil:

@@ -46,8 +46,8 @@ class RestResponse:
 
 
 class RestClient:
-    """RestClient("binance spot", base_url, dialect, rate=...): requests as the dialect builds them; clients of one account may share
-    one RateState (what one is told stops both)."""
+    """RestClient("binance spot", base_url, dialect, rate=...): requests as the dialect builds them; clients of one account may
+    share one RateState (what one is told stops both)."""
 
     def __init__(self, name: str, base_url: str, dialect: RestDialect, *, rate: RateState | None = None,
                  ssl_context: ssl.SSLContext | None = None, total_timeout_s: float = 3.0, connect_timeout_s: float = 1.5,

@@ -1,4 +1,4 @@
-"""How one venue's REST requests look: signing, where errors stand, what its headers say about rates. engine/rest.py does the rest.
+"""How one venue's REST requests look: signing, where errors stand, what headers say about rates. engine/rest.py does the rest.
 
 A dialect holds the keys of one account and no state about rates: that is RateState's, which clients of one account may share
 (unified venues count both markets together).
@@ -31,13 +31,13 @@ class RestDialect(Protocol):
 
     def build(self, method: str, path: str, params: Mapping[str, Any], *, is_signed: bool, with_key: bool,
               timestamp_ns: int) -> RestRequest:
-        """The request; `params` become a query or a JSON body, as the venue wants it for this method. `is_signed`: with signature;
-        `with_key`: the key, no signature; neither: public, no key shown. `timestamp_ns`: the venue's clock, epoch ns. Raises
-        KeyMissing."""
+        """The request; `params` become a query or a JSON body, as the venue wants it for this method. `is_signed`: with
+        signature; `with_key`: the key, no signature; neither: public, no key shown. `timestamp_ns`: the venue's clock, epoch ns.
+        Raises KeyMissing."""
 
     def refusal(self, status: int, body: Any) -> tuple[int, str] | None:
-        """(code, text) when the parsed JSON `body` is an error, whatever the HTTP status (Bybit retCode, OKX code and sCode); None
-        when it is an answer. A status other than 200 is an error in any case: then what the body says of it, or (0, "")."""
+        """(code, text) when the parsed JSON `body` is an error, whatever the HTTP status (Bybit retCode, OKX code and sCode);
+        None when it is an answer. A status other than 200 is an error in any case: then what the body says of it, or (0, "")."""
 
     def note(self, rate: RateState, path: str, status: int, headers: Mapping[str, str], body: bytes, now_mono_s: float) -> None:
         """Take over what one response says about rates into `rate`: used weight, remaining requests, stops and bans."""
@@ -79,7 +79,7 @@ class RateState:
             return True
         bucket = self.buckets.get(path)
         return (bucket is not None and now_mono_s < bucket.reset_mono_s
-                and bucket.remaining <= (1 - self.weight_share) * bucket.limit)
+                and bucket.limit - bucket.remaining >= self.weight_share * bucket.limit)
 
     def stop(self, seconds: float, now_mono_s: float, *, is_ban: bool) -> None:
         """No request at all for so long; a longer stop that stands already stays."""

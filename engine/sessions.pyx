@@ -5,9 +5,9 @@ ready one to `adopt`; frames come in through `VenueSocket.on_ws_frame`, are deco
 plain Python callbacks. A callback that raises is reported (`on_error`, counter) and never closes the socket. When a socket dies,
 every order request whose reply it owed is reported as UNKNOWN: an answer that never came is not a rejection.
 
-Venue-shaped are three things given to a session: its decoder (bytes in), its encoder (bytes out) and its dialect (whom a reply to a
-logon or subscription answers). The request id of an order begins with its client id (cancel: X..., query: Q...), so a reply says
-by itself what it answers; what follows the 18 characters is the venue's.
+Venue-shaped are three things given to a session: its decoder (bytes in), its encoder (bytes out) and its dialect (whom a reply to
+a logon or subscription answers). The request id of an order begins with its client id (cancel: X..., query: Q...), so a reply
+says by itself what it answers; what follows the 18 characters is the venue's.
 """
 import asyncio
 import logging
@@ -131,9 +131,9 @@ cdef class VenueSocket(WSListener):
             future.set_result(message)
 
     async def request(self, key: str, frame: bytes, timeout_s: float = REPLY_TIMEOUT_S, *, name: str = "") -> Any:
-        """Send a text frame that is not about an order (logon, subscribe) and wait for the reply whose dialect key is `key` -> the
-        parsed message. `name` says in errors what was asked. Raises RequestFailed: refused, not answered in time, or connection
-        lost."""
+        """Send a text frame that is not about an order (logon, subscribe) and wait for the reply whose dialect key is `key` ->
+        the parsed message. `name` says in errors what was asked. Raises RequestFailed: refused, not answered in time, or
+        connection lost."""
         name = name or key
         if self.transport is None:
             raise RequestFailed(name, 0, 0, "not connected")

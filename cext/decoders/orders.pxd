@@ -54,7 +54,8 @@ cdef class OrderDecoder:
     # results of the last call
     cdef int count
     cdef int answers                 # ANSWERS_*; the request is found by events[0].client_id
-    cdef int status                  # HTTP-like status of a reply, 0 = none
+    cdef int status                  # HTTP-like status of a reply, 0 = none; a venue without one sets 429 for
+                                     # "too many" and 418 for a ban: the session reports a rate stop
     cdef int64_t retry_after_ms      # venue's epoch ms until which it wants no more requests, 0 = none
     cdef order_event_t events[256]
     cdef json_span_t name            # what a DECODED_ACCOUNT is called; request id of a DECODED_REPLY
@@ -77,8 +78,8 @@ cdef class OrderDecoder:
 
     # One whole text frame -> DECODED_*. Total: any bytes, no exception. Begins with `clear(data)`.
     cdef int decode(self, const char *data, Py_ssize_t size, int64_t recv_mono_ns) noexcept nogil
-    # The body of a REST answer about one order: `about` is cleared but for client id, flags, source and time; `self.status` is the
-    # HTTP status and `self.answers` what was asked. `body.kind` is JSON_OBJECT. 1 = events added, 0 = not understood.
+    # The body of a REST answer about one order: `about` is cleared but for client id, flags, source and time; `self.status` is
+    # the HTTP status and `self.answers` what was asked. `body.kind` is JSON_OBJECT. 1 = events added, 0 = not understood.
     cdef int decode_body(self, const json_span_t *body, order_event_t *about, int64_t recv_mono_ns) noexcept nogil
 
     # ---- and uses these

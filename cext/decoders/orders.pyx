@@ -181,7 +181,8 @@ cdef class OrderDecoder:
         self.unmapped_errors += 1
         return ERROR_UNMAPPED
 
-    cdef void set_error(self, order_event_t *event, int64_t code, int64_t sub_code, const json_span_t *message) noexcept nogil:  # hot
+    cdef void set_error(self, order_event_t *event, int64_t code, int64_t sub_code,
+                        const json_span_t *message) noexcept nogil:  # hot
         """A place is REJECTED by a definite class only; a failed cancel or query says nothing about the order, unless the
         query's row says that the venue does not know it."""
         event.venue_code = <int32_t>code if -2147483648LL < code < 2147483647LL else 0

@@ -141,8 +141,8 @@ cdef class BinanceOrderEncoder(OrderEncoder):
 
     cdef int write_by_id(self, const by_id_template_t *template, const instrument_t *instrument, const uint8_t *client_id,
                          int64_t timestamp_ms, char *out) noexcept nogil:  # hot
-        """Writes order.cancel or order.status for `client_id` at `out`; bytes written. The request id is the client id with its mark
-        changed, so that a reply says by itself what it answers."""
+        """Writes order.cancel or order.status for `client_id` at `out`; bytes written. The request id is the client id with its
+        mark changed, so that a reply says by itself what it answers."""
         cdef uint32_t symbol_bytes = symbol_length(instrument.symbol)
         cdef char *at = copy_text(out, &template.head)
         cdef char *request_id = at

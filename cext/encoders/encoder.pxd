@@ -1,10 +1,10 @@
 """Orders -> bytes of a venue's order socket: what every encoder is. One object a session, made at start; used by one thread.
 
 A venue subclasses OrderEncoder and gives `write_place`, `write_cancel` and `write_query`, each hot: no Python object, no
-allocation, all that does not change stands preformatted in templates (text_t of cext/order_frames.pxd). They write at `out`, which
-has FRAME_HEAD_ROOM writable bytes in front and FRAME_CAPACITY + FRAME_SLACK from it on; that the longest frame fits is checked
-once, when templates are made (`check_bytes`). They have no effect beyond the buffer (and the encoder's own request counter): the
-engine also calls them to keep the code warm.
+allocation, all that does not change stands preformatted in templates (text_t of cext/order_frames.pxd). They write at `out`,
+which has FRAME_HEAD_ROOM writable bytes in front and FRAME_CAPACITY + FRAME_SLACK from it on; that the longest frame fits is
+checked once, when templates are made (`check_bytes`). They have no effect beyond the buffer (and the encoder's own request
+counter): the engine also calls them to keep the code warm.
 
 The request id begins with the 18 characters of the client id, its mark changed for a cancel (X) and a query (Q); a venue whose
 request ids must not repeat on a connection appends digits of a counter (`next_request`). Session and decoder settle by 18.

@@ -114,7 +114,8 @@ class BinanceMarket(MarketGateway):
     async def read_positions(self, symbol: str | None = None) -> list[PositionUpdate]:
         if self.market == "spot":
             return []
-        answer = await self._signed(self.paths["positions"], {"symbol": symbol} if symbol else None, is_critical=symbol is not None)
+        answer = await self._signed(self.paths["positions"], {"symbol": symbol} if symbol else None,
+                                    is_critical=symbol is not None)
         return account.parse_linear_positions(answer, self.rows, exch_ns=self.venue_now_ns())
 
     async def funding_income(self, since_ns: int) -> list[FundingIncome]:
@@ -155,11 +156,11 @@ class BinanceMarket(MarketGateway):
         burns = any(rates.burns_bnb for rates in self.state.fees.values())
         has_timer = self.venue.features[self.market].dead_man
         lacks = tuple(self.venue.options["lacks"].get(self.market, ()))
+        coin = "BNB where there is some" if burns else "the asset received" if self.market == "spot" else "USDT"
         if self.market == "spot":
-            return AccountReport(self.account, ("spot",), self.state.mode, "BNB where there is some" if burns
-                                 else "the asset received", "none: paid in full", "no", "none", lacks)
+            return AccountReport(self.account, ("spot",), self.state.mode, coin, "none: paid in full", "no", "none", lacks)
         margin = ", ".join(sorted(set(self.state.margin_type.values())))
-        return AccountReport(self.account, ("linear",), f"{self.state.mode}, {margin}", "BNB where there is some" if burns else "USDT",
+        return AccountReport(self.account, ("linear",), f"{self.state.mode}, {margin}", coin,
                              "leverage of each symbol is read; brackets are not", "no: single-asset margin",
                              "countdownCancelAll a symbol" if has_timer else "none", lacks)
 

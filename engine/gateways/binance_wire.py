@@ -75,8 +75,11 @@ class BinanceSocketDialect:
             return None
         key = message.get("id")
         status = message.get("status", 0)
+        if not isinstance(status, int):
+            status = 0
         error = message.get("error")
-        refused = isinstance(error, dict)
-        code = error.get("code", 0) if refused else 0
-        return Reply(key if isinstance(key, str) else "", (code if isinstance(code, int) and code else -1) if refused else 0,
-                     str(error.get("msg", "")) if refused else "", status if isinstance(status, int) else 0)
+        if not isinstance(error, dict):
+            return Reply(key if isinstance(key, str) else "", 0, "", status)
+        code = error.get("code")
+        return Reply(key if isinstance(key, str) else "", code if isinstance(code, int) and code else -1,
+                     str(error.get("msg", "")), status)

@@ -162,7 +162,8 @@ class MarketSetup:
 @dataclass(frozen=True, slots=True)
 class GatewayVenue:
     """One venue's order side as data. `roles` names the addresses that its gateway connects to, of those that
-    `FeedVenue.roles` lists; `endpoints` has them by mode ("live", "testnet"); a mode that is not there does not exist at the venue.
+    `FeedVenue.roles` lists; `endpoints` has them by mode ("live", "testnet"); a mode that is not there does not exist at the
+    venue.
     """
     name: str
     markets: tuple[str, ...]

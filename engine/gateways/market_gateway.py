@@ -1,8 +1,9 @@
 """One market of one venue as the engine trades it: what is the same everywhere. A venue subclasses MarketGateway and gives the
-requests and parsers; here are life, clock, fees, sockets, what is learned of ids, rate stops, and tasks that may not die in silence.
+requests and parsers; here are life, clock, fees, sockets, what is learned of ids, rate stops, and tasks that may not die in
+silence.
 
-Everything is cold and runs on the engine's loop in short turns; the hot way out is the OrderSession itself. A question that brings
-no answer (transport, rate limit, 5xx, an answer that makes no sense) raises RestError: it is never "not found".
+Everything is cold and runs on the engine's loop in short turns; the hot way out is the OrderSession itself. A question that
+brings no answer (transport, rate limit, 5xx, an answer that makes no sense) raises RestError: it is never "not found".
 """
 from __future__ import annotations
 
@@ -328,8 +329,8 @@ class MarketGateway(abc.ABC):
 
     async def _read_fees(self) -> dict[str, FeeRates]:
         """Rates of all symbols where that is cheap; else of the first few traded ones: the others are taken for as dear as the
-        dearest of these until `_keep_fees` has read theirs. Asking for all at start may use up the rate that snapshots and queries
-        need."""
+        dearest of these until `_keep_fees` has read theirs. Asking for all at start may use up the rate that snapshots and
+        queries need."""
         everything = await self.read_all_fees()
         if everything is not None:
             self._fees_wanted = []

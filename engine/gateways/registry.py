@@ -1,4 +1,4 @@
-"""Order-side venues by name: modules of engine/gateways that have a GATEWAY, and entry points `lockstep.gateways` of other packages.
+"""Order-side venues by name: modules of engine/gateways with a GATEWAY, and entry points `lockstep.gateways` of other packages.
 
 Nothing is imported before a name is asked for. A name of this tree wins over an entry point of the same name.
 """

@@ -32,8 +32,8 @@ def gateway_settings(config: Any, mode: str, venue: str | GatewayVenue = "binanc
     # a venue that knows one way of signing leaves no choice
     order_auth = config.order_auth if len(declared.auths) > 1 else next(iter(declared.auths))
     settings = GatewaySettings(
-        endpoints, declared.load_credentials(references), markets, order_auth, config.recv_window_ms, instance=instance, seed=seed,
-        ca_file=simex.get("ca") if simex is not None and mode in ("sim", "paper") else None,
+        endpoints, declared.load_credentials(references), markets, order_auth, config.recv_window_ms, instance=instance,
+        seed=seed, ca_file=simex.get("ca") if simex is not None and mode in ("sim", "paper") else None,
         checks_key_restrictions=mode == "live", is_demo=mode == "testnet")
     declared.check(settings)
     return settings

@@ -43,6 +43,10 @@ class FakePeer(WSListener):
             return
         raw = frame.get_payload_as_bytes()
         self.venue.raw.append(raw)
+        if raw in self.venue.texts:
+            if (text := self.venue.texts[raw]) is not None:
+                self.send(text)
+            return
         request = orjson.loads(raw)
         self.venue.requests.append(request)
         made = self.venue.answers.get(request.get("method") or request.get("op"), lambda _: None)(request)
@@ -62,6 +66,7 @@ class FakeWs:
         self.answers: dict[str, WsAnswer] = {"session.logon": lambda request: {"id": request["id"], "status": 200, "result": {}}}
         self.requests: list[dict[str, Any]] = []
         self.raw: list[bytes] = []
+        self.texts: dict[bytes, bytes | None] = {}  # whole messages that are no requests (text heartbeats) -> the answer
         self.control_frames: list[tuple[Any, bytes]] = []
         self.peers: list[FakePeer] = []
         self.paths: list[str] = []
@@ -95,6 +100,7 @@ class FakeRest:
     def __init__(self) -> None:
         self.routes: dict[str, Any] = {}
         self.seen: list[tuple[str, str, dict[str, str]]] = []  # method, raw path with query, headers
+        self.bodies: list[bytes] = []
         self.url = ""
         self._runner: web.AppRunner | None = None
 
@@ -113,6 +119,7 @@ class FakeRest:
 
     async def _handle(self, request: web.Request) -> web.Response:
         self.seen.append((request.method, request.raw_path, dict(request.headers)))
+        self.bodies.append(await request.read())
         made = self.routes.get(f"{request.method} {request.path}", (404, {}, b'{"code":-1,"msg":"no such route"}'))
         if callable(made):
             made = made(request)

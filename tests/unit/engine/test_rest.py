@@ -25,8 +25,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 def client(venue: FakeRest, *, recv_window_ms: int = 5000, **options: Any) -> RestClient:
-    return RestClient("binance spot", venue.url, BinanceRestDialect("KEY", lambda text: SIGNER.hex(text.encode()), recv_window_ms),
-                      **options)
+    dialect = BinanceRestDialect("KEY", lambda text: SIGNER.hex(text.encode()), recv_window_ms)
+    return RestClient("binance spot", venue.url, dialect, **options)
 
 
 def test_signed_request_carries_key_window_time_and_a_signature_last() -> None:

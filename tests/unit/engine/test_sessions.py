@@ -14,6 +14,7 @@ import pytest
 from cext.client_id import encode_client_id
 from cext.decoders.binance_orders import BinanceOrderDecoder
 from cext.encoders.binance import BinanceOrderEncoder
+from cext.encoders.encoder import OrderEncoder
 from engine.connection import Connection, ConnectionPolicy
 from engine.events import ErrorClass, EventFlag, Intent, Leg, OrderEvent, OrderStatus, Sent, Source
 from engine.gateways.binance_wire import BinanceSocketDialect
@@ -446,7 +447,7 @@ def test_back_off_doubles_to_its_bound_and_is_the_same_for_the_same_seed() -> No
         def waits(seed: int) -> list[float]:
             async def nothing(*_: object) -> Any:
                 return ""
-            made = Connection(VenueSession("binance", "spot", "user", ARRAY, BinanceOrderDecoder(ARRAY, "spot"), DIALECT), nothing, nothing, seed=seed)
+            made = Connection(order_session(), nothing, nothing, seed=seed)
             result = []
             for failures in range(1, 15):
                 made.failures = failures
@@ -463,4 +464,101 @@ def test_request_without_an_answer_fails_by_name() -> None:
         async with rig() as r:
             with pytest.raises(RequestFailed, match="time failed.*no answer within 0.05 s"):
                 await ask(r.session.socket, "time", timeout_s=0.05)  # type: ignore[union-attr]
+    run(work())
+
+
+def test_two_requests_with_one_key_are_not_mixed_up() -> None:
+    async def work() -> None:
+        async with rig() as r:
+            sock = r.session.socket
+            assert sock is not None
+            first = asyncio.ensure_future(sock.request("login", b'{"id":"login","method":"quiet"}', 0.2))
+            await asyncio.sleep(0)
+            with pytest.raises(RequestFailed, match="another request with the key 'login'"):
+                await sock.request("login", b'{"id":"login","method":"quiet"}')
+            r.venue.peer.send(b'{"id":"login","status":200,"result":{"at":7}}')
+            assert (await first)["result"] == {"at": 7}
+    run(work())
+
+
+def test_reply_with_a_counter_behind_the_client_id_settles_its_request() -> None:
+    async def work() -> None:
+        async with rig() as r:
+            assert r.session.cancel(0, client_id(5)) == Sent.OK
+            r.venue.peer.send({"id": "X" + client_id(5)[1:] + "12", "status": 400,
+                               "error": {"code": -2011, "msg": "Unknown order sent."}})
+            await until(lambda: r.events)
+            assert (r.events[0].client_id, r.events[0].instrument_id, r.session.pending_count) == (client_id(5), 0, 0)
+            assert r.session.late_replies == 0
+    run(work())
+
+
+def test_venue_without_such_requests_is_not_asked_over_the_socket() -> None:
+    async def work() -> None:
+        async with rig() as r:
+            silent = OrderSession("binance", "spot", ARRAY, BinanceOrderDecoder(ARRAY, "spot"), OrderEncoder("binance", "spot"),
+                                  DIALECT)
+            silent.adopt(r.session.socket)  # type: ignore[arg-type]
+            assert silent.is_sendable()
+            assert (silent.cancel(0, client_id(5)), silent.query(0, client_id(5))) == (Sent.NOT, Sent.NOT)
+            assert silent.pending_count == 0
+    run(work())
+
+
+def test_parts_of_another_market_are_refused() -> None:
+    with pytest.raises(ValueError, match="decoder is for linear"):
+        VenueSession("binance", "spot", "user", ARRAY, BinanceOrderDecoder(ARRAY, "linear"), DIALECT)
+    with pytest.raises(ValueError, match="encoder is for linear"):
+        OrderSession("binance", "spot", ARRAY, BinanceOrderDecoder(ARRAY, "spot"), BinanceOrderEncoder("linear"), DIALECT)
+
+
+# ---------------------------------------------------------------- heartbeats in text
+
+TEXT_PINGS = replace(FAST, ping_idle_s=0.1, ping_reply_s=0.2, ping_frame=b"ping")
+
+
+@contextlib.asynccontextmanager
+async def text_rig(answer: bytes | None, policy: ConnectionPolicy = TEXT_PINGS) -> AsyncIterator[Rig]:
+    async with fake_ws(answers_pings=False) as venue:
+        venue.texts[b"ping"] = answer
+        r = Rig(venue)
+        r.connection._policy = policy
+        r.connection.start()
+        await until(lambda: r.session.is_ready)
+        try:
+            yield r
+        finally:
+            await r.connection.stop()
+
+
+def test_text_ping_keeps_a_quiet_connection_and_any_frame_is_proof_of_life() -> None:
+    async def work() -> None:
+        for answer in (b'{"id":null,"result":"pong"}', b"pong"):
+            async with text_rig(answer) as r:
+                await until(lambda venue=r.venue: venue.raw.count(b"ping") >= 3)
+                assert r.session.sockets == 1
+                assert not r.venue.control_frames
+    run(work())
+
+
+def test_text_ping_without_an_answer_ends_the_connection() -> None:
+    async def work() -> None:
+        async with text_rig(None) as r:
+            r.place(1)
+            await until(lambda: r.events)
+            assert r.events[0].status == OrderStatus.UNKNOWN
+            assert r.states[1] == (False, "no answer to a ping within 0.2 s")
+            assert r.venue.raw.count(b"ping") == 1
+            await until(lambda: r.session.sockets >= 2)
+    run(work())
+
+
+def test_text_ping_is_sent_while_frames_come_where_the_venue_wants_it() -> None:
+    async def work() -> None:
+        async with text_rig(b"pong", replace(TEXT_PINGS, ping_idle_s=0.2, ping_every_s=0.1)) as r:
+            for _ in range(30):
+                r.venue.peer.send(b'{"id":null,"result":1}')
+                await asyncio.sleep(0.02)
+            assert r.venue.raw.count(b"ping") >= 3
+            assert r.session.sockets == 1
     run(work())
