@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field, model_validator
 
-from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, VenueName, check_venues
+from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, Venues, check_venues
 from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_document, number, read_document
 
 __all__ = ["Config", "ConfigError", "SecretRef", "config_hash", "dump_effective", "load"]
@@ -172,7 +172,7 @@ class Config(StrictModel):
     run: RunConfig = RunConfig()
     engine: EngineConfig = EngineConfig()
     feeds: FeedsConfig = FeedsConfig()
-    venues: dict[VenueName, VenueConfig] = Field({"binance": VenueConfig()}, min_length=1, description="a section for each venue")
+    venues: Venues = Field({"binance": VenueConfig()}, min_length=1, description="a section for each venue")
     strategies: StrategiesConfig = StrategiesConfig()
     risk: RiskConfig = RiskConfig()
     recovery: RecoveryConfig = RecoveryConfig()

@@ -24,7 +24,7 @@ from cext.hist import HistPage
 from cext.ring import RING_EMPTY, RING_RECORD, AttachError, RingReader
 from cext.shm import ShmError
 from engine.status import decimal_text
-from feeds.instruments import InstrumentError, InstrumentRow, InstrumentTable, run_table_path
+from feeds.instruments import STATUS_IDLE, InstrumentError, InstrumentRow, join_run_table
 from feeds.logs import setup_logging
 
 log = logging.getLogger("lockstep.paper_bridge")
@@ -139,15 +139,16 @@ class Bridge:
     def __init__(self, run_dir: pathlib.Path) -> None:
         self.run_dir = run_dir
         try:
-            table = InstrumentTable.load(run_table_path(run_dir))
+            venues = list(json.loads((run_dir / "config.json").read_bytes())["venues"])
+            table = join_run_table(run_dir, venues)
             path = json.loads((run_dir / "simex.json").read_bytes())["books"]
         except (InstrumentError, OSError, ValueError, KeyError) as error:
             raise BridgeFailed(f"{run_dir}: {error}: the feed and the simulated venue have to run before the bridge") from None
         if not path:
             raise BridgeFailed(f"{run_dir / 'simex.json'}: the simulated venue takes no books from outside "
                                "(its market is not external)")
-        self.sources = [FeedSource(run_dir.name, venue, [row for row in table.rows if row.venue == venue])
-                        for venue in dict.fromkeys(row.venue for row in table.rows)]
+        self.sources = [FeedSource(run_dir.name, venue, [row for row in table.rows if row.venue == venue and row.status != STATUS_IDLE])
+                        for venue in venues]
         self.pushed = 0
         self.is_stopping = False
         self._socket = socket.socket(socket.AF_UNIX)

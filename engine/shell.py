@@ -44,7 +44,7 @@ from engine.rest import RestError
 from engine.strategies import spot_futures
 from engine.trade.core_surface import MARKET_CODES
 from engine.trade_desk import TradeDesk
-from feeds.instruments import InstrumentError, InstrumentTable, run_table_path
+from feeds.instruments import InstrumentError, InstrumentTable, join_run_table, run_table_path
 from feeds.logs import setup_logging
 
 log = logging.getLogger("lockstep.engine")
@@ -180,7 +180,7 @@ class Shell:
                           {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
                                                 "commit": status.commit(), "instruments": self.table.to_json()})
         for feed, name in enumerate(self.config.venues):
-            self._links[name] = FeedLink(self.run_id, name, self.table.version_hash(), lambda reader,
+            self._links[name] = FeedLink(self.run_id, name, self.table.venue_hash(name), lambda reader,
                                          feed=feed: self.poller.set_reader(feed, reader),
                                          lambda feed=feed: self.poller.feed_down(feed))
         while not all([link.check(time.monotonic_ns()) for link in self._links.values()]):  # noqa: C419 - each is looked at
@@ -253,11 +253,13 @@ class Shell:
             self.alert("foreign", f"{sentence}: reported, never touched")
 
     async def _wait_for_table(self) -> InstrumentTable:
-        """The feed writes the run's table when it has reached its venue."""
-        path, said = run_table_path(self.run_dir), ""
+        """Each feed writes its table when it has reached its venue. Joined, it is the run's, for everybody who looks at it."""
+        said = ""
         while True:
             try:
-                return InstrumentTable.load(path)
+                table = join_run_table(self.run_dir, self.config.venues)
+                table.save(run_table_path(self.run_dir))
+                return table
             except InstrumentError as error:
                 if str(error) != said:
                     said = str(error)

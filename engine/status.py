@@ -64,11 +64,11 @@ def pairs(shell: "Shell") -> list[dict[str, Any]]:
 
 
 def feed_row(name: str, reader: Any, rows: range, now_mono_ns: int) -> dict[str, Any]:
-    """One feed, from its segment's header and board. `rows` = rows of the instrument table."""
+    """One feed, from its segment's header and board. `rows` = rows of the instrument table, of which it may know only the first."""
     if reader is None:
         return {"name": name, "state": "down"}
     header = reader.header()
-    board = [reader.read_row(row) for row in rows]
+    board = [reader.read_row(row) for row in rows[:header["instrument_count"]]]
     return {"name": name, "state": "up" if reader.is_producer_alive() else "dead", "pid": header["producer_pid"],
             "heartbeat_age_ms": (now_mono_ns - reader.heartbeat_mono_ns()) / 1e6, "frames": header["frames"],
             "records": header["cursor"],

@@ -13,10 +13,11 @@ import uvloop
 from feeds.config import ConfigError, load_feed_config
 from feeds.logs import setup_logging
 from feeds.process import FeedFailed, FeedProcess
+from feeds.registry import UnknownVenue, feed_venue
 
 
 @click.command()
-@click.argument("venue", type=click.Choice(["binance"]))
+@click.argument("venue")
 @click.option(
     "--run-dir", type=click.Path(path_type=pathlib.Path, exists=True, file_okay=False), required=True, help="directory of the run"
 )
@@ -24,8 +25,9 @@ def main(venue: str, run_dir: pathlib.Path) -> None:
     """Read VENUE's markets and publish their books until SIGTERM."""
     run_dir = run_dir.resolve()
     try:
+        feed_venue(venue)
         config = load_feed_config(run_dir / "config.json")
-    except ConfigError as error:
+    except (ConfigError, UnknownVenue) as error:
         print(f"feed {venue}: {error}", file=sys.stderr)
         sys.exit(2)
     if venue not in config.venues:

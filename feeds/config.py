@@ -2,15 +2,20 @@
 
 A feed reads `<run_dir>/config.json`, which the supervisor wrote from the checked configuration; `load_feed_config` checks it
 again. Bounds are hard: they stand in this code, no file can pass them."""
+import contextlib
+import difflib
 import os
 import pathlib
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_document, number, read_document
+
+if TYPE_CHECKING:
+    from feeds.venue import FeedVenue
 
 __all__ = [
     "ConfigError",
@@ -22,6 +27,7 @@ __all__ = [
     "StrictModel",
     "SymbolName",
     "VenueConfig",
+    "Venues",
     "load_feed_config",
 ]
 
@@ -110,19 +116,6 @@ class FeedsConfig(StrictModel):
         return self
 
 
-class Endpoints(StrictModel):
-    """Addresses that replace the venue's own, for a proxy or a test; null = as feeds/venues/<venue>.py says for the mode."""
-
-    spot_rest: Url | None = None
-    spot_ws: Url | None = None
-    spot_ws_api: Url | None = None
-    linear_rest: Url | None = None
-    linear_ws_public: Url | None = None
-    linear_ws_market: Url | None = None
-    linear_ws_private: Url | None = None
-    linear_ws_api: Url | None = None
-
-
 class Credentials(StrictModel):
     """References to files, mode 0600, owned by the user; never the secrets themselves."""
 
@@ -130,6 +123,7 @@ class Credentials(StrictModel):
     hmac_secret: SecretRef | None = Field(None, description="secret of the HMAC pair")
     ed25519_key: SecretRef | None = Field(None, description="API key that belongs to the Ed25519 key")
     ed25519_private: SecretRef | None = Field(None, description="Ed25519 private key, PKCS#8 PEM")
+    passphrase: SecretRef | None = Field(None, description="passphrase of the HMAC pair, where the venue has one")
 
     @model_validator(mode="after")
     def _check_pairs(self) -> "Credentials":
@@ -141,7 +135,7 @@ class Credentials(StrictModel):
 
 
 class Fees(StrictModel):
-    """What the table assumes until the account's own fees are read."""
+    """What the table assumes until the account's own fees are read; where nothing is given, what the venue says of itself."""
 
     spot_taker_bps: float = number(10.0, -2, 50, "taker fee on spot")
     spot_maker_bps: float = number(10.0, -2, 50, "maker fee on spot")
@@ -150,10 +144,11 @@ class Fees(StrictModel):
 
 
 class VenueConfig(StrictModel):
-    """One venue: what is read there and how orders are signed."""
+    """One venue: what is read there and how orders are signed. In a file, markets, order_auth and fees that are not given are those
+    of the venue (feeds/venues/<name>.py)."""
 
     markets: list[Literal["spot", "linear"]] = Field(
-        ["spot", "linear"], min_length=1, max_length=2, description="spot, linear or both"
+        ["spot", "linear"], min_length=1, max_length=2, description="spot, linear or both, as far as the venue has them"
     )
     symbols: Literal["auto"] | list[SymbolName] = Field(
         "auto",
@@ -161,9 +156,11 @@ class VenueConfig(StrictModel):
     )
     quote: str = Field("USDT", pattern=r"^[A-Z0-9]{2,10}$", description="quote asset of the automatic choice")
     symbols_max: int = number(200, 1, 2000, "instruments read at most")
-    endpoints: Endpoints = Endpoints()
+    endpoints: dict[str, Url] = Field(
+        default_factory=dict, description="role -> address in place of the venue's own, for a proxy or a test"
+    )
     credentials: Credentials = Credentials()
-    order_auth: Literal["ed25519", "hmac"] = Field("ed25519", description="session.logon once, or a signature on each request")
+    order_auth: str = Field("ed25519", pattern=r"^[a-z0-9_]{1,20}$", description="kind of key: ed25519 or hmac, as the venue has it")
     recv_window_ms: int = number(500, 50, 5000, "receive window of signed requests")
     fees: Fees = Fees()
 
@@ -183,25 +180,75 @@ class VenueConfig(StrictModel):
         return self
 
 
-VenueName = Literal["binance"]
+def _check_venue_name(name: str) -> str:
+    from feeds.registry import feed_venue  # venues are made of this page's types
+    feed_venue(name)
+    return name
+
+
+VenueName = Annotated[str, AfterValidator(_check_venue_name)]
+
+
+def _with_venue_defaults(sections: Any) -> Any:
+    """What a section leaves out is what the venue says of itself. Names and types are checked afterwards."""
+    from feeds.registry import UnknownVenue, feed_venue
+    if not isinstance(sections, dict):
+        return sections
+    filled = dict(sections)
+    for name, section in sections.items():
+        if isinstance(section, dict):
+            with contextlib.suppress(UnknownVenue, TypeError):
+                venue = feed_venue(name)
+                fees = section.get("fees", {})
+                filled[name] = {"markets": list(venue.markets), "order_auth": next(iter(venue.credentials)), **section,
+                                "fees": {**venue.fees, **fees} if isinstance(fees, dict) else fees}
+    return filled
+
+
+# A section for each venue, by name.
+Venues = Annotated[dict[VenueName, VenueConfig], BeforeValidator(_with_venue_defaults)]
 
 
 def check_venues(mode: str, venues: dict[str, VenueConfig]) -> None:
-    """What depends on the mode: simulated runs reach loopback only, nothing but sim and paper stays without credentials where
-    orders are sent."""
-    for name, venue in venues.items():
-        for field, url in venue.endpoints.model_dump().items():
-            if url is not None and mode == "sim" and urlsplit(url).hostname not in LOOPBACK:
-                raise Misplaced(
-                    ("venues", name, "endpoints", field),
-                    "mode sim reaches loopback addresses only; remove it or choose another mode",
-                )
-        if mode == "testnet":
-            pair = ("ed25519_key", "ed25519_private") if venue.order_auth == "ed25519" else ("hmac_key", "hmac_secret")
-            missing = [field for field in pair if getattr(venue.credentials, field) is None]
-            if missing:
-                raise Misplaced(("venues", name, "credentials"), f"mode testnet with order_auth {venue.order_auth} needs "
-                                f"{' and '.join(missing)} as file:/path references")
+    """What depends on the venue and the mode: markets, addresses and keys that the venue has; simulated runs reach loopback only,
+    nothing but sim and paper stays without credentials where orders are sent."""
+    from feeds.registry import feed_venue
+    for name, config in venues.items():
+        venue = feed_venue(name)
+        if mode != "sim" and mode not in venue.endpoints:
+            raise Misplaced(("venues", name), f"{venue.title} has no {mode} addresses; it runs in sim, {', '.join(venue.endpoints)}")
+        _check_markets(venue, config)
+        _check_endpoints(mode, venue, config)
+        if config.order_auth not in venue.credentials:
+            raise Misplaced(("venues", name, "order_auth"),
+                            f"{config.order_auth!r} is no kind of key of {venue.title}; right is {' or '.join(venue.credentials)}")
+        missing = [field for field in venue.credentials[config.order_auth] if getattr(config.credentials, field) is None]
+        if mode == "testnet" and missing:
+            raise Misplaced(("venues", name, "credentials"), f"mode testnet with order_auth {config.order_auth} needs "
+                            f"{' and '.join(missing)} as file:/path references")
+
+
+def _check_markets(venue: "FeedVenue", config: VenueConfig) -> None:
+    for market in config.markets:
+        if market not in venue.markets:
+            raise Misplaced(("venues", venue.name, "markets"),
+                            f"{venue.title} has no market {market}; right is {' or '.join(venue.markets)}")
+    for symbol in config.symbols if isinstance(config.symbols, list) else ():
+        market = "linear" if ":" in symbol else "spot"
+        if market not in config.markets:
+            raise Misplaced(("venues", venue.name, "symbols"),
+                            f"{symbol} is {market}, but markets are {' and '.join(config.markets)}; remove it or add the market")
+
+
+def _check_endpoints(mode: str, venue: "FeedVenue", config: VenueConfig) -> None:
+    for role, url in config.endpoints.items():
+        if role not in venue.roles:
+            near = difflib.get_close_matches(role, venue.roles, n=1)
+            raise Misplaced(("venues", venue.name, "endpoints", role), f"{venue.title} has no such address; "
+                            + (f"did you mean {near[0]}? " if near else "") + f"it has {', '.join(venue.roles)}")
+        if mode == "sim" and urlsplit(url).hostname not in LOOPBACK:
+            raise Misplaced(("venues", venue.name, "endpoints", role),
+                            "mode sim reaches loopback addresses only; remove it or choose another mode")
 
 
 class FeedProcessConfig(StrictModel):
@@ -210,7 +257,7 @@ class FeedProcessConfig(StrictModel):
     mode: Mode
     run: RunConfig = RunConfig()
     feeds: FeedsConfig = FeedsConfig()
-    venues: dict[VenueName, VenueConfig] = Field(min_length=1, description="a section for each venue")
+    venues: Venues = Field(min_length=1, description="a section for each venue")
 
     @model_validator(mode="after")
     def _check_mode_and_venues(self) -> "FeedProcessConfig":

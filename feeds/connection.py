@@ -1,6 +1,6 @@
 """Keeping sockets open: connecting, subscribing within the venue's limits, pinging, giving up, replacing before the old one goes.
 
-    Route    one planned socket (feeds/venues/<venue>.py): keeps one Socket open for ever, replaces it without a hole
+    Route    one planned socket (FeedVenue.plan_routes): keeps one Socket open for ever, replaces it without a hole
     Socket   one WebSocket from handshake to end
 
 Runs on the feed's loop. The frames themselves never pass through here (listener.pyx); what does are acknowledgements, ends,
@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 import picows
 
-from cext.decoders.binance import BinanceMarket
+from cext.decoders.market import MarketDecoder
 from feeds.backoff import STABLE_AFTER_S, Backoff, RateWindow
 from feeds.config import FeedsConfig
+from feeds.instruments import InstrumentRow
 from feeds.listener import FeedListener, FeedPublisher
-from feeds.venues import binance
+from feeds.venue import FeedVenue, Rate, RoutePlan, StreamRequest
 
 CONNECT_TIMEOUT_S = 5.0
 ACK_TIMEOUT_S = 5.0
@@ -36,8 +37,15 @@ TCP_USER_TIMEOUT_MS = 4000
 SOCKETS_MAX = 32         # CONNECTIONS_MAX of layout.h
 SHARE_OF_ATTEMPTS = 0.2  # of the venue's connection attempts per address
 SHARE_OF_MESSAGES = 0.8
+GATHER_S = 0.05          # rows that have to begin again within so long share their requests
+BUDGET_PATIENCE_S = 5.0  # requests that would have to wait longer for their allowance go to a new socket
 
 log = logging.getLogger("lockstep.feed")
+
+
+def window_of(rate: Rate, share: float) -> RateWindow:
+    """Our share of what the venue allows, at least one."""
+    return RateWindow(max(1, int(rate.count * share)), rate.window_s)
 
 
 class Host:
@@ -49,21 +57,42 @@ class Host:
         self.is_down_said = False
 
 
+async def take_of_all(windows: list[RateWindow], step_s: float) -> None:
+    """Take one of each window, as soon as all have room."""
+    while any(window.wait_s() > 0 for window in windows):
+        await asyncio.sleep(max(step_s, *(window.wait_s() for window in windows)))
+    for window in windows:
+        window.try_take()
+
+
+@dataclass
+class Answer:
+    """What is still to come for one request."""
+
+    left: int                      # acknowledgements
+    code: asyncio.Future[int]      # 0 when all came, the venue's code with the first refusal, -1 when the socket went away
+
+
 @dataclass
 class VenueSockets:
     """What all sockets of one venue share: ids, attempts, hosts."""
 
+    facts: FeedVenue
     config: FeedsConfig
     publisher: FeedPublisher
     rng: random.Random
     ssl_context: ssl.SSLContext | None
     on_capture: Callable[[str, str, int, bytes], None]
     hosts: dict[str, "Host"] = field(default_factory=dict)
-    attempts: RateWindow = field(
-        default_factory=lambda: RateWindow(int(binance.CONNECTION_ATTEMPTS_PER_5_MIN * SHARE_OF_ATTEMPTS), 300.0)
-    )
     used_ids: set[int] = field(default_factory=set)
     reconnects: int = 0
+
+    def __post_init__(self) -> None:
+        self._attempts = [window_of(rate, SHARE_OF_ATTEMPTS) for rate in self.facts.attempts]
+
+    async def take_attempt(self) -> None:
+        """Wait until one more connection may be tried: a fifth of the venue's allowance per address is ours."""
+        await take_of_all(self._attempts, 0.05)
 
     def host_of(self, url: str) -> Host:
         """The address of a url; spot and USD-M may have one each."""
@@ -93,18 +122,26 @@ class Socket:
         self.name = f"{route.plan.name}#{self.connection_id}"
         self.listener = FeedListener(venue.publisher, route.market, self.connection_id, self)
         self.transport: picows.WSTransport | None = None
-        self.messages = RateWindow(max(1, int(route.facts.messages_per_s * SHARE_OF_MESSAGES)), 1.0)
+        self.limits = venue.facts.sockets[route.plan.market]
+        self.messages = window_of(self.limits.messages, SHARE_OF_MESSAGES)
+        self._requests = [window_of(rate, SHARE_OF_MESSAGES) for rate in self.limits.requests]
         self.closed = asyncio.Event()
         self.rotate_wanted = asyncio.Event()
         self.why = ""
         self.opened_s = 0.0
         self.life_s = venue.config.rotate_after_s * venue.rng.uniform(0.9, 1.0)
         self.is_subscribed = False
-        self.acks: dict[int, asyncio.Future[int]] = {}
+        self.acks: dict[int, Answer] = {}
         self._next_request = 1
         self._pinged_mono_ns = 0
         self._subscribed_s = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._changing = asyncio.Lock()                 # subscriptions change one after the other
+        self._again: dict[int, InstrumentRow] = {}      # rows that have to begin again
+        self._beginning: asyncio.Task[bool] | None = None
+        heartbeat = venue.facts.heartbeat
+        self._idle_ns = int(heartbeat.idle_s * 1e9) or venue.config.ping_idle_ms * 1_000_000
+        self._dead_ns = max(venue.config.dead_after_ms * 1_000_000, 2 * self._idle_ns)
 
     # ---------------------------------------------------------------- opening
 
@@ -123,46 +160,79 @@ class Socket:
             raw.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
         self.opened_s = time.monotonic()
 
-    async def subscribe(self, streams: tuple[str, ...], method: str = "SUBSCRIBE") -> bool:
-        """Ask for streams in chunks, within the message limit, and wait for every acknowledgement."""
-        frames = binance.subscribe_frames(streams, self._next_request, method)
-        self._next_request += len(frames)
-        for request_id, frame in frames:
-            if not await self._request(request_id, frame):
-                return False
-        self._subscribed_s = time.monotonic()
-        return True
+    async def subscribe(self, streams: tuple[str, ...], is_subscribe: bool = True) -> bool:
+        """Ask for streams (or for their end) in chunks, within the venue's limits, and wait for every acknowledgement."""
+        async with self._changing:
+            requests = self.venue.facts.subscribe_requests(self.route.plan.market, streams, self._next_request, is_subscribe)
+            self._next_request += len(requests)
+            for request in requests:
+                if not await self._request(request):
+                    return False
+            self._subscribed_s = time.monotonic()
+            return True
 
-    async def _request(self, request_id: int, frame: bytes) -> bool:
+    async def _request(self, request: StreamRequest) -> bool:
         for attempt in range(ACK_TRIES):
-            while not self.messages.try_take():
-                await asyncio.sleep(max(0.01, self.messages.wait_s()))
+            await take_of_all([self.messages, *self._requests], 0.01)
             if self.closed.is_set() or self.transport is None:
                 return False
-            answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self.acks[request_id] = answer
-            self.transport.send(picows.WSMsgType.TEXT, frame)
+            answer = Answer(request.acks, asyncio.get_running_loop().create_future())
+            self.acks[request.id] = answer
+            self.transport.send(picows.WSMsgType.TEXT, request.frame)
             try:
                 async with asyncio.timeout(ACK_TIMEOUT_S):
-                    code = await answer
+                    code = await answer.code
             except TimeoutError:
-                log.warning(
-                    "%s: no answer to request %d within %.0f s (try %d of %d)",
-                    self.name,
-                    request_id,
-                    ACK_TIMEOUT_S,
-                    attempt + 1,
-                    ACK_TRIES,
-                )
+                log.warning("%s: %d of %d answers to request %d missing after %.0f s (try %d of %d)", self.name, answer.left,
+                            request.acks, request.id, ACK_TIMEOUT_S, attempt + 1, ACK_TRIES)
                 continue
             finally:
-                self.acks.pop(request_id, None)
+                self.acks.pop(request.id, None)
             if code == 0:
                 return True
             if code > 0 or not self.closed.is_set():
-                log.error("%s: the venue refused request %d with code %d: %s", self.name, request_id, code, frame[:200].decode())
+                log.error("%s: the venue refused request %d with code %d: %s", self.name, request.id, code,
+                          request.frame[:200].decode())
             return False
         return False
+
+    # ---------------------------------------------------------------- beginning again
+
+    async def begin_again(self, row: InstrumentRow) -> bool:
+        """End the row's streams and begin them anew, together with the other rows that want it now. True = the venue confirmed.
+        A socket whose allowance of requests is used up asks to be replaced instead: a new one has a new allowance."""
+        self._again[row.id] = row
+        if self._beginning is None or self._beginning.done():
+            self._beginning = self._start(self._begin_gathered())
+        beginning = self._beginning
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            if beginning.cancelled():  # the socket went away, not whoever asked
+                return False
+            raise
+
+    async def _begin_gathered(self) -> bool:
+        await asyncio.sleep(GATHER_S)
+        rows, self._again = list(self._again.values()), {}
+        self._beginning = None
+        if any(window.wait_s() > BUDGET_PATIENCE_S for window in self._requests):
+            log.info("%s: its allowance of requests is used up; connecting anew beside it", self.name)
+            self.rotate_wanted.set()
+            return False
+        return await self._begin(rows)
+
+    async def _begin(self, rows: list[InstrumentRow]) -> bool:
+        plan, market = self.route.plan, self.route.market
+        streams = tuple(stream for row in rows for stream in self.venue.facts.streams_of_row(plan, row))
+        if not await self.subscribe(streams, False):
+            return False
+        if self.venue.facts.resync == "resubscribe":
+            lost = set(market.needs_snapshot())
+            for row in rows:
+                if row.id in plan.rows and row.id in lost:
+                    market.restart_stream(row.id)
+        return await self.subscribe(streams)
 
     def carries(self, row: int) -> bool:
         """Leaving another socket for this one makes no hole in the row: its sequence was seen here, or there was nothing to
@@ -179,12 +249,15 @@ class Socket:
         self.venue.on_capture("connect", self.route.plan.market, self.connection_id, self.route.url.encode())
 
     def on_ack(self, request_id: int, code: int) -> None:
-        """Reply to a subscription request."""
+        """One reply to a subscription request; a request may have several."""
         answer = self.acks.get(request_id)
         if answer is None and code != 0 and len(self.acks) == 1:  # errors may come without the id
             answer = next(iter(self.acks.values()))
-        if answer is not None and not answer.done():
-            answer.set_result(code)
+        if answer is None or answer.code.done():
+            return
+        answer.left -= 1
+        if code != 0 or answer.left <= 0:
+            answer.code.set_result(code)
 
     def on_shutdown_announced(self) -> None:
         """serverShutdown: replace this socket now."""
@@ -221,15 +294,17 @@ class Socket:
         if self.transport is None or self.closed.is_set():
             return
         silent_ns = now_mono_ns - self.listener.rx_mono_ns
-        config = self.venue.config
-        if silent_ns > config.dead_after_ms * 1_000_000:
+        if silent_ns > self._dead_ns:
             self.why = f"no sign of life for {silent_ns / 1e9:.1f} s"
             self.transport.disconnect(False)
             self.finish()
-        elif (silent_ns > config.ping_idle_ms * 1_000_000 and now_mono_ns - self._pinged_mono_ns > config.ping_idle_ms * 1_000_000
-              and self.messages.try_take()):
+        elif silent_ns > self._idle_ns and now_mono_ns - self._pinged_mono_ns > self._idle_ns and self.messages.try_take():
             self._pinged_mono_ns = now_mono_ns
-            self.transport.send_ping(b"")
+            frame = self.venue.facts.heartbeat.frame
+            if frame:
+                self.transport.send(picows.WSMsgType.TEXT, frame)
+            else:
+                self.transport.send_ping(b"")
 
     def watch_streams(self) -> None:
         """Once a second: a stream without a first message, or silent far beyond its habit, is subscribed again."""
@@ -248,23 +323,18 @@ class Socket:
             silent = {row for row in self.route.plan.rows if publisher.quiet_limit_ms(row) and publisher.silent_ns(row) / 1e6
                       > max(RESUBSCRIBE_SILENCE_S * 1000, 10 * publisher.quiet_limit_ms(row))}
         if silent:
-            names = {self.route.symbols[row] for row in silent}
-            streams = tuple(stream for stream in self.route.plan.streams if stream.split("@")[0] in names)
-            log.info(
-                "%s: %d streams are silent; subscribing them again: %s", self.name, len(streams), ", ".join(sorted(names)[:10])
-            )
-            self._start(self._subscribe_again(streams))
+            rows = [self.route.rows[row] for row in sorted(silent)]
+            log.info("%s: the streams of %d instruments are silent; subscribing them again: %s", self.name, len(rows),
+                     ", ".join(row.symbol for row in rows[:10]))
+            self._start(self._begin(rows))
 
-    async def _subscribe_again(self, streams: tuple[str, ...]) -> None:
-        await self.subscribe(streams, "UNSUBSCRIBE")
-        await self.subscribe(streams)
-
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+    def _start(self, work: "asyncio._CoroutineLike[bool]") -> asyncio.Task[bool]:
+        task: asyncio.Task[bool] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
+        return task
 
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[bool]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("%s: %r", self.name, task.exception(), exc_info=task.exception())
@@ -275,8 +345,8 @@ class Socket:
             return
         self.closed.set()
         for answer in self.acks.values():
-            if not answer.done():
-                answer.set_result(-1)
+            if not answer.code.done():
+                answer.code.set_result(-1)
         for task in self._tasks:
             task.cancel()
         self.venue.on_capture("disconnect", self.route.plan.market, self.connection_id, self.why.encode())
@@ -298,14 +368,13 @@ class Socket:
 class Route:
     """Keeps the socket of one plan open. `on_lost(rows)` is called at once when rows have no socket any more."""
 
-    def __init__(self, plan: binance.RoutePlan, url: str, market: BinanceMarket, symbols: dict[int, str], venue: VenueSockets,
+    def __init__(self, plan: RoutePlan, url: str, market: MarketDecoder, rows: dict[int, InstrumentRow], venue: VenueSockets,
                  on_lost: Callable[["Route", list[int]], None]) -> None:
         self.plan = plan
         self.url = url
         self.market = market
-        self.symbols = symbols
+        self.rows = rows
         self.venue = venue
-        self.facts = binance.FACTS[plan.market]
         self.on_lost = on_lost
         self.sockets: list[Socket] = []   # the one in use first; a second one while it is being replaced
         self.is_stopping = False
@@ -349,6 +418,7 @@ class Route:
         while True:
             socket = await self._connect_until()
             self.sockets.append(socket)
+            self._begin_lost_rows()
             if not socket.closed.is_set() and await socket.subscribe(self.plan.streams):
                 socket.is_subscribed = True
                 log.info("%s: connected, %d streams", socket.name, len(self.plan.streams))
@@ -360,13 +430,18 @@ class Route:
             log.warning("%s: %s while subscribing; connecting again in %.2f s", socket.name, socket.why, delay_s)
             await asyncio.sleep(delay_s)
 
+    def _begin_lost_rows(self) -> None:
+        """Where subscribing brings a whole book: rows without one start with the first message of the new socket."""
+        if self.venue.facts.resync == "resubscribe":
+            for row in set(self.market.needs_snapshot()).intersection(self.plan.rows):
+                self.market.restart_stream(row)
+
     async def _connect_until(self) -> Socket:
         """A connected socket. One is being built per address at a time, attempts stay within a fifth of the venue's allowance."""
         host = self.venue.host_of(self.url)
         async with host.building:
             while True:
-                while not self.venue.attempts.try_take():
-                    await asyncio.sleep(max(0.05, self.venue.attempts.wait_s()))
+                await self.venue.take_attempt()
                 socket = Socket(self, self.venue)
                 try:
                     await socket.open(self.url)

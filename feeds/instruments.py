@@ -3,8 +3,10 @@
 An instrument's id is a small integer that never changes its meaning: the file only grows, ids are dense from 0, so that a row's
 position is its id. Feeds merge what the venue says today (scales, filters, fees, status) before they publish anything; the
 engine, captures and journals carry the whole table. `var/instruments.json` is the lasting table (simulated venues have one of
-their own, so that an invented tick size never meets real data); each run directory holds the copy that its processes use
-(`run_table_path`), in which instruments that this run does not read have the status IDLE.
+their own, so that an invented tick size never meets real data). In a run directory each feed writes the table as it stood when it
+started (`venue_table_path`), in which everything but its own instruments of this run is IDLE; the engine joins them
+(`join_run_table`) and writes the result for everybody else (`run_table_path`). A feed needs no other venue's feed: ids never change,
+and `venue_hash` says whether two tables mean the same by the numbers of one venue.
 
 Called when a process starts and by tools; never while records flow."""
 import fcntl
@@ -276,13 +278,27 @@ class InstrumentTable:
 
     def version_hash(self) -> int:
         """64 bits over all rows: two processes with the same hash mean the same by every number."""
-        text = orjson.dumps([row.to_json() for row in self.rows], option=orjson.OPT_SORT_KEYS)
-        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+        return _hash_of(self.rows)
+
+    def venue_hash(self, venue: str) -> int:
+        """The same over the rows of one venue that are read in this run: feeds that started at different moments hold tables of
+        different length, and still match."""
+        return _hash_of(row for row in self.rows if row.venue == venue and row.status != STATUS_IDLE)
 
     def to_array(self) -> "InstrumentArray":
         """The C rows that decoders, core and encoders index."""
         from cext.instrument import make_instrument_array
         return make_instrument_array([row.to_json() for row in self.rows])
+
+
+def _hash_of(rows: Iterable[InstrumentRow]) -> int:
+    text = orjson.dumps([row.to_json() for row in rows], option=orjson.OPT_SORT_KEYS)
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+
+def plain(value: int, scale: int) -> str:
+    """value / 10**scale as plain decimal text."""
+    return format(Decimal(value).scaleb(-scale), "f")
 
 
 def table_path(var_dir: str | os.PathLike[str], mode: str) -> pathlib.Path:
@@ -291,8 +307,28 @@ def table_path(var_dir: str | os.PathLike[str], mode: str) -> pathlib.Path:
 
 
 def run_table_path(run_dir: str | os.PathLike[str]) -> pathlib.Path:
-    """The table of one run: written by the feed before its segment appears, read by everybody else."""
+    """The table of one run: joined and written by the engine, read by everybody else."""
     return pathlib.Path(run_dir) / "instruments.json"
+
+
+def venue_table_path(run_dir: str | os.PathLike[str], venue: str) -> pathlib.Path:
+    """The table of one feed: written before its segment appears."""
+    return pathlib.Path(run_dir) / f"instruments.{venue}.json"
+
+
+def join_run_table(run_dir: str | os.PathLike[str], venues: Iterable[str]) -> InstrumentTable:
+    """The union of the feeds' tables. Every id means one name in all of them; of each venue its own feed's rows count, those of a
+    venue that is not read are IDLE. InstrumentError when a table is missing, or when two of them contradict each other."""
+    tables = {venue: InstrumentTable.load(venue_table_path(run_dir, venue)) for venue in venues}
+    rows: list[InstrumentRow] = []
+    for row in max(tables.values(), key=len, default=InstrumentTable()).rows:
+        names = {table.rows[row.id].name for table in tables.values() if row.id < len(table)}
+        if len(names) > 1:
+            raise InstrumentError(f"{run_dir}: id {row.id} is {' and '.join(sorted(names))} in the tables of {', '.join(tables)}; ids "
+                                  "must not change: all feeds of a run use one run.var_dir")
+        own = tables.get(row.venue)
+        rows.append(own.rows[row.id] if own is not None and row.id < len(own) else replace(row, status=STATUS_IDLE))
+    return InstrumentTable(rows)
 
 
 def merge_into_file(path: str | os.PathLike[str], rows: Iterable[InstrumentRow]) -> tuple[InstrumentTable, list[int]]:

@@ -1,10 +1,11 @@
 """The feed process of one venue: instruments first, then a segment, then sockets; books kept and published until SIGTERM.
 
-    python -m feeds binance --run-dir D
+    python -m feeds VENUE --run-dir D
 
 Reads D/config.json (written by the supervisor) and, in mode sim, D/simex.json for the addresses. Writes the lasting instrument
-table, D/instruments.json (the run's copy), the segment "feed.binance", the histogram page "feed.binance", D/feed-binance.json
-(a line of state for people), D/logs/feed-binance.log. Never decides, trades, or waits for a reader.
+table, D/instruments.<venue>.json (the run's copy, its own instruments alone not IDLE), the segment "feed.<venue>", the histogram
+page "feed.<venue>", D/feed-<venue>.json (a line of state for people), D/logs/feed-<venue>.log. Never decides, trades, or waits for a
+reader or another venue's feed. What is particular to the venue is a FeedVenue (venue.py) and its decoder.
 
 One thread: sockets, timers and REST share the loop; a frame is handled entirely in listener.pyx. Every 20 ms a tick looks after
 the rest: snapshots wanted, crossed books, pings, heartbeat; once a second the slower watches."""
@@ -17,29 +18,31 @@ import random
 import signal
 import ssl
 import time
-from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
-from cext.decoders.binance import BinanceMarket
+from cext.decoders.market import MarketDecoder
 from cext.doorbell import Doorbell
 from cext.hist import HistPage
 from cext.ring import FeedWriter
 from cext.shm import ShmError
 from feeds.backoff import Backoff
 from feeds.capture_tap import CaptureTap
-from feeds.config import LOOPBACK, Endpoints, FeedProcessConfig
-from feeds.connection import TICK_S, Route, VenueSockets
-from feeds.instruments import InstrumentError, InstrumentRow, InstrumentTable, merge_into_file, run_table_path, table_path
+from feeds.choice import choose_rows, problems_to_tell
+from feeds.config import LOOPBACK, FeedProcessConfig
+from feeds.connection import TICK_S, Route, Socket, VenueSockets
+from feeds.instruments import InstrumentError, InstrumentRow, InstrumentTable, merge_into_file, table_path, venue_table_path
 from feeds.listener import STAGES, FeedPublisher
+from feeds.registry import feed_venue
 from feeds.rest import RestClient, RestError
+from feeds.resubscribe import ResubscribeDesk
 from feeds.snapshots import SnapshotDesk
-from feeds.venues import binance
+from feeds.venue import FeedVenue, Listing
 
 CROSSED_MAX_NS = 50_000_000
 SECOND_TICKS = int(1 / TICK_S)
-REFRESH_SYMBOLS = 50         # asked for at a time when instruments are read again: a turn of the loop stays short
 SNAPSHOT_PATIENCE_S = 1.0    # a subscribed row without any delta gets its snapshot after so long
 UNREACHABLE_SAY_S = 60.0
 
@@ -55,29 +58,38 @@ class FeedProcess:
 
     def __init__(self, venue: str, run_dir: pathlib.Path, config: FeedProcessConfig) -> None:
         self.venue = venue
+        self.facts = feed_venue(venue)
         self.run_dir = run_dir
         self.run_id = run_dir.name
         self.config = config
-        self.venue_config = config.venues["binance"]
+        self.venue_config = config.venues[venue]
         self.rng = random.Random(config.feeds.seed)
         self.stopping = asyncio.Event()
-        self.endpoints, self.ssl_context = find_endpoints(config, run_dir)
-        self.clients = {
-            market: RestClient(
-                getattr(self.endpoints, f"{market}_rest"), binance.FACTS[market].weight_per_minute, self.ssl_context
-            )
-            for market in self.venue_config.markets
-        }
+        self.endpoints, self.ssl_context = find_endpoints(self.facts, config, run_dir)
+        self.clients = self._make_clients()
         self.routes: list[Route] = []
-        self.markets: dict[str, BinanceMarket] = {}
-        self.desks: dict[str, SnapshotDesk] = {}
+        self.markets: dict[str, MarketDecoder] = {}
+        self.desks: dict[str, SnapshotDesk | ResubscribeDesk] = {}
         self.market_of_row: dict[int, str] = {}
-        self.connection_of_row: dict[int, int] = {}
         self.tasks: list[asyncio.Task[Any]] = []
         self.tap: CaptureTap | None = None
-        self.listings: dict[str, Any] = {}  # the venue's newest exchangeInfo by market
+        self.listing = Listing()
         self.failure: str | None = None
         self._state = ""
+
+    def _make_clients(self) -> dict[str, RestClient]:
+        """By market; markets with one address share a client and its budget."""
+        by_role: dict[str, RestClient] = {}
+        for market in self.venue_config.markets:
+            limits = self.facts.rest[market]
+            if limits.role not in by_role:
+                by_role[limits.role] = RestClient(self._url(limits.role), limits, self.ssl_context)
+        return {market: by_role[self.facts.rest[market].role] for market in self.venue_config.markets}
+
+    def _url(self, role: str) -> str:
+        if role not in self.endpoints:
+            raise FeedFailed(f"{self.venue}: no address {role} in mode {self.config.mode}; give venues.{self.venue}.endpoints.{role}")
+        return self.endpoints[role]
 
     # ---------------------------------------------------------------- life
 
@@ -144,7 +156,7 @@ class FeedProcess:
                 log.error("%s did not end when asked to", task.get_name())
         await asyncio.gather(*(route.stop() for route in self.routes))
         await asyncio.gather(*(desk.stop() for desk in self.desks.values()))
-        for client in self.clients.values():
+        for client in set(self.clients.values()):
             await client.close()
         if self.routes:
             self._write_counters()
@@ -182,75 +194,33 @@ class FeedProcess:
             return rows
 
     async def _fetch_instruments(self) -> tuple[list[InstrumentRow], list[str]]:
-        listed: list[InstrumentRow] = []
-        problems: list[str] = []
-        for market, client in self.clients.items():
-            facts = binance.FACTS[market]
-            params = None
-            if market == "spot" and self.venue_config.symbols != "auto":  # a few symbols instead of megabytes
-                names = sorted(name.replace("/", "") for name in self.venue_config.symbols if ":" not in name)
-                params = {"symbols": orjson.dumps(names).decode()} if names else None
-            try:
-                data = await client.get_json(facts.exchange_info_path, params, weight=facts.exchange_info_weight, timeout_s=30.0)
-            except RestError as error:
-                if params is None or error.status != 400:
-                    raise
-                data = await client.get_json(facts.exchange_info_path, weight=facts.exchange_info_weight, timeout_s=30.0)
-            self.listings[market] = data
-            rows, found = binance.parse_exchange_info(market, data, self.venue_config.fees)
-            listed += rows
-            problems += found
-        if problems and self.venue_config.symbols != "auto":  # only what was asked for is worth a word
-            wanted = {name.split(":")[0].replace("/", "") for name in self.venue_config.symbols}
-            problems = [problem for problem in problems if any(f" {name}:" in problem for name in wanted)]
-        chosen, missing = binance.choose_rows(listed, self.venue_config)
-        self.funding_s: dict[str, int] = {}
-        if "linear" in self.clients:
-            try:
-                self.funding_s = binance.parse_funding_info(await self.clients["linear"].get_json(binance.FUNDING_INFO_PATH))
-            except (RestError, InstrumentError) as error:
-                problems.append(f"{self.venue}: funding intervals unknown, 8 h assumed: {error}")
-        return chosen, missing + problems
+        self.listing = await self.facts.read_listing(self.clients, self.venue_config)
+        chosen, missing = choose_rows(self.facts, self.listing.rows, self.venue_config)
+        return chosen, missing + problems_to_tell(self.listing.problems, self.venue_config) + self.listing.notes
 
     async def _refresh(self) -> None:
         """Read the instruments again now and then. A change of what prices mean takes the instrument out: a restart loads it."""
         while True:
             await asyncio.sleep(self.config.feeds.instruments_refresh_s)
-            for market in self.markets:
-                try:
-                    await self._compare_instruments(market)
-                except (RestError, InstrumentError) as error:
-                    log.warning("%s: instruments not read again: %s", self.venue, error)
+            try:
+                await self._compare_instruments()
+            except (RestError, InstrumentError) as error:
+                log.warning("%s: instruments not read again: %s", self.venue, error)
 
-    async def _compare_instruments(self, market: str) -> None:
-        client, facts = self.clients[market], binance.FACTS[market]
-        symbols = {self.table.rows[row].symbol: row for row, name in self.market_of_row.items() if name == market}
-        names = sorted(symbols)
-        requests: list[dict[str, str] | None] = [None]
-        if market == "spot":
-            requests = [
-                {"symbols": orjson.dumps(names[start : start + REFRESH_SYMBOLS]).decode()}
-                for start in range(0, len(names), REFRESH_SYMBOLS)
-            ]
-        fresh: dict[str, InstrumentRow] = {}
-        for params in requests:
-            data = await client.get_json(facts.exchange_info_path, params, weight=facts.exchange_info_weight, timeout_s=30.0)
-            fresh.update(
-                {row.symbol: row for row in binance.parse_exchange_info(market, data, self.venue_config.fees, set(names))[0]}
-            )
-        for symbol, row in symbols.items():
-            if row not in self.retired and not means_the_same(self.table.rows[row], fresh.get(symbol)):
-                log.error(
-                    "%s changed its filters or status (now %s); it stays INVALID until the feed is started again",
-                    self.table.rows[row].name,
-                    fresh[symbol].status if symbol in fresh else "not listed",
-                )
-                self.retired.add(row)
-                self._invalidate(row)
-        if market == "linear":
-            intervals = binance.parse_funding_info(await client.get_json(binance.FUNDING_INFO_PATH))
-            for symbol, row in symbols.items():
-                self.markets[market].set_funding_interval(row, intervals.get(symbol, binance.FUNDING_INTERVAL_S))
+    async def _compare_instruments(self) -> None:
+        rows = [self.table.rows[row] for row in self.market_of_row]
+        only = {market: {row.symbol for row in rows if row.market == market} for market in self.markets}
+        listing = await self.facts.read_listing(self.clients, self.venue_config, only)
+        fresh = {row.name: row for row in listing.rows}
+        for row in rows:
+            now = fresh.get(row.name)
+            if row.id not in self.retired and not means_the_same(row, now):
+                log.error("%s changed its filters or status (now %s); it stays INVALID until the feed is started again", row.name,
+                          now.status if now is not None else "not listed")
+                self.retired.add(row.id)
+                self._invalidate(row.id)
+            if row.name in listing.funding_s:
+                self.markets[row.market].set_funding_interval(row.id, listing.funding_s[row.name])
 
     def _set_up(self, rows: list[InstrumentRow]) -> None:
         """Table, segment, decoders, routes: everything that does not need a socket."""
@@ -258,7 +228,7 @@ class FeedProcess:
         self.table: InstrumentTable = lasting.for_run(ids)
         if self.config.mode == "paper":
             self._save_listings({self.table.rows[row_id].name for row_id in ids})
-        self.table.save(run_table_path(self.run_dir))
+        self.table.save(venue_table_path(self.run_dir, self.venue))
         chosen = [self.table.rows[row_id] for row_id in ids]
         instruments = self.table.to_array()
         self.retired: set[int] = set()
@@ -269,7 +239,7 @@ class FeedProcess:
                 len(self.table),
                 ring_capacity=self.config.feeds.ring_capacity,
                 trade_ring_capacity=self.config.feeds.trade_ring_capacity,
-                instruments_hash=self.table.version_hash(),
+                instruments_hash=self.table.venue_hash(self.venue),
             )
             self.hist = HistPage.create(self.run_id, f"feed.{self.venue}", STAGES)
         except ShmError as error:
@@ -280,29 +250,37 @@ class FeedProcess:
         self.tap = CaptureTap(self.run_dir, self.venue, self.table, self.publisher, self._book_body)
         if self.config.feeds.capture:
             self.tap.start(self.config.feeds.capture)
-        symbols = {row.id: row.symbol for row in chosen}
-        stream_symbols = {row.id: row.symbol.lower() for row in chosen}
-        for market, client in self.clients.items():
+        by_row = {row.id: row for row in chosen}
+        for market in self.clients:
             members = [row for row in chosen if row.market == market]
-            self.markets[market] = BinanceMarket(instruments, market, [row.id for row in members])
-            self.desks[market] = SnapshotDesk(self.markets[market], binance.FACTS[market], symbols, client,
-                                              self.config.feeds.snapshots_in_flight, self.rng, self._on_snapshot)
+            self.markets[market] = self.facts.make_decoder(instruments, market, [row.id for row in members])
+            self.desks[market] = self._make_desk(market, by_row)
             for row in members:
                 self.market_of_row[row.id] = market
-                if market == "linear":
-                    self.markets[market].set_funding_interval(row.id, self.funding_s.get(row.symbol, binance.FUNDING_INTERVAL_S))
-        self.sockets = VenueSockets(self.config.feeds, self.publisher, self.rng, self.ssl_context, self.tap.add)
-        for plan in binance.plan_routes(chosen, self.config.feeds.connections_per_market, self.config.feeds.trades):
-            url = getattr(self.endpoints, plan.endpoint) + binance.WS_PATH
-            self.routes.append(Route(plan, url, self.markets[plan.market], stream_symbols, self.sockets, self._on_lost))
+                if row.name in self.listing.funding_s:
+                    self.markets[market].set_funding_interval(row.id, self.listing.funding_s[row.name])
+        self.sockets = VenueSockets(self.facts, self.config.feeds, self.publisher, self.rng, self.ssl_context, self.tap.add)
+        for plan in self.facts.plan_routes(chosen, self.config.feeds.connections_per_market, self.config.feeds.trades):
+            self.routes.append(
+                Route(plan, self._url(plan.role) + plan.path, self.markets[plan.market], by_row, self.sockets, self._on_lost))
         self.route_of_row = {row: route for route in self.routes for row in route.plan.rows}
         self._say_state("connecting", instruments=len(chosen))
         log.info("%s: %d instruments, %d sockets, segment %s", self.venue, len(chosen), len(self.routes), self.writer.name)
 
+    def _make_desk(self, market: str, rows: dict[int, InstrumentRow]) -> SnapshotDesk | ResubscribeDesk:
+        """Brings rows back that lost sync, the venue's way."""
+        decoder = self.markets[market]
+        rest = SnapshotDesk(decoder, rows, self.facts.snapshot_request, self.clients[market], self.config.feeds.snapshots_in_flight,
+                            self.rng, self._on_snapshot)
+        if self.facts.resync == "rest":
+            return rest
+        has_rest = all(self.facts.snapshot_request(rows[row]) is not None for row in decoder.rows)
+        return ResubscribeDesk(decoder, rows, self._socket_of, rest if has_rest else None, self.rng)
+
     def _save_listings(self, names: set[str]) -> None:
         """Mode paper: what the venue says of the chosen symbols, as it said it, for the venue that is simulated from it. Written
         before the run's table: whoever sees the table finds these too."""
-        for market, listing in self.listings.items():
+        for market, listing in self.listing.raw.items():
             symbols = {self.table.by_name[name].symbol for name in names if self.table.by_name[name].market == market}
             kept = {**listing, "symbols": [one for one in listing["symbols"] if one["symbol"] in symbols]}
             path = self.run_dir / f"exchange_info.{market}.json"
@@ -312,8 +290,11 @@ class FeedProcess:
 
     # ---------------------------------------------------------------- books
 
+    def _socket_of(self, row: int) -> Socket | None:
+        return self.route_of_row[row].current
+
     def _connection_of(self, row: int) -> int:
-        socket = self.route_of_row[row].current
+        socket = self._socket_of(row)
         return socket.connection_id if socket is not None else 0
 
     def _on_crossed(self, row: int, how: str) -> None:
@@ -340,10 +321,9 @@ class FeedProcess:
         market = self.market_of_row.get(row)
         if market is None or not self.publisher.is_valid(row):
             return None
-        instrument, decoder = self.table.rows[row], self.markets[market]
-        sides = {side: [[unscaled(px, instrument.px_scale), unscaled(qty, instrument.qty_scale)] for px, qty in levels]
-                 for side, levels in decoder.book(row).items()}
-        return market, orjson.dumps({"lastUpdateId": decoder.stats(row)["update_id"], **sides})
+        decoder = self.markets[market]
+        book = decoder.book(row)
+        return market, self.facts.write_snapshot(self.table.rows[row], decoder.stats(row)["update_id"], book["bids"], book["asks"])
 
     def _on_lost(self, route: Route, rows: list[int]) -> None:
         """Rows without a socket: INVALID at once."""
@@ -447,41 +427,35 @@ class FeedProcess:
         os.replace(temporary, path)
 
 
-def unscaled(value: int, scale: int) -> str:
-    """value / 10**scale as plain decimal text."""
-    return format(Decimal(value).scaleb(-scale), "f")
-
-
 def means_the_same(known: InstrumentRow, fresh: InstrumentRow | None) -> bool:
     """Whether orders priced with `known` still mean what they meant."""
     return fresh is not None and all(getattr(known, name) == getattr(fresh, name) for name in (
         "px_scale", "qty_scale", "tick", "lot", "min_qty", "max_qty", "min_notional", "multiplier", "contract_size", "status"))
 
 
-def find_endpoints(config: FeedProcessConfig, run_dir: pathlib.Path) -> tuple[Endpoints, ssl.SSLContext | None]:
-    """Addresses of this mode, overridden by the configuration, and the TLS context (None = no TLS needed)."""
+def find_endpoints(
+    venue: FeedVenue, config: FeedProcessConfig, run_dir: pathlib.Path
+) -> tuple[dict[str, str], ssl.SSLContext | None]:
+    """Addresses of this mode by role, overridden by the configuration, and the TLS context (None = no TLS needed)."""
     if config.mode == "sim":
-        base, authority = read_simex(run_dir / "simex.json")
+        base, authority = read_simex(venue, run_dir / "simex.json")
     else:
-        base, authority = binance.ENDPOINTS[config.mode], None
-    given = {key: value for key, value in config.venues["binance"].endpoints.model_dump().items() if value is not None}
-    endpoints = base.model_copy(update=given)
-    needs_tls = any(str(url).startswith(("wss:", "https:")) for url in endpoints.model_dump().values() if url)
+        base, authority = dict(venue.endpoints[config.mode]), None
+    endpoints = {**base, **config.venues[venue.name].endpoints}
+    needs_tls = any(url.startswith(("wss:", "https:")) for url in endpoints.values())
     return endpoints, ssl.create_default_context(cafile=authority) if needs_tls else None
 
 
-def read_simex(path: pathlib.Path) -> tuple[Endpoints, str | None]:
-    """Addresses of the simulated venues: loopback only, whatever the file says."""
+def read_simex(venue: FeedVenue, path: pathlib.Path) -> tuple[dict[str, str], str | None]:
+    """Addresses of the simulated venue: loopback only, whatever the file says."""
     try:
         data = orjson.loads(path.read_bytes())
-        endpoints = Endpoints.model_validate(
-            {key: value for key, value in data["endpoints"]["binance"].items() if key in Endpoints.model_fields}
-        )
+        endpoints = {role: url.rstrip("/") for role, url in data["endpoints"][venue.name].items() if role in venue.roles}
     except FileNotFoundError:
         raise FeedFailed(f"{path}: not there; the simulated venues write it when they are ready") from None
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise FeedFailed(f"{path}: does not name the simulated venues: {error}") from None
-    for name, url in endpoints.model_dump().items():
-        if url is not None and not any(f"//{host}" in url or f"//[{host}]" in url for host in LOOPBACK):
-            raise FeedFailed(f"{path}: {name} is {url}; simulated venues are on this machine only")
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FeedFailed(f"{path}: does not name the simulated {venue.name}: {error!r}") from None
+    for role, url in endpoints.items():
+        if urlsplit(url).hostname not in LOOPBACK:
+            raise FeedFailed(f"{path}: {role} is {url}; simulated venues are on this machine only")
     return endpoints, data.get("ca")

@@ -1,4 +1,4 @@
-"""REST for feeds: instruments and depth snapshots. One pooled keep-alive client a market, explicit time-outs, the venue's
+"""REST for feeds: instruments and depth snapshots. One pooled keep-alive client an address, explicit time-outs, the venue's
 weight budget.
 
 Runs on the feed's loop, but only its reading of a socket does: callers await small turns. Never called for orders."""
@@ -10,6 +10,8 @@ from typing import Any
 
 import aiohttp
 import orjson
+
+from feeds.venue import RestLimits
 
 BODY_BYTES_MAX = 64 << 20
 BUDGET_SHARE = 0.8  # of the venue's limit: the rest is for the engine's queries from the same address
@@ -26,11 +28,13 @@ class RestError(Exception):
 
 
 class WeightBudget:
-    """Weight used in the running minute, by our own count and by what the venue reports, whichever is more."""
+    """Weight used in the running window (a minute, or what the venue counts by), by our own count and by what the venue reports,
+    whichever is more."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._limit = per_minute * BUDGET_SHARE
-        self._minute = 0
+    def __init__(self, limit: int, window_s: float = 60.0) -> None:
+        self._limit = limit * BUDGET_SHARE
+        self._window_s = window_s
+        self._window = 0
         self._used = 0.0
         self._blocked_until_s = 0.0
 
@@ -39,15 +43,15 @@ class WeightBudget:
         now_s = time.time() if now_s is None else now_s
         if now_s < self._blocked_until_s:
             return self._blocked_until_s - now_s
-        if int(now_s // 60) != self._minute:
-            self._minute, self._used = int(now_s // 60), 0.0
+        if int(now_s // self._window_s) != self._window:
+            self._window, self._used = int(now_s // self._window_s), 0.0
         if self._used + weight > self._limit and self._used > 0:
-            return 60 - now_s % 60 + 0.05
+            return self._window_s - now_s % self._window_s + 0.05
         self._used += weight
         return 0.0
 
     def reported(self, used: int) -> None:
-        """The venue's own count (X-MBX-USED-WEIGHT-1M)."""
+        """The venue's own count, from a response header."""
         self._used = max(self._used, float(used))
 
     def block(self, seconds: float) -> None:
@@ -58,9 +62,10 @@ class WeightBudget:
 class RestClient:
     """GET only. `base_url` without a trailing slash."""
 
-    def __init__(self, base_url: str, weight_per_minute: int, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, base_url: str, limits: RestLimits, ssl_context: ssl.SSLContext | None = None) -> None:
         self.base_url = base_url
-        self.budget = WeightBudget(weight_per_minute)
+        self.budget = WeightBudget(limits.budget, limits.window_s)
+        self._limits = limits
         self._ssl = ssl_context
         self._session: aiohttp.ClientSession | None = None
 
@@ -72,12 +77,14 @@ class RestClient:
             await asyncio.sleep(min(wait_s, 5.0))
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=16, keepalive_timeout=60, ssl=self._ssl if self._ssl is not None else True)
-            self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": "lockstep"}, auto_decompress=True)
+            self._session = aiohttp.ClientSession(connector=connector,
+                                                  headers={"User-Agent": "lockstep", **self._limits.headers},
+                                                  auto_decompress=True)
         url = self.base_url + path
         timeout = aiohttp.ClientTimeout(total=timeout_s, connect=5.0, sock_read=timeout_s)
         try:
             async with self._session.get(url, params=params, timeout=timeout, allow_redirects=False) as response:
-                used = response.headers.get("X-MBX-USED-WEIGHT-1M", "")
+                used = response.headers.get(self._limits.used_header, "")
                 if used.isdigit():
                     self.budget.reported(int(used))
                 body = await response.content.read(BODY_BYTES_MAX + 1)

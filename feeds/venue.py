@@ -92,10 +92,12 @@ class SnapshotRequest:
 
 @dataclass
 class Listing:
-    """What a venue lists. rows: id 0, checked, every market asked for; a symbol that cannot be used is a problem told."""
+    """What a venue lists. rows: id 0, checked, every market asked for, status TRADING where orders are taken, else the venue's word;
+    a symbol that cannot be used is a problem told."""
 
     rows: list[InstrumentRow] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)        # each about one symbol, which it names
+    notes: list[str] = field(default_factory=list)           # what else is worth a word
     funding_s: dict[str, int] = field(default_factory=dict)  # name of a perpetual -> seconds between fundings, where known
     raw: dict[str, Any] = field(default_factory=dict)        # market -> the venue's own words
 

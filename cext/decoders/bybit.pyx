@@ -1,18 +1,18 @@
-"""Bybit v5 market data, spot and linear: bybit_message says what the bytes are, this file how messages follow each other; the rest is
-that of every venue (market.pyx, stream.pyx).
+"""Bybit v5 market data, spot and linear: bybit_message says what the bytes are, this file how messages follow each other; the
+rest is that of every venue (market.pyx, stream.pyx).
 
-    depth   a snapshot, whenever it comes, is the book; then each delta's `u` is the one before it + 1. `u` <= ours is old, a jump is
-            a gap. `u` 1 is a whole book: the service began anew. The venue gives no rule for gaps; two independent clients (flox,
-            barter-rs) hold u + 1, and so does the recording of 2026-08: 2,148 messages, none left out.
+    depth   a snapshot, whenever it comes, is the book; then each delta's `u` is the one before it + 1. `u` <= ours is old, a jump
+            is a gap. `u` 1 is a whole book: the service began anew. The venue gives no rule for gaps; two independent clients
+            (flox, barter-rs) hold u + 1, and so does the recording of 2026-08: 2,148 messages, none left out.
     top     orderbook.1 is whole each time, and comes again with the same `u` after 3 s: proof of life, no newer price.
-    both    `u` belongs to one topic; between topics only `seq` compares (smaller = older). Whether equal `seq` means equal books is
-            not said, and could not be seen (no recording holds both topics): tops and depths of one `seq` are not held against
-            each other. What is newer is believed, and a top that depth does not reach within 2 s is not.
+    both    `u` belongs to one topic; between topics only `seq` compares (smaller = older). Whether equal `seq` means equal books
+            is not said, and could not be seen (no recording holds both topics): tops and depths of one `seq` are not held
+            against each other. What is newer is believed, and a top that depth does not reach within 2 s is not.
 
-A row's book is made by one depth topic, the first that is heard; another depth of the same symbol is counted as unknown, until a
-snapshot of it finds the row out of sync.
+A row's book is made by one depth topic: that of its newest snapshot. Deltas of another depth of the same symbol are counted as
+unknown.
 
-Sources: Bybit v5 documentation, websocket/public/orderbook (2026-07-24); docs/venues/bybit.md."""
+Sources: Bybit v5 documentation, websocket/public/orderbook (2026-07-24); docs/venues/bybit-market-data.md."""
 import cython
 
 from libc.stdlib cimport calloc, free
@@ -22,7 +22,7 @@ from cext.decoders.bybit_message cimport parse_frame, parse_snapshot
 from cext.decoders.frames cimport SNAPSHOT_ERROR, frame_result_t, stamps_t
 from cext.decoders.market cimport MarketDecoder
 from cext.decoders.message cimport MSG_DEPTH, MSG_FUNDING, MSG_PONG, MSG_SNAPSHOT, MSG_TOP, MSG_UNKNOWN, message_t
-from cext.decoders.stream cimport SYNC_NONE, delta_t, stream_t, sync_rules_t, take_message, take_snapshot
+from cext.decoders.stream cimport delta_t, stream_t, sync_rules_t, take_message, take_snapshot
 from cext.instrument cimport InstrumentArray
 
 cdef enum:
@@ -48,7 +48,7 @@ RULES.is_duplicate, RULES.follows, RULES.is_older, RULES.joins = is_old, is_next
 # ---------------------------------------------------------------- where a message stands among those of its row
 
 cdef void place_depth(bybit_row_t *r, stream_t *s, uint32_t depth, message_t *m) noexcept nogil:  # hot
-    if r.depth == 0 or (m.kind == MSG_SNAPSHOT and s.sync == SYNC_NONE):
+    if r.depth == 0 or m.kind == MSG_SNAPSHOT:
         r.depth = depth
     if r.depth != depth:
         m.kind = MSG_UNKNOWN

@@ -1,5 +1,5 @@
-/* The keys of Bybit v5 market data that are used, and what a topic says. All keys of a frame share one table of places (fields.h):
- * those of the outer object and those of the book inside it never meet. Trades and tickers, which are many, have one of their own. */
+/* The keys of Bybit v5 market data that are used, and what a topic says. All keys of a frame share one table of places
+ * (fields.h): those of the outer object and those of the book inside it never meet. Trades and tickers have one of their own. */
 #ifndef LOCKSTEP_BYBIT_MESSAGE_H
 #define LOCKSTEP_BYBIT_MESSAGE_H
 #include <stdint.h>
@@ -38,6 +38,10 @@
 #define KEY_RATE 35
 #define KEY_NEXT 36
 #define KEY_INTERVAL 37
+
+/* Cython indents its C by the braces of a line, those in quotes too, and tests/hot reads that C by its indent. */
+#define OBJECT_OPENS '{'
+#define OBJECT_ENDS '}'
 
 #define TOPIC_NONE 0   /* the frame names none: a reply */
 #define TOPIC_OTHER 1

@@ -5,6 +5,8 @@ from cext.decoders.message cimport message_t, parser_t
 
 cdef extern from "decoders/bybit_message.h" nogil:
     enum:
+        OBJECT_OPENS
+        OBJECT_ENDS
         KEY_TOPIC
         KEY_TYPE
         KEY_TS
@@ -52,7 +54,8 @@ cdef extern from "decoders/bybit_message.h" nogil:
     uint32_t ticker_key(const char *name, uint64_t size) noexcept
 
 
-# One websocket frame -> message and what its topic said. Total: any bytes give a MSG_* kind, nothing outside data[0:size] is read.
+# One websocket frame -> message and what its topic said. Total: any bytes give a MSG_* kind, nothing outside data[0:size] is
+# read.
 cdef void parse_frame(parser_t *d, const char *data, Py_ssize_t size, topic_t *topic, message_t *m) noexcept nogil
 # One REST reply of GET /v5/market/orderbook of a row -> message (a whole book). 0, or -1 when it is none
 cdef int parse_snapshot(parser_t *d, int row, const char *data, Py_ssize_t size, message_t *m) noexcept nogil

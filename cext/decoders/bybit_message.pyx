@@ -6,19 +6,19 @@
     tickers.S (linear)   -> MSG_FUNDING; those of spot say nothing that we use
     replies              -> MSG_ACK, MSG_PONG
 
-Keys may come in any order: spot has `ts` before `type`, linear books the other way round. As the topic comes first, what `data` holds
-is read on the way; where it does not, in a second look. A key that we do not use is stepped over with its value; one that we use and
-that comes twice makes the frame malformed. A frame is read to its last byte before anything is done with it.
+Keys may come in any order: spot has `ts` before `type`, linear books the other way round. As the topic comes first, what `data`
+holds is read on the way; where it does not, in a second look. A key that we do not use is stepped over with its value; one that
+we use and that comes twice makes the frame malformed. A frame is read to its last byte before anything is done with it.
 
 `u` numbers the messages of one topic; `seq`, the venue's cross sequence, is what topics of one symbol are compared by.
 
-Formats: Bybit v5 documentation (websocket/public/*, 2026-07-24); docs/venues/bybit.md. Runs in the feed's loop and in replay, without
-the GIL."""
+Formats: Bybit v5 documentation (websocket/public/*, 2026-07-24); docs/venues/bybit-market-data.md. Runs in the feed's loop and
+in replay, without the GIL."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
-from cext.decoders.fields cimport (has, read_decimal, read_id, read_levels, read_quoted_id, read_quoted_time, read_rate, read_rounded,
-                                   read_size, read_time, scan_fields, text_is)
+from cext.decoders.fields cimport (has, read_decimal, read_id, read_levels, read_quoted_id, read_quoted_time, read_rate,
+                                   read_rounded, read_size, read_time, scan_fields, text_is)
 from cext.decoders.message cimport (FUNDING_INDEX, FUNDING_INTERVAL, FUNDING_MARK, FUNDING_NEXT, FUNDING_RATE, KEY_OTHER,
                                     MESSAGE_BYTES_MAX, MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_PONG,
                                     MSG_SNAPSHOT, MSG_TOP, MSG_TRADES, MSG_UNKNOWN, SNAPSHOT_BYTES_MAX, TRADES_MAX, fields_t,
@@ -101,8 +101,8 @@ cdef inline const char *next_member(const char *p, const char *end, bint *is_las
     p = scan_space(p, end)
     if p == end:
         return NULL
-    is_last[0] = p[0] == c'}'
-    return p + 1 if p[0] == c'}' or p[0] == c',' else NULL
+    is_last[0] = p[0] == OBJECT_ENDS
+    return p + 1 if p[0] == OBJECT_ENDS or p[0] == c',' else NULL
 
 
 # ---------------------------------------------------------------- books
@@ -116,7 +116,7 @@ cdef const char *read_book(parser_t *d, const char *p, const char *end, bint is_
     cdef uint64_t size = 0
     cdef uint32_t key
     cdef bint is_last = False
-    p = scan_char(p, end, c'{')
+    p = scan_char(p, end, OBJECT_OPENS)
     while p != NULL and not is_last:
         value = read_key(p, end, &name, &size)
         if value == NULL:
@@ -148,8 +148,8 @@ cdef int read_top(message_t *m) noexcept nogil:  # hot
 
 
 cdef int read_book_ids(const fields_t *f, message_t *m) noexcept nogil:  # hot
-    """Time and ids, and that both sides are there. `cts` is when the matching engine made it, `ts` when it was pushed: taken where
-    the other is not given, as in recordings from before it was."""
+    """Time and ids, and that both sides are there. `cts` is when the matching engine made it, `ts` when it was pushed: taken
+    where the other is not given, as in recordings from before it was."""
     if read_time(f, KEY_CTS if has(f, KEY_CTS) else KEY_TS, &m.event_ns) != 0:
         return -1
     if read_id(f, KEY_U, &m.last_id) != 0 or read_id(f, KEY_SEQ, &m.order_id) != 0:
@@ -188,7 +188,8 @@ cdef int trade_id_of(span_t span, uint64_t *out) noexcept nogil:  # hot
     return 0
 
 
-cdef int read_trade(const fields_t *f, const topic_t *t, const instrument_t *instrument, trade_record_t *out) noexcept nogil:  # hot
+cdef int read_trade(const fields_t *f, const topic_t *t, const instrument_t *instrument,
+                    trade_record_t *out) noexcept nogil:  # hot
     if not has(f, KEY_S) or not text_is(f.spans[KEY_S], t.symbol, <Py_ssize_t>t.symbol_bytes):
         return -1
     if not has(f, KEY_ID) or trade_id_of(f.spans[KEY_ID], &out.trade_id) != 0 or read_time(f, KEY_TIME, &out.exch_ns) != 0:
@@ -209,7 +210,7 @@ cdef const char *read_trades(parser_t *d, const char *p, const char *end, const 
     if p != NULL and p < end and p[0] == c']':
         return p + 1
     while p != NULL:
-        p = scan_char(p, end, c'{')
+        p = scan_char(p, end, OBJECT_OPENS)
         p = scan_fields(&f, p, end, trade_key) if p != NULL and m.trade_count < TRADES_MAX else NULL
         if p == NULL or read_trade(&f, t, &d.instruments[m.row], &m.trades[m.trade_count]) != 0:
             return NULL
@@ -250,7 +251,7 @@ cdef const char *read_ticker(parser_t *d, const char *p, const char *end, const 
     """What it says of funding; a delta says only what changed. p: at its '{'. Returns the place behind its '}', or NULL."""
     cdef fields_t f
     cdef int px_scale = d.instruments[m.row].px_scale
-    p = scan_char(p, end, c'{')
+    p = scan_char(p, end, OBJECT_OPENS)
     p = scan_fields(&f, p, end, ticker_key) if p != NULL else NULL
     if p == NULL or not has(&f, KEY_SYMBOL) or not text_is(f.spans[KEY_SYMBOL], t.symbol, <Py_ssize_t>t.symbol_bytes):
         return NULL
@@ -335,15 +336,15 @@ cdef int finish(parser_t *d, topic_t *t, message_t *m) noexcept nogil:  # hot
 cdef int parse_object(parser_t *d, const char *data, const char *end, topic_t *t, message_t *m) noexcept nogil:  # hot
     """MSG_*"""
     cdef fields_t *f = &d.fields
-    cdef const char *p = scan_char(data, end, c'{')
+    cdef const char *p = scan_char(data, end, OBJECT_OPENS)
     cdef const char *value
     cdef const char *name = NULL
     cdef uint64_t size = 0
     cdef uint32_t key
     cdef bint is_last = False
     cdef bint is_data_read = False
-    if p != NULL and scan_char(p, end, c'}') != NULL:
-        p = scan_char(p, end, c'}')
+    if p != NULL and scan_char(p, end, OBJECT_ENDS) != NULL:
+        p = scan_char(p, end, OBJECT_ENDS)
         is_last = True
     while p != NULL and not is_last:
         value = read_key(p, end, &name, &size)
@@ -409,9 +410,11 @@ cdef int parse_snapshot(parser_t *d, int row, const char *data, Py_ssize_t size,
     m.row = row
     if size <= 0 or size > SNAPSHOT_BYTES_MAX:
         return -1
-    p = scan_char(data, end, c'{')
+    p = scan_char(data, end, OBJECT_OPENS)
     p = scan_fields(&outer, p, end, outer_key) if p != NULL else NULL
-    if p == NULL or scan_space(p, end) != end or read_id(&outer, KEY_RET_CODE, &code) != 0 or code != 0 or not has(&outer, KEY_RESULT):
+    if p == NULL or scan_space(p, end) != end or not has(&outer, KEY_RESULT):
+        return -1
+    if read_id(&outer, KEY_RET_CODE, &code) != 0 or code != 0:
         return -1
     f.seen = 0
     f.end = outer.spans[KEY_RESULT].stop

@@ -133,6 +133,8 @@ cdef class MarketDecoder:
         had been in use: publish."""
         cdef stream_t *s = stream_of(self, row)
         s.restarts += 1
+        s.has_begun = False
+        s.begins_with_delta = False
         return lose_stream(s) != 0
 
     def needs_snapshot(self) -> list:
@@ -146,7 +148,8 @@ cdef class MarketDecoder:
         """Counters and status of one row (frames.h)."""
         cdef stream_t *s = stream_of(self, row)
         return {**s.stats, "sync": s.sync, "pending": s.pending.count, "update_id": s.update_id, "top_id": s.top_id, "order_id": s.order_id,
-                "quiet_limit_ms": s.quiet.limit_ms, "restarts": s.restarts}
+                "quiet_limit_ms": s.quiet.limit_ms, "restarts": s.restarts,
+                "begins_with_delta": s.begins_with_delta}
 
     def counters(self) -> dict:
         """Counters of the whole market."""

@@ -73,6 +73,8 @@ struct stream {
     uint64_t *recent_trades;  /* RECENT_TRADES ids, each at its low bits; NULL = trade ids ascend */
     funding_t funding;
     uint64_t restarts;        /* times that restart_stream was called */
+    int has_begun;            /* a depth message came since the stream was begun (start, restart_stream) */
+    int begins_with_delta;    /* and the first one was a delta, so that no whole book will come by itself */
 };
 #define STREAM_HOT_BYTES offsetof(stream_t, instrument)
 

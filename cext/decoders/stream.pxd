@@ -88,6 +88,8 @@ cdef extern from "decoders/stream.h" nogil:
         uint64_t *recent_trades
         funding_t funding
         uint64_t restarts
+        int has_begun
+        int begins_with_delta
 
     ctypedef struct market_state_t:
         uint64_t frames

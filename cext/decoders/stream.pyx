@@ -154,6 +154,8 @@ cdef int take_depth(stream_t *s, const message_t *m, int64_t mono_ns) noexcept n
     s.stats.msgs += 1
     quiet_learn(&s.quiet, mono_ns)
     if s.sync == SYNC_NONE:
+        s.begins_with_delta |= not s.has_begun
+        s.has_begun = True
         keep_delta(s, &d, m)
         return FRAME_BUFFERED
     if s.sync == SYNC_JOINING:
@@ -190,6 +192,8 @@ cdef int take_whole(stream_t *s, const message_t *m, int64_t mono_ns) noexcept n
     if not load_levels(s, m):
         return refuse(s)
     pending_free(&s.pending)
+    s.has_begun = True
+    s.begins_with_delta = False
     s.stats.applied += 1
     s.stats.crossed += is_crossed(book_best(&s.book, SIDE_BUY), book_best(&s.book, SIDE_SELL))
     go_live(s)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine import client
 from engine.config import Config
-from feeds.instruments import run_table_path
+from feeds.instruments import venue_table_path
 
 READY_TIMEOUT_S = 30.0
 
@@ -69,14 +69,12 @@ def make_steps(config: Config, run_dir: pathlib.Path, start: Callable[[str], Non
         start("engine")
         start("flusher")
 
-    has_table = run_table_path(run_dir).exists
-    listings = [run_dir / f"exchange_info.{market}.json" for venue in config.venues.values() for market in venue.markets]
+    tables = [venue_table_path(run_dir, venue) for venue in config.venues]
     simex = Step("simulated venues", lambda: start("simex"), (run_dir / "simex.json").exists)
     engine = Step("engine", start_engine, (run_dir / client.SOCKET_NAME).exists)
-    feeds = Step("market data", lambda: start("feeds"), has_table, None)
+    feeds = Step("market data", lambda: start("feeds"), lambda: all(path.exists() for path in tables), None)
     if config.mode == "sim":
         return [simex, Step("feeds", lambda: start("feeds"), lambda: True), engine]
     if config.mode == "paper":
-        feeds = Step("market data", lambda: start("feeds"), lambda: has_table() and all(path.exists() for path in listings), None)
         return [feeds, simex, Step("paper bridge", lambda: start("bridge"), lambda: True), engine]
     return [feeds, engine]

@@ -1,152 +1,223 @@
 """How Binance spot and USD-M are read: hosts, streams, limits, REST paths, and what exchangeInfo means.
 
-Facts only, no socket: connection.py and process.py do what this page says. Sources: Binance's own documentation of spot streams
-and REST (web-socket-streams.md, rest-api.md, read 2026-07) and of USD-M futures (derivatives, read 2026-05, changes until
-2026-10)."""
+Sources: Binance's own documentation of spot streams and REST (web-socket-streams.md, rest-api.md, read 2026-07) and of USD-M
+futures (derivatives, read 2026-05, changes until 2026-10). Binance.US is the same object with other facts (binanceus.py)."""
+from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from feeds.config import Endpoints, Fees, VenueConfig
-from feeds.instruments import InstrumentError, InstrumentRow, largest_max_qty, scale_of, split_multiplier, unified_name
+from cext.decoders.binance import BinanceMarket
+from cext.decoders.market import MarketDecoder
+from cext.instrument import InstrumentArray
+from feeds.config import Fees, VenueConfig
+from feeds.instruments import InstrumentError, InstrumentRow, largest_max_qty, plain, scale_of, split_multiplier, unified_name
+from feeds.rest import RestClient, RestError
+from feeds.venue import FeedVenue, Glance, Listing, Rate, RestLimits, RoutePlan, SnapshotRequest, SocketLimits, StreamRequest
 
-VENUE = "binance"
-MARKETS = ("spot", "linear")
-
-# USD-M splits its streams over routes: books on /public, the rest on /market.
-# A stream on the wrong route is acknowledged and stays silent.
-_REAL = Endpoints(
-    spot_rest="https://api.binance.com", spot_ws="wss://stream.binance.com:9443",
-    linear_rest="https://fapi.binance.com", linear_ws_public="wss://fstream.binance.com/public",
-    linear_ws_market="wss://fstream.binance.com/market")
-_TESTNET = Endpoints(
-    spot_rest="https://testnet.binance.vision", spot_ws="wss://stream.testnet.binance.vision",
-    linear_rest="https://demo-fapi.binance.com", linear_ws_public="wss://demo-fstream.binance.com/public",
-    linear_ws_market="wss://demo-fstream.binance.com/market")
-ENDPOINTS = {"dry_run": _REAL, "paper": _REAL, "testnet": _TESTNET}
-WS_PATH = "/ws"  # raw payloads, no {"stream":..,"data":..} around them
-
-
-@dataclass(frozen=True)
-class MarketFacts:
-    """What one market allows and where its things lie."""
-
-    messages_per_s: int        # inbound control messages and pings of one socket
-    streams_per_socket: int
-    weight_per_minute: int     # REST
-    exchange_info_path: str
-    exchange_info_weight: int
-    depth_path: str
-    depth_limit: int           # levels a side of a snapshot
-    depth_weight: int
-    depth_limit_quick: int
-    trade_stream: str
-
-
-FACTS = {
-    "spot": MarketFacts(5, 1024, 6000, "/api/v3/exchangeInfo", 20, "/api/v3/depth", 1000, 50, 100, "trade"),
-    "linear": MarketFacts(10, 1024, 2400, "/fapi/v1/exchangeInfo", 1, "/fapi/v1/depth", 1000, 20, 100, "aggTrade"),
-}
+WS_PATH = "/ws"              # raw payloads, no {"stream":..,"data":..} around them
+LISTING_SYMBOLS_MAX = 50     # spot: asked for at a time when few are enough: a turn of the loop stays short
 FUNDING_INFO_PATH = "/fapi/v1/fundingInfo"  # only symbols whose interval is not 8 h
 FUNDING_INTERVAL_S = 8 * 3600
-CONNECTION_ATTEMPTS_PER_5_MIN = 300         # per address; we use a fifth
-STREAMS_PER_MESSAGE = 100                   # keeps a SUBSCRIBE frame below 4 KiB
 
 
 @dataclass(frozen=True)
-class RoutePlan:
-    """One socket to keep open: where, for which rows, with which streams."""
+class BinancePaths:
+    """Where the things of one market lie, and what they cost."""
 
-    name: str                 # spot-book-0
-    market: str
-    endpoint: str             # field of Endpoints
-    rows: tuple[int, ...]     # rows whose books depend on it; empty for trades and funding
-    streams: tuple[str, ...]
-    watched: tuple[tuple[int, str], ...]  # (row, "book" | "trade" | "funding") that must speak sooner or later
-
-
-def plan_routes(rows: Iterable[InstrumentRow], sockets_per_market: int, with_trades: bool) -> list[RoutePlan]:
-    """Books of a market spread evenly over its sockets; trades (spot), and trades and mark prices (USD-M) on one socket of
-    their own, so that they never stand before a book update in a read."""
-    plans = []
-    by_market: dict[str, list[InstrumentRow]] = {}
-    for row in rows:
-        by_market.setdefault(row.market, []).append(row)
-    for market in MARKETS:
-        members = by_market.get(market, [])
-        facts = FACTS[market]
-        if not members:
-            continue
-        count = max(min(sockets_per_market, len(members)), -(-2 * len(members) // facts.streams_per_socket))
-        for index in range(count):
-            part = members[index::count]
-            streams = tuple(f"{row.symbol.lower()}{kind}" for row in part for kind in ("@depth@100ms", "@bookTicker"))
-            plans.append(RoutePlan(f"{market}-book-{index}", market, "spot_ws" if market == "spot" else "linear_ws_public",
-                                   tuple(row.id for row in part), streams, tuple((row.id, "book") for row in part)))
-        streams_aside: list[str] = []
-        watched: list[tuple[int, str]] = []
-        if market == "linear":
-            streams_aside += [f"{row.symbol.lower()}@markPrice@1s" for row in members]
-            watched += [(row.id, "funding") for row in members]
-        if with_trades:  # a trade may be rare: not watched
-            streams_aside += [f"{row.symbol.lower()}@{facts.trade_stream}" for row in members]
-        for start in range(0, len(streams_aside), facts.streams_per_socket):
-            plans.append(
-                RoutePlan(
-                    f"{market}-aside-{start // facts.streams_per_socket}",
-                    market,
-                    "spot_ws" if market == "spot" else "linear_ws_market",
-                    (),
-                    tuple(streams_aside[start : start + facts.streams_per_socket]),
-                    tuple(watched) if start == 0 else (),
-                )
-            )
-    return plans
+    listing: str
+    listing_weight: int
+    depth: str
+    depth_weight: int
+    depth_limit: int           # levels a side of a snapshot
+    trade_stream: str
+    book_role: str             # USD-M splits its streams over routes: books on /public, the rest on /market.
+    aside_role: str            # A stream on the wrong route is acknowledged and stays silent.
 
 
-def subscribe_frames(streams: Iterable[str], first_id: int, method: str = "SUBSCRIBE") -> list[tuple[int, bytes]]:
-    """(request id, frame) for each chunk of streams."""
-    names = list(streams)
-    chunks = [names[start:start + STREAMS_PER_MESSAGE] for start in range(0, len(names), STREAMS_PER_MESSAGE)]
-    return [(first_id + index, orjson.dumps({"method": method, "params": chunk, "id": first_id + index}))
-            for index, chunk in enumerate(chunks)]
+PATHS = {
+    "spot": BinancePaths("/api/v3/exchangeInfo", 20, "/api/v3/depth", 50, 1000, "trade", "spot_ws", "spot_ws"),
+    "linear": BinancePaths("/fapi/v1/exchangeInfo", 1, "/fapi/v1/depth", 20, 1000, "aggTrade", "linear_ws_public",
+                           "linear_ws_market"),
+}
+
+
+@dataclass(frozen=True)
+class BinanceFeed(FeedVenue):
+    """Binance and what speaks like it."""
+
+    paths: Mapping[str, BinancePaths] = field(default_factory=lambda: PATHS)  # by market
+
+    # ---------------------------------------------------------------- decoding
+
+    def make_decoder(self, instruments: InstrumentArray, market: str, rows: Sequence[int]) -> MarketDecoder:
+        return BinanceMarket(instruments, market, list(rows))
+
+    # ---------------------------------------------------------------- sockets
+
+    def plan_routes(self, rows: Iterable[InstrumentRow], sockets_per_market: int, with_trades: bool) -> list[RoutePlan]:
+        """Books spread evenly; trades (spot), and trades and mark prices (USD-M) on one socket of their own."""
+        plans = []
+        by_market: dict[str, list[InstrumentRow]] = {}
+        for row in rows:
+            by_market.setdefault(row.market, []).append(row)
+        for market in self.markets:
+            members = by_market.get(market, [])
+            if not members:
+                continue
+            room = self.sockets[market].streams_per_socket
+            count = max(min(sockets_per_market, len(members)), -(-2 * len(members) // room))
+            for index in range(count):
+                part = members[index::count]
+                streams = tuple(f"{row.symbol.lower()}{kind}" for row in part for kind in ("@depth@100ms", "@bookTicker"))
+                plans.append(RoutePlan(f"{market}-book-{index}", market, self.paths[market].book_role, WS_PATH,
+                                       tuple(row.id for row in part), streams, tuple((row.id, "book") for row in part)))
+            aside: list[str] = []
+            watched: list[tuple[int, str]] = []
+            if market == "linear":
+                aside += [f"{row.symbol.lower()}@markPrice@1s" for row in members]
+                watched += [(row.id, "funding") for row in members]
+            if with_trades:  # a trade may be rare: not watched
+                aside += [f"{row.symbol.lower()}@{self.paths[market].trade_stream}" for row in members]
+            for start in range(0, len(aside), room):
+                plans.append(RoutePlan(f"{market}-aside-{start // room}", market, self.paths[market].aside_role, WS_PATH, (),
+                                       tuple(aside[start:start + room]), tuple(watched) if start == 0 else ()))
+        return plans
+
+    def subscribe_requests(
+        self, market: str, streams: Sequence[str], first_id: int, is_subscribe: bool = True
+    ) -> list[StreamRequest]:
+        """One acknowledgement each."""
+        size, method = self.sockets[market].streams_per_request, "SUBSCRIBE" if is_subscribe else "UNSUBSCRIBE"
+        chunks = [list(streams[start:start + size]) for start in range(0, len(streams), size)]
+        return [StreamRequest(number, orjson.dumps({"method": method, "params": chunk, "id": number}))
+                for number, chunk in enumerate(chunks, first_id)]
+
+    def streams_of_row(self, plan: RoutePlan, row: InstrumentRow) -> tuple[str, ...]:
+        return tuple(stream for stream in plan.streams if stream.split("@")[0] == row.symbol.lower())
+
+    # ---------------------------------------------------------------- instruments
+
+    async def read_listing(
+        self, clients: Mapping[str, RestClient], config: VenueConfig, only: Mapping[str, set[str]] | None = None
+    ) -> Listing:
+        """exchangeInfo of each market; fundingInfo beside it on USD-M."""
+        listing = Listing()
+        for market, client in clients.items():
+            for data in await self._read_market(client, market, config, None if only is None else only.get(market, set())):
+                listing.raw[market] = data
+                rows, problems = self.parse_listing(market, data, config.fees, None if only is None else only.get(market, set()))
+                listing.rows += rows
+                listing.problems += problems
+        if "linear" in clients:
+            try:
+                intervals = parse_funding_info(await clients["linear"].get_json(FUNDING_INFO_PATH))
+                listing.funding_s = {row.name: intervals.get(row.symbol, FUNDING_INTERVAL_S) for row in listing.rows
+                                     if row.market == "linear"}
+            except (RestError, InstrumentError) as error:
+                listing.notes.append(f"{self.name}: funding intervals unknown, 8 h assumed: {error}")
+        return listing
+
+    async def _read_market(self, client: RestClient, market: str, config: VenueConfig, only: set[str] | None) -> list[Any]:
+        """Spot can be asked for a few symbols: kilobytes instead of megabytes. It refuses all when one of them is unknown."""
+        paths = self.paths[market]
+        names: list[str] = []
+        if market == "spot" and only is not None:
+            names = sorted(only)
+        elif market == "spot" and config.symbols != "auto":
+            names = sorted(name.replace("/", "") for name in config.symbols if ":" not in name)
+        size = LISTING_SYMBOLS_MAX if only is not None else len(names)
+        answers = []
+        try:
+            for start in range(0, len(names), size or 1):
+                params = {"symbols": orjson.dumps(names[start:start + size]).decode()}
+                answers.append(await client.get_json(paths.listing, params, weight=paths.listing_weight, timeout_s=30.0))
+        except RestError as error:
+            if error.status != 400 or only is not None:
+                raise
+            answers = []
+        if answers:
+            return answers
+        return [await client.get_json(paths.listing, weight=paths.listing_weight, timeout_s=30.0)]
+
+    def parse_listing(self, market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+        """Of an exchangeInfo. Takes perpetuals only on USD-M."""
+        if not isinstance(data, dict) or not isinstance(data.get("symbols"), list):
+            raise InstrumentError(f"{self.name} {market} exchangeInfo has no list of symbols")
+        rows, problems = [], []
+        for symbol in data["symbols"]:
+            if only is not None and (not isinstance(symbol, dict) or symbol.get("symbol") not in only):
+                continue
+            try:
+                row = _parse_symbol(self.name, market, symbol, fees)
+                if row is not None:
+                    row.check()
+                    rows.append(row)
+            except (InstrumentError, KeyError, TypeError, ArithmeticError, AttributeError) as error:
+                name = symbol.get("symbol") if isinstance(symbol, dict) else symbol
+                problems.append(f"{self.name} {market} {str(name)[:40]}: not usable: {error!r}"[:300])
+        return rows, problems
+
+    # ---------------------------------------------------------------- books over REST
+
+    def snapshot_request(self, row: InstrumentRow) -> SnapshotRequest:
+        paths = self.paths[row.market]
+        return SnapshotRequest(paths.depth, {"symbol": row.symbol, "limit": str(paths.depth_limit)}, paths.depth_weight,
+                               paths.depth_limit)
+
+    def write_snapshot(
+        self, row: InstrumentRow, update_id: int, bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]]
+    ) -> bytes:
+        sides = {side: [[plain(px, row.px_scale), plain(qty, row.qty_scale)] for px, qty in levels]
+                 for side, levels in (("bids", bids), ("asks", asks))}
+        return orjson.dumps({"lastUpdateId": update_id, **sides})
+
+    # ---------------------------------------------------------------- recordings
+
+    def glance(self, market: str, text: bytes) -> Glance | None:
+        """Raw or wrapped; the REST reply names no symbol."""
+        try:
+            message = orjson.loads(text)
+            if not isinstance(message, dict):
+                return None
+            if "lastUpdateId" in message and "bids" in message:
+                return Glance(str(message.get("symbol", "")), _levels(message["bids"], message["asks"]), 0,
+                              int(message["lastUpdateId"]), True)
+            data = message.get("data", message)
+            if not isinstance(data, dict) or not isinstance(data.get("s"), str):
+                return Glance("")
+            return _glance_event(data, data["s"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            return None
+
+
+def _levels(*sides: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((level[0], level[1]) for side in sides for level in side)
+
+
+def _glance_event(data: dict[str, Any], symbol: str) -> Glance:
+    kind = data.get("e")
+    if kind == "depthUpdate":
+        return Glance(symbol, _levels(data["b"], data["a"]), int(data["U"]), int(data["u"]))
+    if kind in ("trade", "aggTrade"):
+        return Glance(symbol, ((data["p"], data["q"]),))
+    if kind == "bookTicker" or (kind is None and "B" in data):  # spot's has no "e"
+        return Glance(symbol, ((data["b"], data["B"]), (data["a"], data["A"])))
+    return Glance(symbol)
 
 
 # ---------------------------------------------------------------- instruments
-
-
-def parse_exchange_info(
-    market: str, data: Any, fees: Fees, only: set[str] | None = None
-) -> tuple[list[InstrumentRow], list[str]]:
-    """(rows with id 0, problems). Takes perpetuals only on USD-M. A symbol that cannot be used is a problem told, not the end.
-    `only` = symbols to look at, None = all."""
-    if not isinstance(data, dict) or not isinstance(data.get("symbols"), list):
-        raise InstrumentError(f"binance {market} exchangeInfo has no list of symbols")
-    rows, problems = [], []
-    for symbol in data["symbols"]:
-        if only is not None and (not isinstance(symbol, dict) or symbol.get("symbol") not in only):
-            continue
-        try:
-            row = _parse_symbol(market, symbol, fees)
-            if row is not None:
-                row.check()
-                rows.append(row)
-        except (InstrumentError, KeyError, TypeError, ArithmeticError, AttributeError) as error:
-            name = symbol.get("symbol") if isinstance(symbol, dict) else symbol
-            problems.append(f"binance {market} {str(name)[:40]}: not usable: {error!r}"[:300])
-    return rows, problems
 
 
 SPOT_SPARE_DIGITS = 2
 SPARE_FROM_DIGITS = 3
 
 
-def _parse_symbol(market: str, symbol: dict[str, Any], fees: Fees) -> InstrumentRow | None:
+def _parse_symbol(venue: str, market: str, symbol: dict[str, Any], fees: Fees) -> InstrumentRow | None:
     if market == "linear" and symbol.get("contractType") != "PERPETUAL":
         return None
     filters = {entry["filterType"]: entry for entry in symbol["filters"]}
@@ -166,8 +237,8 @@ def _parse_symbol(market: str, symbol: dict[str, Any], fees: Fees) -> Instrument
     qty_scale = scale_of(step)
     row = InstrumentRow(
         id=0,
-        name=unified_name(VENUE, market, base, quote, settle),
-        venue=VENUE,
+        name=unified_name(venue, market, base, quote, settle),
+        venue=venue,
         market=market,
         symbol=symbol["symbol"],
         base=base,
@@ -216,38 +287,37 @@ def _on_grid(value: Decimal, step: Decimal, *, up: bool) -> Decimal:
     return (whole * step).normalize()
 
 
-def choose_rows(rows: Iterable[InstrumentRow], config: VenueConfig) -> tuple[list[InstrumentRow], list[str]]:
-    """(rows of this run, problems): those named in the configuration, or every base that has all configured markets."""
-    listed = {row.name: row for row in rows if row.market in config.markets}
-    problems: list[str] = []
-    if config.symbols != "auto":
-        chosen = []
-        for name in config.symbols:
-            row = listed.get(f"{VENUE}:{name}")
-            if row is None:
-                near = difflib.get_close_matches(f"{VENUE}:{name}", listed, n=1)
-                problems.append(f"binance lists no {name} in {' or '.join(config.markets)}"
-                                + (f"; did you mean {near[0].removeprefix(VENUE + ':')}?" if near else ""))
-            else:
-                chosen.append(row)
-        return chosen, problems
-    by_base: dict[str, dict[str, InstrumentRow]] = {}
-    for row in listed.values():
-        if row.quote == config.quote and row.settle == config.quote and row.status == "TRADING" and row.multiplier == 1:
-            by_base.setdefault(row.base, {})[row.market] = row
-    chosen = []
-    for markets in by_base.values():
-        if len(markets) == len(config.markets):
-            if len(chosen) + len(markets) > config.symbols_max:
-                problems.append(f"binance lists more instruments in {config.quote} than symbols_max {config.symbols_max} allows")
-                break
-            chosen += [markets[market] for market in MARKETS if market in markets]
-    return chosen, problems
-
-
 def parse_funding_info(data: Any) -> dict[str, int]:
     """symbol -> seconds between fundings, for the symbols that differ from 8 h."""
     if not isinstance(data, list):
         raise InstrumentError("binance fundingInfo is not a list")
     return {entry["symbol"]: int(entry["fundingIntervalHours"]) * 3600 for entry in data
             if isinstance(entry, dict) and 1 <= int(entry.get("fundingIntervalHours", 0)) <= 24}
+
+
+# ---------------------------------------------------------------- the venue
+
+_REAL = {
+    "spot_rest": "https://api.binance.com", "spot_ws": "wss://stream.binance.com:9443",
+    "linear_rest": "https://fapi.binance.com", "linear_ws_public": "wss://fstream.binance.com/public",
+    "linear_ws_market": "wss://fstream.binance.com/market"}
+_TESTNET = {
+    "spot_rest": "https://testnet.binance.vision", "spot_ws": "wss://stream.testnet.binance.vision",
+    "linear_rest": "https://demo-fapi.binance.com", "linear_ws_public": "wss://demo-fstream.binance.com/public",
+    "linear_ws_market": "wss://demo-fstream.binance.com/market"}
+
+VENUE = BinanceFeed(
+    name="binance",
+    title="Binance",
+    markets=("spot", "linear"),
+    roles=("spot_rest", "spot_ws", "spot_ws_api", "linear_rest", "linear_ws_public", "linear_ws_market", "linear_ws_private",
+           "linear_ws_api"),
+    endpoints={"dry_run": _REAL, "paper": _REAL, "testnet": _TESTNET},
+    # pings count as messages; 100 names keep a SUBSCRIBE frame below 4 KiB
+    sockets={"spot": SocketLimits(Rate(5, 1.0), 1024, 100), "linear": SocketLimits(Rate(10, 1.0), 1024, 100)},
+    rest={"spot": RestLimits("spot_rest", 6000, used_header="X-MBX-USED-WEIGHT-1M"),
+          "linear": RestLimits("linear_rest", 2400, used_header="X-MBX-USED-WEIGHT-1M")},
+    attempts=(Rate(300, 300.0),),
+    fees={"spot_taker_bps": 10.0, "spot_maker_bps": 10.0, "linear_taker_bps": 5.0, "linear_maker_bps": 2.0},
+    credentials={"ed25519": ("ed25519_key", "ed25519_private"), "hmac": ("hmac_key", "hmac_secret")},
+)

@@ -42,7 +42,7 @@ from engine.gateways.settings import gateway_settings
 from engine.rest import RestClient, RestError
 from feeds.config import Fees
 from feeds.instruments import InstrumentRow, InstrumentTable, to_scaled
-from feeds.venues.binance import parse_exchange_info
+from feeds.venues.binance import VENUE
 from tests.support.fake_venue import until
 from tests.support.feed_system import Venues, make_run_dir
 
@@ -94,7 +94,7 @@ class Rig:
                                   ("linear", settings.endpoints["linear_rest"], "/fapi/v1/exchangeInfo")):
             rest = RestClient(market, url, BinanceRestDialect(),
                               ssl_context=make_ssl_context(settings.endpoints.values(), settings.ca_file))
-            rows += parse_exchange_info(market, await rest.get(path), Fees())[0]
+            rows += VENUE.parse_listing(market, await rest.get(path), Fees())[0]
             await rest.close()
         self.table.merge(rows)
         self.array = self.table.to_array()

@@ -19,7 +19,7 @@ import orjson
 from cext import shm
 from cext.ring import AttachError, RingReader
 from engine.config import Config, dump_effective
-from feeds.instruments import InstrumentTable, run_table_path
+from feeds.instruments import InstrumentTable, venue_table_path
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VALID = 1
@@ -145,7 +145,7 @@ class Feed(_Process):
             except AttachError:
                 return None
         self.reader = wait_until(try_attach, START_TIMEOUT_S, "segment of the feed")
-        self.table = InstrumentTable.load(run_table_path(self.run_dir))
+        self.table = InstrumentTable.load(venue_table_path(self.run_dir, "binance"))
         return self.reader
 
     def wait_live(self) -> RingReader:

@@ -1,13 +1,15 @@
 """What an importer has to know about a Binance frame before any decoder can run: its symbol, the digits of its numbers, its
 update ids.
 
-Slow and plain on purpose, once for each frame of a recording; decisions and books never come from here."""
+Slow and plain on purpose, once for each frame of a recording; decisions and books never come from here. What the frame says is
+read by the venue's own `glance`."""
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
+from feeds.venues.binance import VENUE
 from tools.replay_lib.symbols import SeenSymbols
 
 
@@ -19,41 +21,18 @@ class Frame(NamedTuple):
     last_update_id: int = 0    # depth and snapshot
 
 
-NOT_UNDERSTOOD = Frame("")
-
-
 def look_at(text: bytes, seen: SeenSymbols) -> Frame | None:
     """Reads one frame and notes the digits of its prices and sizes in `seen`. None = not JSON, or of a shape that Binance never
     sends."""
-    try:
-        message = orjson.loads(text)
-        if not isinstance(message, dict):
-            return None
-        if "lastUpdateId" in message and "bids" in message:
-            return Frame(str(message.get("symbol", "")), True, 0, int(message["lastUpdateId"]))
-        data = message.get("data", message)
-        if not isinstance(data, dict):
-            return NOT_UNDERSTOOD
-        symbol = data.get("s")
-        if not isinstance(symbol, str):
-            return NOT_UNDERSTOOD
-        return _event(data, symbol, seen)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+    glance = VENUE.glance("spot", text)
+    if glance is None:
         return None
-
-
-def _event(data: dict[str, Any], symbol: str, seen: SeenSymbols) -> Frame:
-    kind = data.get("e")
-    if kind == "depthUpdate":
-        digits = seen.of(symbol)
-        digits.see(data["b"])
-        digits.see(data["a"])
-        return Frame(symbol, False, int(data["U"]), int(data["u"]))
-    if kind in ("trade", "aggTrade"):
-        seen.of(symbol).see(((data["p"], data["q"]),))
-    elif kind == "bookTicker" or (kind is None and "B" in data):  # spot's has no "e"
-        seen.of(symbol).see(((data["b"], data["B"]), (data["a"], data["A"])))
-    return Frame(symbol)
+    if glance.symbol and not glance.is_snapshot and glance.levels:
+        try:
+            seen.of(glance.symbol).see(glance.levels)
+        except (TypeError, ValueError, AttributeError):
+            return None
+    return Frame(glance.symbol, glance.is_snapshot, glance.first_update_id, glance.last_update_id)
 
 
 def see_snapshot(body: bytes, symbol: str, seen: SeenSymbols) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from cext import layout
 from cext.core import GATE_NAMES, Core
-from cext.decoders.binance import BinanceMarket
 from cext.edges import EdgeSampler
 from cext.replay import BLOCK, COMMANDS, DAMAGED, END, REFUSED, SEND, SOURCES_MAX, ReplayLoop
 from engine.config import Config
@@ -27,6 +26,7 @@ from engine.trade.manager import TradeManager
 from engine.trade.policy import make_policy
 from engine.trade.unknown import QueryAnswer
 from feeds.capture_format import MARKET_CODES, CaptureError, CaptureReader
+from feeds.registry import feed_venue
 from tools.replay_lib.journal import DecisionHash
 from tools.replay_lib.tables import ReplayError, joined_table, markets_of
 from tools.replay_lib.venue import Delays, ReplayVenue
@@ -63,7 +63,7 @@ class ReplaySession:
         self.table, self._row_maps = joined_table(self.readers, self.settings.taker_bps)
         self.array = self.table.to_array()
         groups = markets_of(self.table, paths[0])
-        self.markets = {key: BinanceMarket(self.array, key[1], rows) for key, rows in groups.items()}
+        self.markets = {key: feed_venue(key[0]).make_decoder(self.array, key[1], rows) for key, rows in groups.items()}
         self.market_of_row = {row: self.markets[key] for key, rows in groups.items() for row in rows}
         self.journal = DecisionHash()
         self.core: Core | None = None
@@ -96,11 +96,11 @@ class ReplaySession:
     def _opening_balances(self) -> dict[str, dict[str, Decimal]]:
         accounts: dict[str, dict[str, Decimal]] = {}
         for row in self.table.rows:
-            account = accounts.setdefault(f"{row.venue}:{row.market}", {})
+            account = accounts.setdefault(row.account_name, {})
             if row.market == "spot":
                 account[row.base] = self.settings.inventory.get(row.base, Decimal(0))
         for row in self.table.rows:
-            accounts[f"{row.venue}:{row.market}"][row.settle] = self.settings.balance
+            accounts[row.account_name][row.settle] = self.settings.balance
         return accounts
 
     def _open_sources(self) -> None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from feeds.instruments import InstrumentRow, scale_of, split_multiplier, unified_name
+from feeds.registry import feed_venue
 
 # Quote assets of Binance by spelling, longest first where one ends another (BUSD before USD).
 QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "AEUR", "EURI", "BIDR", "IDRT", "BVND", "BKRW", "DOGE", "VAI",
@@ -18,8 +19,6 @@ QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "USD1", "AEUR", "EURI
           "PAX", "USDS", "USD", "DAI", "EUR", "GBP", "AUD", "BRL", "TRY", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "ARS", "JPY",
           "MXN",
           "CZK", "COP", "IDR", "BTC", "ETH", "BNB", "SOL", "XRP", "TRX", "DOT")
-# VIP 0 fees as fractions (maker, taker): what an account without volume pays.
-VIP0_FEES = {"spot": (Decimal("0.001"), Decimal("0.001")), "linear": (Decimal("0.0002"), Decimal("0.0005"))}
 
 
 def split_symbol(symbol: str) -> tuple[str, str] | None:
@@ -95,7 +94,8 @@ def make_row(venue: str, market: str, symbol: str, base: str, quote: str, settle
     underlying, multiplier = split_multiplier(base)
     px_scale = max(seen.px_scale, scale_of(tick))
     qty_scale = max(seen.qty_scale, scale_of(lot))
-    maker_fee, taker_fee = VIP0_FEES[market]
+    fees = feed_venue(venue).fees  # what an account without volume pays
+    maker_fee, taker_fee = (Decimal(str(fees[f"{market}_{side}_bps"])) / 10_000 for side in ("maker", "taker"))
     zero = Decimal(0)
     row = InstrumentRow(
         id=0, name=unified_name(venue, market, base, quote, settle), venue=venue, market=market, symbol=symbol, base=base,

@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from feeds.capture_format import CaptureReader
 from feeds.instruments import STATUS_TRADING, InstrumentError, InstrumentRow, InstrumentTable
-
-DECODED_VENUES = ("binance", "binanceus")
+from feeds.registry import UnknownVenue, feed_venue
 
 
 class ReplayError(Exception):
@@ -46,8 +45,12 @@ def markets_of(table: InstrumentTable, path: pathlib.Path) -> dict[tuple[str, st
     """(venue, market) -> rows. A venue without a decoder is refused by name."""
     groups: dict[tuple[str, str], list[int]] = {}
     for row in table.rows:
-        if row.venue not in DECODED_VENUES:
-            raise ReplayError(f"{path}: venue {row.venue!r} has no decoder here; right is one of {', '.join(DECODED_VENUES)}")
+        try:
+            venue = feed_venue(row.venue)
+        except UnknownVenue as error:
+            raise ReplayError(f"{path}: {error}: nothing decodes it") from None
+        if row.market not in venue.markets:
+            raise ReplayError(f"{path}: {row.name}: {venue.title} has no market {row.market}; right is {' or '.join(venue.markets)}")
         groups.setdefault((row.venue, row.market), []).append(row.id)
     return groups
 

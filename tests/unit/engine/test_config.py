@@ -147,7 +147,19 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
         ("mode: [sim\n", "not YAML"),
         ("- sim\n", "not a table of sections"),
         ("mode: sim\nfeeds: 3\n", "feeds: 3 is not right; right is a section"),
-        ("mode: sim\nvenues: {binanse: {}}\n", "venues.binanse: unknown; right is 'binance'"),
+        ("mode: sim\nvenues: {binanse: {}}\n", ":2: venues.binanse: venue 'binanse' is unknown; did you mean binance? known are binance, binanceus"),
+        ("mode: sim\nvenues: {binanceus: {markets: [spot, linear]}}\n",
+         ":2: venues.binanceus.markets: Binance.US has no market linear; right is spot"),
+        ("mode: sim\nvenues: {binanceus: {symbols: ['BTC/USDT:USDT']}}\n",
+         ":2: venues.binanceus.symbols: BTC/USDT:USDT is linear, but markets are spot"),
+        ("mode: sim\nvenues: {binanceus: {order_auth: ed25519}}\n",
+         ":2: venues.binanceus.order_auth: 'ed25519' is no kind of key of Binance.US; right is hmac"),
+        ("mode: testnet\nvenues: {binanceus: {}}\n",
+         ":2: venues.binanceus: Binance.US has no testnet addresses; it runs in sim, dry_run, paper"),
+        ("mode: sim\nvenues:\n  binanceus:\n    endpoints:\n      spot_wss: ws://127.0.0.1:1\n",
+         ":5: venues.binanceus.endpoints.spot_wss: Binance.US has no such address; did you mean spot_ws? it has spot_rest, "
+         "spot_ws, spot_ws_api"),
+        ("mode: sim\nvenues: {binance: {endpoints: {spot_ws: nowhere}}}\n", "venues.binance.endpoints.spot_ws: not an address; right is"),
         ("mode: sim\nvenues: {binance: {symbols: [btcusdt]}}\n", "'btcusdt' is no instrument; right is BTC/USDT"),
         ("mode: sim\nvenues: {binance: {symbols: [BTC/USDT, BTC/USDT]}}\n", "names an instrument twice"),
         ("mode: sim\nfeeds: {ring_capacity: 5000}\n", "feeds.ring_capacity: 5000 is not a power of two; 8192 is"),
@@ -167,6 +179,16 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
 )
 def test_refusals_say_what_would_be_right(tmp_path, text, part):
     assert any(part in problem for problem in problems_of(tmp_path, text))
+
+
+def test_what_a_section_leaves_out_is_what_the_venue_says_of_itself(tmp_path):
+    config = load(write(tmp_path, "mode: sim\nvenues: {binanceus: {fees: {spot_maker_bps: 1}}, binance: {}}\n"))
+    us, world = config.venues["binanceus"], config.venues["binance"]
+    assert (us.markets, us.order_auth, us.fees.spot_maker_bps, us.fees.spot_taker_bps) == (["spot"], "hmac", 1, 10)
+    assert (world.markets, world.order_auth, world.fees.linear_taker_bps) == (["spot", "linear"], "ed25519", 5)
+    path = tmp_path / "config.json"
+    path.write_bytes(dump_effective(config))
+    assert load(path) == config
 
 
 def test_live_is_refused_with_one_sentence(tmp_path):

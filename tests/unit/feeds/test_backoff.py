@@ -44,5 +44,12 @@ def test_weight_budget_keeps_a_fifth_for_others_and_starts_anew_each_minute():
     assert budget.wait_s(1, now_s=181.0) > 0
 
 
+def test_weight_budget_counts_in_the_venues_own_window():
+    budget = WeightBudget(20, 2.0)
+    assert budget.wait_s(16, now_s=100.0) == 0
+    assert 0 < budget.wait_s(1, now_s=100.5) <= 1.6
+    assert budget.wait_s(1, now_s=102.0) == 0
+
+
 def test_one_request_larger_than_the_budget_is_still_possible():
     assert WeightBudget(20).wait_s(20, now_s=60.0) == 0

@@ -3,8 +3,9 @@ from decimal import Decimal
 
 import orjson
 
+from feeds.choice import choose_rows, problems_to_tell
 from feeds.config import Fees, VenueConfig
-from feeds.venues import binance
+from feeds.venues import binance, binanceus
 
 SPOT = {"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": [
     {"filterType": "PRICE_FILTER", "minPrice": "0.01000000", "maxPrice": "1000000.00000000", "tickSize": "0.01000000"},
@@ -26,7 +27,7 @@ def other(template, base, **filters):
 
 
 def parse(market, *symbols):
-    return binance.parse_exchange_info(market, {"symbols": list(symbols)}, Fees())
+    return binance.VENUE.parse_listing(market, {"symbols": list(symbols)}, Fees())
 
 
 def test_scales_come_from_tick_and_step_not_from_precision():
@@ -84,7 +85,7 @@ def test_auto_takes_bases_that_have_every_configured_market():
         parse("spot", SPOT, other(SPOT, "ETH"), other(SPOT, "DOGE"))[0]
         + parse("linear", PERP, other(PERP, "ETH"), other(PERP, "1000SHIB"))[0]
     )
-    chosen, problems = binance.choose_rows(rows, VenueConfig())
+    chosen, problems = choose_rows(binance.VENUE, rows, VenueConfig())
     assert [row.name for row in chosen] == [
         "binance:BTC/USDT",
         "binance:BTC/USDT:USDT",
@@ -92,18 +93,18 @@ def test_auto_takes_bases_that_have_every_configured_market():
         "binance:ETH/USDT:USDT",
     ]
     assert problems == []
-    chosen, problems = binance.choose_rows(rows, VenueConfig(symbols_max=2))
+    chosen, problems = choose_rows(binance.VENUE, rows, VenueConfig(symbols_max=2))
     assert len(chosen) == 2 and "symbols_max 2" in problems[0]
     halted = [
         row if row.base != "ETH" else type(row)(**{f: getattr(row, f) if f != "status" else "BREAK" for f in row.__slots__})
         for row in rows
     ]
-    assert len(binance.choose_rows(halted, VenueConfig())[0]) == 2
+    assert len(choose_rows(binance.VENUE, halted, VenueConfig())[0]) == 2
 
 
 def test_named_instruments_are_looked_up_and_misses_name_a_neighbour():
     rows = parse("spot", SPOT)[0] + parse("linear", PERP)[0]
-    chosen, problems = binance.choose_rows(rows, VenueConfig(symbols=["BTC/USDT:USDT", "BTC/USD"]))
+    chosen, problems = choose_rows(binance.VENUE, rows, VenueConfig(symbols=["BTC/USDT:USDT", "BTC/USD"]))
     assert [row.name for row in chosen] == ["binance:BTC/USDT:USDT"]
     assert problems == ["binance lists no BTC/USD in spot or linear; did you mean BTC/USDT?"]
 
@@ -119,7 +120,7 @@ def rows_with_ids(count):
 
 def test_every_book_is_on_one_route_and_nothing_but_books_beside_it():
     rows = rows_with_ids(50)
-    plans = binance.plan_routes(rows, 2, True)
+    plans = binance.VENUE.plan_routes(rows, 2, True)
     assert [plan.name for plan in plans] == [
         "spot-book-0",
         "spot-book-1",
@@ -138,21 +139,56 @@ def test_every_book_is_on_one_route_and_nothing_but_books_beside_it():
             if plan.market == "spot"
             else {"aggTrade", "markPrice@1s"}
         )
-        assert plan.endpoint == (
+        assert plan.role == (
             "spot_ws" if plan.market == "spot" else "linear_ws_public" if "book" in plan.name else "linear_ws_market"
         )
 
 
 def test_no_socket_carries_more_streams_than_the_venue_allows():
-    for plan in binance.plan_routes(rows_with_ids(1200), 1, True):
-        assert len(plan.streams) <= binance.FACTS[plan.market].streams_per_socket
+    for plan in binance.VENUE.plan_routes(rows_with_ids(1200), 1, True):
+        assert len(plan.streams) <= binance.VENUE.sockets[plan.market].streams_per_socket
 
 
 def test_subscriptions_are_split_into_small_frames_with_growing_ids():
-    frames = binance.subscribe_frames([f"c{i}usdt@depth@100ms" for i in range(250)], 7)
-    assert [request_id for request_id, _ in frames] == [7, 8, 9]
-    assert all(len(frame) < 4096 for _, frame in frames)
-    assert sum(len(orjson.loads(frame)["params"]) for _, frame in frames) == 250
+    requests = binance.VENUE.subscribe_requests("spot", [f"c{i}usdt@depth@100ms" for i in range(250)], 7)
+    assert [(request.id, request.acks) for request in requests] == [(7, 1), (8, 1), (9, 1)]
+    assert all(len(request.frame) < 4096 for request in requests)
+    assert sum(len(orjson.loads(request.frame)["params"]) for request in requests) == 250
+    (end,) = binance.VENUE.subscribe_requests("spot", ["btcusdt@bookTicker"], 10, False)
+    assert orjson.loads(end.frame) == {"method": "UNSUBSCRIBE", "params": ["btcusdt@bookTicker"], "id": 10}
+
+
+def test_the_streams_of_a_row_are_those_of_its_plan():
+    rows = rows_with_ids(3)
+    plan = binance.VENUE.plan_routes(rows, 1, True)[0]
+    assert binance.VENUE.streams_of_row(plan, rows[1]) == ("c1usdt@depth@100ms", "c1usdt@bookTicker")
+
+
+def test_a_written_snapshot_is_what_the_decoder_reads():
+    (row,) = parse("spot", SPOT)[0]
+    from feeds.instruments import InstrumentTable
+    decoder = binance.VENUE.make_decoder(InstrumentTable([row]).to_array(), "spot", [0])
+    body = binance.VENUE.write_snapshot(row, 42, [(6183763, 15000000)], [(6183764, 20)])
+    assert decoder.apply_snapshot(0, body) == "waiting"
+    assert decoder.book(0) == {"bids": [(6183763, 15000000)], "asks": [(6183764, 20)]}
+    assert decoder.stats(0)["update_id"] == 42
+
+
+def test_binance_us_is_binance_spot_with_other_facts():
+    venue = binanceus.VENUE
+    (row,), problems = venue.parse_listing("spot", {"symbols": [SPOT]}, Fees())
+    assert (row.name, row.venue, problems) == ("binanceus:BTC/USDT", "binanceus", [])
+    (plan, aside) = venue.plan_routes([row], 2, True)
+    assert (plan.role, plan.streams, aside.streams) == ("spot_ws", ("btcusdt@depth@100ms", "btcusdt@bookTicker"),
+                                                        ("btcusdt@trade",))
+    assert all(set(urls) <= set(venue.roles) for urls in venue.endpoints.values())
+    assert "testnet" not in venue.endpoints and list(venue.credentials) == ["hmac"]
+
+
+def test_only_problems_of_what_was_asked_for_are_told():
+    problems = ["binance spot BTCUSDT: not usable: x", "binance spot 1000BTCUSDT: not usable: y", "okx linear BTC-USDT-SWAP: z"]
+    assert problems_to_tell(problems, VenueConfig()) == problems
+    assert problems_to_tell(problems, VenueConfig(symbols=["BTC/USDT"])) == [problems[0], problems[2]]
 
 
 def test_funding_intervals():

@@ -11,6 +11,7 @@ from feeds.instruments import (
     InstrumentError,
     InstrumentRow,
     InstrumentTable,
+    join_run_table,
     largest_max_qty,
     merge_into_file,
     run_table_path,
@@ -18,6 +19,7 @@ from feeds.instruments import (
     split_multiplier,
     table_path,
     to_scaled,
+    venue_table_path,
 )
 from tests.unit.feeds.rows import make_perp, make_row
 
@@ -184,3 +186,48 @@ def test_merging_the_same_again_leaves_the_file_alone(tmp_path):
 def test_rows_of_wrong_types_are_refused(change):
     with pytest.raises(InstrumentError, match="binance:BTC/USDT"):
         InstrumentRow.from_json({**make_row().to_json(), **change})
+
+
+def run_tables(tmp_path):
+    """Two feeds that started one after the other: the second one's table is longer, each knows only its own rows."""
+    path = tmp_path / "lasting.json"
+    first, ids = merge_into_file(path, [make_row(), make_perp()])
+    first.for_run(ids).save(venue_table_path(tmp_path, "binance"))
+    us = make_row(name="binanceus:BTC/USDT", venue="binanceus")
+    second, ids = merge_into_file(path, [us])
+    second.for_run(ids).save(venue_table_path(tmp_path, "binanceus"))
+    return first, second
+
+
+def test_the_tables_of_several_feeds_join_whatever_their_order(tmp_path):
+    run_tables(tmp_path)
+    joined = join_run_table(tmp_path, ["binance", "binanceus"])
+    assert [(row.name, row.status) for row in joined.rows] == [
+        ("binance:BTC/USDT", "TRADING"), ("binance:BTC/USDT:USDT", "TRADING"), ("binanceus:BTC/USDT", "TRADING")]
+    assert join_run_table(tmp_path, ["binanceus", "binance"]).version_hash() == joined.version_hash()
+    for venue in ("binance", "binanceus"):
+        assert joined.venue_hash(venue) == InstrumentTable.load(venue_table_path(tmp_path, venue)).venue_hash(venue)
+    alone = join_run_table(tmp_path, ["binanceus"])
+    assert [row.status for row in alone.rows] == ["IDLE", "IDLE", "TRADING"]
+
+
+def test_a_feed_that_is_not_there_yet_is_waited_for_by_name(tmp_path):
+    run_tables(tmp_path)
+    venue_table_path(tmp_path, "binance").unlink()
+    with pytest.raises(InstrumentError, match="instruments.binance.json: no instrument table"):
+        join_run_table(tmp_path, ["binance", "binanceus"])
+
+
+def test_tables_that_give_one_id_two_meanings_are_refused(tmp_path):
+    run_tables(tmp_path)
+    InstrumentTable([make_row(name="binanceus:BTC/USDT", venue="binanceus")]).save(venue_table_path(tmp_path, "binanceus"))
+    with pytest.raises(InstrumentError, match="id 0 is binance:BTC/USDT and binanceus:BTC/USDT in the tables of binance, binanceus"):
+        join_run_table(tmp_path, ["binance", "binanceus"])
+
+
+def test_a_venues_hash_knows_its_own_rows_alone(tmp_path):
+    table = InstrumentTable([make_row(), make_row(id=1, name="binanceus:BTC/USDT", venue="binanceus")])
+    other = InstrumentTable([make_row(), make_row(id=1, name="binanceus:BTC/USDT", venue="binanceus", lot=Decimal("0.001"))])
+    assert table.venue_hash("binance") == other.venue_hash("binance")
+    assert table.venue_hash("binanceus") != other.venue_hash("binanceus")
+    assert table.for_run([0]).venue_hash("binance") == table.venue_hash("binance")
