@@ -372,6 +372,8 @@ class BybitMarket(MarketGateway):
     def parse_account_event(self, name: str, data: bytes, recv_mono_ns: int) -> list[Fact] | None:
         if name == "execution" and self.market == "linear" and has_funding(data):
             self._funding_hint.set()
+        if name == "wallet" and not self.setup.tells_account:
+            return []
         return parse_account_event(name, data, recv_mono_ns, self.market, self.rows, self.venue.name, self.account)
 
     def stats(self) -> dict[str, Any]:
