@@ -25,6 +25,7 @@ from engine.config import Config
 from feeds.capture_format import CaptureReader
 from tests.support.made_captures import dislocated
 from tests.support.shared_data import shared_dir
+from tools.replay_lib.import_common import ImportOptions
 from tools.replay_lib.import_lines import LineImport
 from tools.replay_lib.report import book_json
 from tools.replay_lib.session import ReplaySession, ReplaySettings
@@ -41,7 +42,7 @@ def recorded_captures(folder: pathlib.Path) -> list[pathlib.Path] | None:
         return None
     paths = []
     for market, source, *_ in RECORDED:
-        LineImport("binance", market, [shared / "data" / source]).run(folder / market)
+        LineImport(ImportOptions("binance", market, [shared / "data" / source])).run(folder / market)
         paths.append(folder / market)
     return paths
 

@@ -9,6 +9,7 @@ from libc.string cimport memset
 from cext.clock cimport mono_ns
 from cext.core cimport Core, core_step
 from cext.core_types cimport *
+from cext.detect cimport rehearse_decision
 from cext.gate cimport pass_gate, release_leg
 from cext.layout cimport *
 
@@ -90,9 +91,12 @@ def time_evaluate(Core owner, const unsigned char[::1] records, long long[::1] r
         for n in range(out.shape[0]):
             for k in range(8):
                 feed(core, &ring[next_random(&state) % others], now)
-            count = look(core, now, commands)
-            for k in range(count):
-                undo(core, commands[k].intent)
+            count = 8
+            while count == 8:  # until no touched row is left
+                count = look(core, now, commands)
+                for k in range(count):
+                    if commands[k].kind == CMD_SEND:
+                        undo(core, commands[k].intent)
             feed(core, &chosen[next_random(&state) % <uint64_t>rows.shape[0]], now)
             start = mono_ns()
             count = look(core, now, commands)
@@ -134,3 +138,10 @@ def time_gate(Core owner, const unsigned char[::1] records, list pool_indices, l
             memset(core.session_due_ns, 0, sizeof(core.session_due_ns))
             core.entry_due_ns = 0
     return passed
+
+
+def rehearse(Core owner, uint32_t pair_index, long long now) -> int:
+    """One rehearsal of a pair, as the engine's loop has it each turn. Returns what the gate said (GATE_*), or GATE_NO_EDGE when
+    sizing made nothing."""
+    cdef intent_slot_t scratch
+    return rehearse_decision(owner.c, pair_index, &scratch, now, now)

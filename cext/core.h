@@ -137,7 +137,8 @@ typedef struct {
     X(15, NET) \
     X(16, WORST_NET) \
     X(17, TRADING_STATE) \
-    X(18, PRICE)
+    X(18, PRICE) \
+    X(19, DEPEG)
 
 #define CODE_GATE_(code, name, layer, stops) GATE_##name = code,
 #define CODE_SKIP_(code, name) SKIP_##name = code,
@@ -153,9 +154,14 @@ enum { SKIP_CODES(CODE_SKIP_) SKIP_CODES_MAX = 64 };
 #define PAIR_RECOVERING 4u
 #define PAIR_LOCKED 5u
 
+/* What a pair joins. Row a and row b have one underlying; a forward entry buys a and sells b, a reverse one the opposite. */
+#define KIND_SPOT_PERP 1u    /* a spot, b perpetual, of one or two venues: held until an exit; reverse sells a from inventory */
+#define KIND_PERP_PERP 2u    /* two venues: held until an exit; either leg can be sold short */
+#define KIND_SPOT_SPOT 3u    /* two venues: bought here, sold from inventory there; complete in itself, never held */
+
 #define DIRECTION_NONE 0
-#define DIRECTION_FORWARD 1  /* long spot, short perp */
-#define DIRECTION_REVERSE -1 /* short spot (sold from inventory), long perp */
+#define DIRECTION_FORWARD 1  /* buys row a, sells row b */
+#define DIRECTION_REVERSE -1
 
 #define EXIT_CONVERGED 1u
 #define EXIT_HORIZON 2u
@@ -181,15 +187,15 @@ _Static_assert(sizeof(row_hot_t) == 64, "row_hot_t is one cache line");
 /* What one evaluation reads of a pair. One cache line. Ratios are a hair low (1e-13), so that the exact walk has the last
    word. */
 typedef struct {
-    double enter_ratio;       /* forward entry: perp bid > spot ask * this */
-    double reverse_ratio;     /* reverse entry: spot bid > perp ask * this; +inf = not allowed */
+    double enter_ratio;       /* forward entry: bid of b > ask of a * this; +inf = entries are off */
+    double reverse_ratio;     /* reverse entry: bid of a > ask of b * this; +inf = not allowed */
     double exit_ratio;        /* of the held direction: sell bid > buy ask * this */
     int64_t exit_due_mono_ns; /* horizon; from then on the exit is forced. INT64_MAX = none */
-    int32_t spot_row;
-    int32_t perp_row;
+    int32_t row_a;
+    int32_t row_b;
     uint32_t state;           /* PAIR_* */
     uint32_t is_armed;        /* 0 from an intent until rearm() */
-    uint32_t is_enabled;
+    uint32_t disabled;        /* 0 = entries are on, else the SKIP_* that says why not */
     uint32_t last_skip;       /* SKIP_* of the newest evaluation */
     int32_t direction;        /* DIRECTION_* held */
     uint32_t exit_cause;      /* EXIT_FUNDING, EXIT_REQUESTED: forced now; 0 = none */
@@ -206,6 +212,8 @@ typedef struct {
     int64_t basis_e8;
     int64_t forced_exit_cost_e8; /* the same when the exit is forced */
     int64_t funding_e8[2];     /* expected funding income over the horizon: forward, reverse; negative = paid */
+    /* of an entry, forward and reverse, beside what the exit is budgeted with: converting quotes, moving inventory back */
+    int64_t extra_cost_e8[2];
     int64_t funding_exit_e8;   /* funding against us per interval beyond this forces the exit; INT64_MAX = never */
     int64_t max_notional_e8;   /* quote, per entry */
     int64_t min_notional_e8;   /* smaller entries are not worth their orders */
@@ -215,10 +223,10 @@ typedef struct {
     int64_t horizon_ns;
     int64_t ttl_ns;
     int64_t unwind_e8;         /* planned unwind limit: this far beyond the opposite best */
-    uint32_t allow_reverse;
+    uint32_t allow_reverse;    /* always 1 where neither leg needs inventory, or both directions do */
     uint32_t exit_partial;     /* 1 = an exit may be sliced when depth ends */
     /* scales: common = the finer of the two */
-    int64_t px_mul[2];         /* spot, perp: own px * this = common px */
+    int64_t px_mul[2];         /* of a and b: own px * this = common px */
     int64_t qty_mul[2];
     int64_t qty_bound[2];      /* own scale: more of one level is not counted (keeps products in range) */
     int64_t lot_common;        /* common qty scale: smallest step that both venues accept */
@@ -231,10 +239,10 @@ typedef struct {
     int64_t common_one;        /* 10 ** (px scale + qty scale) */
     int32_t px_scale;
     int32_t qty_scale;
-    /* held, own scales; spot is net of fees taken in base */
-    int64_t held_spot_qty;
-    int64_t held_perp_qty;
-    /* base units * 1e8 left over by finished trades (dust): the next entry's spot leg is sized to absorb it */
+    /* held, own scales, signed; spot is net of fees taken in base */
+    int64_t held_a_qty;
+    int64_t held_b_qty;
+    /* underlying units * 1e8 left over by finished trades (dust): the next entry that buys spot is sized to absorb it */
     int64_t residual_e8;
     int64_t opened_mono_ns;
     int64_t opened_wall_ns;
@@ -245,6 +253,8 @@ typedef struct {
     uint32_t told_reason;
     uint32_t last_gate;        /* GATE_* of the newest intent */
     uint32_t last_exit_cause;  /* EXIT_* of the newest exit intent */
+    uint32_t kind;             /* KIND_* */
+    uint32_t strategy;         /* STRATEGY_*: what its intents say */
     uint32_t pad1;
     uint64_t opportunities;    /* edges at best prices */
     uint64_t intents;          /* passed the gate */
@@ -266,29 +276,35 @@ typedef struct {
     int64_t notional_div;
     int64_t base_mul;         /* qty * mul = e8 */
     int64_t group_mul;        /* qty * mul = the group's scale */
-    int64_t mark_px;          /* own px scale: its own mark, or that of the perpetual paired with it; 0 = none */
+    int64_t mark_px;          /* own px scale: its own mark, or of a perpetual paired with it (its venue's first); 0 = none */
     int64_t mark_mono_ns;
     uint64_t consumed_ids;    /* depth id + top id of the book that was last traded on: must have changed */
     int64_t last_bid_px;      /* best prices before the book became INVALID: reference for reducing orders only */
     int64_t last_ask_px;
     uint32_t lock_reason;
-    uint32_t pad1;
+    uint32_t mark_venue;      /* whose mark it is */
     uint32_t group;           /* instruments with the same underlying */
-    uint32_t session;         /* venue * MARKETS_MAX + market */
-    uint32_t quote_slot;      /* into balances: quote (spot) or settle (linear) */
+    uint32_t session;         /* venue * MARKETS_MAX + market: order session and rate bucket; balances go by account */
+    uint32_t quote_slot;      /* into balances: quote (spot) or settle (linear) of the instrument's account */
     uint32_t base_slot;
     int64_t leverage_e2;      /* linear: 100 = 1x */
     uint32_t fee_e8;          /* taker */
     uint32_t pad0;
     int64_t delivered_q60;    /* (1 - fee) * 2**60, rounded down */
+    int64_t pledged_e8;       /* spot: base that open trades hold here; summed up in the base's balance */
 } row_cold_t;
 
+/* One asset of one account (instrument_t.account_id). In a unified account spot and linear pay from the same one. One cache
+   line. */
 typedef struct {
-    int64_t free_e8;          /* spot: free; linear: wallet balance without unrealised PnL */
+    int64_t free_e8;          /* spot: free; linear and unified: wallet (cash) balance without unrealised PnL */
     int64_t reserved_e8;      /* by open orders, never negative */
-    int64_t margin_e8;        /* linear: margin of positions */
-    int64_t pad0;
+    int64_t reserved_spot_e8; /* the part of it that spot orders hold: it will leave the wallet, and carries no margin */
+    int64_t margin_e8;        /* of linear positions */
+    int64_t pledged_e8;       /* held by open trades as their hedge: no entry may sell or spend it */
+    int64_t pad0[3];
 } balance_t;
+_Static_assert(sizeof(balance_t) == 64, "balance_t is one cache line");
 
 typedef struct {
     int64_t delta;            /* sum of positions, group scale */
@@ -441,6 +457,7 @@ typedef struct core_t {
     breaker_t breaker;
     losses_t losses;
     core_counters_t counters;
+    int64_t own_pledge_e8[LEGS_MAX]; /* of what is pledged, the part of the trade whose repair is before the gate, by leg */
     int64_t (*stage_clock)(void); /* NULL in replay and simulation; live: read around the gate, for its histogram only */
     int64_t gate_ns;          /* time in the gate since the shell last set this to 0; stays 0 without a stage clock */
 } core_t;

@@ -27,7 +27,9 @@ cdef class Core:
     cdef readonly object limits        # CoreLimits as set
     cdef readonly list params          # pair index -> PairParams as set
     cdef list _memory                  # addresses to free
-    cdef dict _slots                   # (session, asset) -> index into c.balances; 0 is nobody's
+    cdef dict _slots                   # (account id, asset) -> index into c.balances; 0 is nobody's
+    cdef dict _accounts                # "bybit:unified" and (venue id, market) -> account id
+    cdef dict _pledges                 # (trade id, row) -> base e8 that the trade holds there
     cdef int _pair_capacity
 
     cdef void *_allocate(self, size_t size) except NULL

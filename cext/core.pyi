@@ -11,9 +11,11 @@ GATE_LAYERS: list[str]  # reason code -> "locks"
 GATE_STOPS: list[str]   # reason code -> "E" stops what adds risk, "R" stops reducing orders too
 SKIP_NAMES: list[str]   # "why not" code -> "NO_EDGE"
 PAIR_STATES: list[str]  # PAIR_* -> "FLAT"
+USD_LIKE: tuple[str, ...]
+PAIR_KINDS: list[str]   # KIND_* -> "SPOT_PERP"
 EXIT_CAUSES: list[str]
 
-# EV_*, CMD_*, PAIR_*, GATE_*, SKIP_*, DIRECTION_*, EXIT_*, CONTROL_* are module attributes too.
+# EV_*, CMD_*, PAIR_*, KIND_*, GATE_*, SKIP_*, DIRECTION_*, EXIT_*, CONTROL_* are module attributes too.
 PAIR_FLAT: int
 PAIR_ENTERING: int
 PAIR_OPEN: int
@@ -62,13 +64,13 @@ class CoreLimits:
 
 @dataclass(frozen=True)
 class PairParams:
-    """Parameters of one pair, as engine/strategies/spot_futures.py publishes them. Ratios are in bps of notional."""
+    """Parameters of one pair, as engine/strategies publishes them. Ratios are in bps of notional."""
     entry_net_bps: Any = 1
     # result of the exit that is accepted, and budgeted at entry; None = both taker fees + exit_basis_bps
     exit_cost_bps: Any = None
-    exit_basis_bps: Any = 1          # perp ask over spot bid at which the basis counts as gone
+    exit_basis_bps: Any = 1          # ask of b over bid of a at which the basis counts as gone
     forced_exit_cost_bps: Any = 100
-    funding_bps: Any = 0             # expected over the horizon, of the short perp; the reverse direction has its negative
+    funding_bps: Any = 0             # expected income over the horizon, forward; the reverse direction has its negative
     funding_exit_bps: Any = None     # per interval against us: force the exit
     max_notional_usd: Any = 1_000    # quote units
     min_notional_usd: Any = 0
@@ -78,7 +80,7 @@ class PairParams:
     horizon_s: Any = 28_800
     ttl_ms: int = 500
     unwind_bps: Any = 20
-    allow_reverse: str = "none"      # none | inventory
+    allow_reverse: str = "none"      # none | inventory; spot against perpetual only, the other kinds go both ways
     exit_partial: bool = False       # slices when the books are too thin for the whole
     is_enabled: bool = True
 
@@ -90,17 +92,23 @@ class Core:
                  instance: int = 0) -> None: ...
 
     # ---- set-up
-    def add_pair(self, spot_row: int, perp_row: int, params: PairParams | dict | None = None) -> int: ...
+    def add_pair(self, row_a: int, row_b: int, params: PairParams | dict | None = None, strategy: str | None = None,
+                 is_converted: bool = False) -> int: ...
+    """Spot and perpetual (one venue or two), two perpetuals or two spot instruments (two venues), of one underlying. Quote and
+    settle assets are equal unless is_converted: then amounts are compared one to one, at the cost of set_extra_cost(). strategy:
+    spot_futures | cross_exchange, by default the one that makes such pairs; its intents carry it. ValueError with both names."""
     def pairs(self) -> list[tuple[int, int]]: ...
     def set_params(self, pair_index: int, params: PairParams | dict) -> None: ...
     def set_signals(self, pair_index: int, basis_bps: float, spread_bps: float, funding_bps: float) -> None: ...
-    """Slow signals: normal basis (where an exit is expected), cost of crossing both books, expected funding of the short perp."""
-    def set_enabled(self, pair_index: int, is_enabled: bool) -> None: ...
-    """Entries on or off; exits go on."""
+    """Slow signals: normal basis (where an exit is expected), cost of crossing both books, expected funding income forward."""
+    def set_extra_cost(self, pair_index: int, forward_bps: float, reverse_bps: float) -> None: ...
+    """What an entry costs beside fees and exit, 0..2000 bps by direction: conversion, moving inventory back."""
+    def set_enabled(self, pair_index: int, is_enabled: bool, why: str = "DISABLED") -> None: ...
+    """Entries on, or off and why_not says DISABLED or DEPEG; exits go on."""
     def pair_top(self, pair_index: int) -> tuple[float, float, float, float] | None: ...
-    """(spot bid, spot ask, perp bid, perp ask) per underlying unit; None while a book is not usable."""
-    def pair_funding(self, pair_index: int) -> tuple[int, int, int]: ...
-    """(rate * 1e8 per interval, next funding wall ns, interval s)"""
+    """(bid a, ask a, bid b, ask b) per underlying unit; None while a book is not usable."""
+    def pair_funding(self, pair_index: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]: ...
+    """Of row a and row b: (rate * 1e8 per interval, next funding wall ns, interval s); zeros = spot, or not known yet."""
     def set_limits(self, limits: CoreLimits | dict) -> None: ...
     def set_fees(self, row: int, taker_fee: Any, maker_fee: Any = None) -> None: ...
     def set_leverage(self, row: int, leverage: Any) -> None: ...
@@ -109,8 +117,13 @@ class Core:
     def set_session(self, venue_id: int, market: int, is_ready: bool) -> None: ...
     def set_dry_run(self) -> None: ...
     """For good: what every layer of the gate would let through is refused with DRY_RUN; nothing is reserved or sent."""
+    def set_account_balance(self, account: str, asset: str | int, free_e8: int) -> None: ...
+    """account: as InstrumentRow.account_name. Spot: what is free; linear and unified: wallet (cash) balance; margin of positions
+    and what orders hold is subtracted here."""
     def set_balance(self, venue_id: int, market: int, asset: str | int, free_e8: int) -> None: ...
-    """spot: what is free; linear: wallet balance (margin of positions and orders is subtracted here)."""
+    """The same for the account from which a market of a venue pays."""
+    def set_pledge(self, trade_id: int, row: int, pledged_e8: int) -> None: ...
+    """Base that an open trade holds on a spot row; 0 = none any more. No entry may sell it, nor another trade's repair."""
     def set_position(self, row: int, qty: int, px: int = 0) -> None: ...
 
     # ---- orders and what became of them
@@ -131,11 +144,12 @@ class Core:
     """A person has looked: losses in a row start again from 0."""
 
     # ---- pairs
-    def set_pair_state(self, pair_index: int, state: int, spot_qty: int = 0, perp_qty: int = 0, trade_id: int = 0,
+    def set_pair_state(self, pair_index: int, state: int, a_qty: int = 0, b_qty: int = 0, trade_id: int = 0,
                        opened_mono_ns: int = 0, opened_wall_ns: int = 0) -> None: ...
-    """Quantities are what is held, signed, own scales: forward = spot > 0, perp < 0."""
+    """Quantities are what is held on row a and row b, signed, own scales: forward = a > 0, b < 0. Spot against spot is never
+    OPEN."""
     def set_residual(self, pair_index: int, residual_e8: int) -> None: ...
-    """What finished trades left over of the pair's underlying (spot units * 1e8): the next entry's spot leg absorbs it."""
+    """What finished trades left over of the pair's underlying (its units * 1e8): the next entry that buys spot absorbs it."""
     def rearm(self, pair_index: int, after_mono_ns: int) -> None: ...
     """Both books must be newer than after_mono_ns (and have changed) before the pair fires again."""
     def request_exit(self, pair_index: int | None) -> None: ...
@@ -163,6 +177,8 @@ class Core:
     def market(self, row: int) -> dict: ...
     def pair_view(self, pair_index: int, now_mono_ns: int = 0) -> dict: ...
     def balance(self, venue_id: int, market: int, asset: str | int) -> dict: ...
+    """free_e8, reserved_e8, margin_e8, pledged_e8 of the account from which the market pays; KeyError = nobody pays with it."""
+    def account_balance(self, account: str, asset: str | int) -> dict: ...
     def position(self, row: int) -> int: ...
     def group_delta(self, row: int) -> tuple[int, int]: ...
     """(net delta of the row's underlying, its scale)"""

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, ceil
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from cext.detect cimport evaluate_touched, free_slot, name_intent, start_intent
 from cext.gate cimport note_outcome, note_pnl, pass_gate, release_leg
-from cext.instrument cimport MARKET_LINEAR, MARKET_SPOT
-from cext.market_state cimport store_alive, store_book, store_feed_status, store_funding, touch_row
+from cext.instrument cimport ACCOUNT_UNIFIED, ACCOUNTS_PER_VENUE, MARKET_LINEAR, MARKET_SPOT
+from cext.market_state cimport (is_funding_against, store_alive, store_book, store_feed_status, store_funding,
+                                touch_row)
 from cext.money cimport int128_t, money_clip, notional_e8_ceil, rate_ceil
 
 cdef extern from *:
@@ -64,12 +65,12 @@ cdef void on_control(core_t *core, const core_event_t *event) noexcept nogil:  #
     elif event.row == CONTROL_CLOSE_PAIR:
         if event.connection < <uint32_t>core.pair_count:
             core.pairs[event.connection].exit_cause = EXIT_REQUESTED
-            touch_row(core, core.pairs[event.connection].spot_row)
+            touch_row(core, core.pairs[event.connection].row_a)
     elif event.row == CONTROL_CLOSE_ALL:
         core.close_all = 1
         for k in range(core.pair_count):
             if core.pairs[k].state == PAIR_OPEN:
-                touch_row(core, core.pairs[k].spot_row)
+                touch_row(core, core.pairs[k].row_a)
 
 
 cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns, int64_t now_wall_ns,
@@ -141,7 +142,7 @@ class CoreLimits:
 
 @dataclass(frozen=True)
 class PairParams:
-    """Parameters of one pair, as engine/strategies/spot_futures.py publishes them. Ratios are in bps of notional."""
+    """Parameters of one pair, as engine/strategies publishes them (core.pyi says what each means). In bps of notional."""
     entry_net_bps: Any = 1
     exit_cost_bps: Any = None
     exit_basis_bps: Any = 1
@@ -164,6 +165,9 @@ class PairParams:
 AMOUNT_USD_MAX = 1_000_000_000  # hard ceiling of every amount limit: products of sizing stay within 128 bits
 USD_LIKE = ("USD", "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "DAI")
 PAIR_STATES = ["FLAT", "ENTERING", "OPEN", "EXITING", "RECOVERING", "LOCKED"]
+PAIR_KINDS = ["", "SPOT_PERP", "PERP_PERP", "SPOT_SPOT"]
+POTS = {int(MARKET_SPOT): "spot", int(MARKET_LINEAR): "linear", int(ACCOUNT_UNIFIED): "unified"}
+STRATEGIES = {"spot_futures": int(STRATEGY_SPOT_FUTURES), "cross_exchange": int(STRATEGY_CROSS_EXCHANGE)}
 EXIT_CAUSES = ["", "CONVERGED", "HORIZON", "FUNDING", "REQUESTED"]
 
 
@@ -200,6 +204,8 @@ for _code, _name in enumerate(SKIP_NAMES):
     globals()["SKIP_" + _name] = _code
 for _code, _name in enumerate(PAIR_STATES):
     globals()["PAIR_" + _name] = _code
+for _code, _name in enumerate(PAIR_KINDS[1:], 1):
+    globals()["KIND_" + _name] = _code
 globals().update(
     CMD_SEND=CMD_SEND, CMD_REFUSED=CMD_REFUSED, CMD_EXPLAIN=CMD_EXPLAIN, EV_BOOK=EV_BOOK, EV_EVALUATE=EV_EVALUATE,
     EV_FUNDING=EV_FUNDING, EV_FEED_STATUS=EV_FEED_STATUS, EV_ALIVE=EV_ALIVE, EV_CONTROL=EV_CONTROL,
@@ -252,6 +258,8 @@ cdef class Core:
         self._memory = []
         self.params = []
         self._slots = {}
+        self._accounts = {}
+        self._pledges = {}
         self._pair_capacity = 0
         self.instruments = instruments
         self.c = <core_t *>self._allocate(sizeof(core_t))
@@ -298,9 +306,9 @@ cdef class Core:
 
     # ---- set-up
 
-    def _slot(self, session, asset) -> int:
-        """Index of the balance of an asset in one (venue, market)."""
-        return self._slots.setdefault((session, asset), len(self._slots) + 1)
+    def _slot(self, account, asset) -> int:
+        """Index of the balance of an asset in one account."""
+        return self._slots.setdefault((account, asset), len(self._slots) + 1)
 
     def _fill_rows(self):
         cdef core_t *c = self.c
@@ -335,9 +343,12 @@ cdef class Core:
             c.rows[row].notional_div = ten(max(0, scale - 8))
             c.rows[row].base_mul = ten(8 - instrument.qty_scale)
             c.rows[row].session = instrument.venue_id * MARKETS_MAX + instrument.market
-            c.rows[row].quote_slot = self._slot(c.rows[row].session, instrument.settle_asset)
-            c.rows[row].base_slot = self._slot(c.rows[row].session,
-                                               instrument.base_asset) if instrument.market == MARKET_SPOT else 0
+            account = int(instrument.account_id)
+            venue = self.instruments.venues[instrument.venue_id]
+            self._accounts[f"{venue}:{POTS[account % int(ACCOUNTS_PER_VENUE)]}"] = account
+            self._accounts[int(instrument.venue_id), int(instrument.market)] = account
+            c.rows[row].quote_slot = self._slot(account, instrument.settle_asset)
+            c.rows[row].base_slot = self._slot(account, instrument.base_asset) if instrument.market == MARKET_SPOT else 0
             self._fill_fee(row, instrument.taker_fee_e8)
             c.rows[row].leverage_e2 = 100
             c.hot[row].ask = INFINITY
@@ -369,8 +380,8 @@ cdef class Core:
         cdef int32_t row, k, end = 0
         of_row = [[] for _ in range(c.row_count)]
         for k in range(c.pair_count):
-            of_row[c.pairs[k].spot_row].append(k)
-            of_row[c.pairs[k].perp_row].append(k)
+            of_row[c.pairs[k].row_a].append(k)
+            of_row[c.pairs[k].row_b].append(k)
         for row in range(c.row_count):
             c.hot[row].adjacent_begin = end
             for pair_index in of_row[row]:
@@ -388,28 +399,47 @@ cdef class Core:
             raise IndexError(f"pair {pair_index} is outside 0..{self.c.pair_count - 1}")
         return pair_index
 
-    def add_pair(self, int spot_row, int perp_row, params=None) -> int:
-        """Joins a spot and a linear instrument with equal quote and settle assets and the same underlying."""
-        cdef core_t *c = self.c
-        cdef const instrument_t *spot = &c.instruments[self._row(spot_row)]
-        cdef const instrument_t *perp = &c.instruments[self._row(perp_row)]
-        names = f"{self.instruments.names[spot_row]} and {self.instruments.names[perp_row]}"
-        if spot.market != MARKET_SPOT or perp.market != MARKET_LINEAR:
-            raise ValueError(f"{names}: a pair is a spot and a linear instrument, in this order")
-        if spot.quote_asset != perp.quote_asset or spot.quote_asset != perp.settle_asset:
+    def _kind(self, int row_a, int row_b, bint is_converted, str names) -> int:
+        """KIND_* of two rows; refuses what cannot hedge each other."""
+        cdef const instrument_t *a = &self.c.instruments[self._row(row_a)]
+        cdef const instrument_t *b = &self.c.instruments[self._row(row_b)]
+        if a.market == MARKET_SPOT and b.market == MARKET_LINEAR:
+            kind = KIND_SPOT_PERP
+        elif a.market == MARKET_LINEAR and b.market == MARKET_SPOT:
+            raise ValueError(f"{names}: a pair is a spot and a linear instrument in this order, or two of one market")
+        else:
+            kind = KIND_SPOT_SPOT if a.market == MARKET_SPOT else KIND_PERP_PERP
+            if a.venue_id == b.venue_id:
+                raise ValueError(f"{names}: two instruments of one market and one venue; such a pair joins two venues")
+        if a.quote_asset != a.settle_asset or b.quote_asset != b.settle_asset:
             raise ValueError(f"{names}: quote and settle assets differ; a pair joins equal ones")
-        if spot.underlying_asset != perp.underlying_asset:
+        if a.quote_asset != b.quote_asset and not is_converted:
+            raise ValueError(f"{names}: quote and settle assets differ; a pair joins equal ones, or has a conversion")
+        if a.underlying_asset != b.underlying_asset:
             raise ValueError(f"{names}: underlyings differ")
+        return kind
+
+    def add_pair(self, int row_a, int row_b, params=None, strategy=None, bint is_converted=False) -> int:
+        """Joins two instruments of one underlying; see core.pyi."""
+        cdef core_t *c = self.c
+        names = f"{self.instruments.names[self._row(row_a)]} and {self.instruments.names[self._row(row_b)]}"
+        kind = self._kind(row_a, row_b, is_converted, names)
+        if strategy is None:
+            strategy = "cross_exchange" if kind == KIND_SPOT_SPOT else "spot_futures"
+        if strategy not in STRATEGIES:
+            raise ValueError(f"{names}: strategy {strategy!r}; right is one of {', '.join(STRATEGIES)}")
         if c.pair_count == self._pair_capacity:
             self._grow_pairs(2 * self._pair_capacity)
         index = c.pair_count
         memset(&c.pairs[index], 0, sizeof(pair_hot_t))
         memset(&c.pairs_cold[index], 0, sizeof(pair_cold_t))
-        c.pairs[index].spot_row = spot_row
-        c.pairs[index].perp_row = perp_row
+        c.pairs[index].row_a = row_a
+        c.pairs[index].row_b = row_b
         c.pairs[index].is_armed = 1
         c.pairs[index].exit_due_mono_ns = INT64_MAX
         c.pairs[index].exit_ratio = INFINITY
+        c.pairs_cold[index].kind = kind
+        c.pairs_cold[index].strategy = STRATEGIES[strategy]
         self._fill_scales(index, names)
         c.pair_count += 1
         self.params.append(None)
@@ -427,7 +457,7 @@ cdef class Core:
         cdef core_t *c = self.c
         cdef pair_cold_t *cold = &c.pairs_cold[index]
         cdef int k
-        legs = [self.instruments.row(c.pairs[index].spot_row), self.instruments.row(c.pairs[index].perp_row)]
+        legs = [self.instruments.row(c.pairs[index].row_a), self.instruments.row(c.pairs[index].row_b)]
         for leg in legs:
             if leg["multiplier"] < 1 or 10 ** (len(str(leg["multiplier"])) - 1) != leg["multiplier"]:
                 raise ValueError(f"{leg['name']}: multiplier {leg['multiplier']} is not a power of ten")
@@ -460,25 +490,26 @@ cdef class Core:
         cold.e8_div = 10 ** max(0, 8 - px_scale - qty_scale)
 
     def pairs(self) -> list:
-        return [(self.c.pairs[k].spot_row, self.c.pairs[k].perp_row) for k in range(self.c.pair_count)]
+        return [(self.c.pairs[k].row_a, self.c.pairs[k].row_b) for k in range(self.c.pair_count)]
 
     def set_params(self, int pair_index, params):
         """Publishes the parameters of a pair, between polls."""
         cdef core_t *c = self.c
         cdef pair_cold_t *cold = &c.pairs_cold[self._pair(pair_index)]
         cdef pair_hot_t *pair = &c.pairs[pair_index]
-        cdef const row_cold_t *spot = &c.rows[pair.spot_row]
-        cdef const row_cold_t *perp = &c.rows[pair.perp_row]
+        cdef int k
         if isinstance(params, dict):
             params = PairParams(**params)
         if params.allow_reverse not in ("none", "inventory"):
             raise ValueError(f"allow_reverse {params.allow_reverse!r}: right is none or inventory")
-        spot_fee = int(spot.fee_e8)
-        gross_fee = -(-spot_fee * 10**8 // (10**8 - spot_fee)) if c.instruments[pair.spot_row].fee_in_base else spot_fee
-        if params.exit_cost_bps is None:
-            exit_base = gross_fee + int(perp.fee_e8) + bps_e8("exit_basis_bps", params.exit_basis_bps, -1000, 1000)
-        else:
+        sell_fees = [int(c.rows[row].fee_e8) for row in (pair.row_a, pair.row_b)]
+        buy_fees = [-(-fee * 10**8 // (10**8 - fee)) if c.instruments[<int>row].fee_in_base else fee
+                    for row, fee in zip((pair.row_a, pair.row_b), sell_fees)]
+        exit_base = 0
+        if params.exit_cost_bps is not None:
             exit_base = bps_e8("exit_cost_bps", params.exit_cost_bps, -1000, 1000)
+        elif cold.kind != KIND_SPOT_SPOT:  # which has no exit
+            exit_base = sum(buy_fees) + bps_e8("exit_basis_bps", params.exit_basis_bps, -1000, 1000)
         forced = bps_e8("forced_exit_cost_bps", params.forced_exit_cost_bps, 0, 5000)
         entry = bps_e8("entry_net_bps", params.entry_net_bps, -1000, 10_000)
         funding = bps_e8("funding_bps", params.funding_bps, -2000, 2000, ROUND_FLOOR)
@@ -493,10 +524,9 @@ cdef class Core:
         ttl_ns = scaled("ttl_ms", params.ttl_ms, 10**6, 1, 60_000)
         unwind = bps_e8("unwind_bps", params.unwind_bps, 0, 5000)
         # Everything is valid: publish.
-        cold.buy_fee_e8[0] = gross_fee
-        cold.buy_fee_e8[1] = perp.fee_e8
-        cold.sell_fee_e8[0] = spot_fee
-        cold.sell_fee_e8[1] = perp.fee_e8
+        for k in range(2):
+            cold.buy_fee_e8[k] = buy_fees[k]
+            cold.sell_fee_e8[k] = sell_fees[k]
         cold.entry_net_e8 = entry
         cold.exit_base_e8 = exit_base
         cold.forced_exit_cost_e8 = forced
@@ -511,9 +541,9 @@ cdef class Core:
         cold.horizon_ns = horizon_ns
         cold.ttl_ns = ttl_ns
         cold.unwind_e8 = unwind
-        cold.allow_reverse = params.allow_reverse == "inventory"
+        cold.allow_reverse = params.allow_reverse == "inventory" or cold.kind != KIND_SPOT_PERP
         cold.exit_partial = params.exit_partial
-        pair.is_enabled = params.is_enabled
+        pair.disabled = SKIP_NONE if params.is_enabled else SKIP_DISABLED
         self.params[pair_index] = params
         self._fill_ratios(pair_index)
 
@@ -531,27 +561,42 @@ cdef class Core:
         cold.funding_e8[1] = -cold.funding_e8[0]
         self._fill_ratios(pair_index)
 
-    def set_enabled(self, int pair_index, bint is_enabled):
-        """Entries of a pair on or off; exits go on."""
-        self.c.pairs[self._pair(pair_index)].is_enabled = is_enabled
+    def set_extra_cost(self, int pair_index, double forward_bps, double reverse_bps):
+        """Publishes what an entry costs beside fees and exit, by direction: conversion, moving inventory back."""
+        cdef pair_cold_t *cold = &self.c.pairs_cold[self._pair(pair_index)]
+        cdef double value
+        for value in (forward_bps, reverse_bps):
+            if not 0.0 <= value <= 2000.0:
+                raise ValueError(f"pair {pair_index}: extra cost of {value} bps is outside 0..2000")
+        cold.extra_cost_e8[0] = <int64_t>ceil(forward_bps * 1e4)
+        cold.extra_cost_e8[1] = <int64_t>ceil(reverse_bps * 1e4)
+        self._fill_ratios(pair_index)
+
+    def set_enabled(self, int pair_index, bint is_enabled, str why="DISABLED"):
+        """Entries of a pair on, or off with a word of SKIP_NAMES that says why; exits go on."""
+        if why not in ("DISABLED", "DEPEG"):
+            raise ValueError(f"pair {pair_index}: {why!r} is no reason to disable a pair; right is DISABLED or DEPEG")
+        self.c.pairs[self._pair(pair_index)].disabled = SKIP_NONE if is_enabled else SKIP_NAMES.index(why)
         self.params[pair_index] = replace(self.params[pair_index], is_enabled=bool(is_enabled))
         self._fill_ratios(pair_index)
 
     def pair_top(self, int pair_index) -> tuple:
-        """(spot bid, spot ask, perp bid, perp ask) in quote units of one underlying unit, or None when a book is not usable."""
+        """(bid a, ask a, bid b, ask b) in quote units of one underlying unit, or None when a book is not usable."""
         cdef const pair_hot_t *pair = &self.c.pairs[self._pair(pair_index)]
-        cdef const row_hot_t *spot = &self.c.hot[pair.spot_row]
-        cdef const row_hot_t *perp = &self.c.hot[pair.perp_row]
-        cdef double spot_units = self.c.instruments[pair.spot_row].multiplier
-        cdef double perp_units = self.c.instruments[pair.perp_row].multiplier
-        if spot.bid <= 0 or perp.bid <= 0 or spot.ask == INFINITY or perp.ask == INFINITY:
+        cdef const row_hot_t *a = &self.c.hot[pair.row_a]
+        cdef const row_hot_t *b = &self.c.hot[pair.row_b]
+        cdef double a_units = self.c.instruments[pair.row_a].multiplier
+        cdef double b_units = self.c.instruments[pair.row_b].multiplier
+        if a.bid <= 0 or b.bid <= 0 or a.ask == INFINITY or b.ask == INFINITY:
             return None
-        return spot.bid / spot_units, spot.ask / spot_units, perp.bid / perp_units, perp.ask / perp_units
+        return a.bid / a_units, a.ask / a_units, b.bid / b_units, b.ask / b_units
 
     def pair_funding(self, int pair_index) -> tuple:
-        """(rate * 1e8 per interval, next funding wall ns, interval s) of the perpetual; zeros = not known yet."""
-        cdef const funding_record_t *funding = &self.c.rows[self.c.pairs[self._pair(pair_index)].perp_row].funding
-        return funding.rate_e8, funding.next_funding_wall_ns, funding.interval_s
+        """Of row a and of row b: (rate * 1e8 per interval, next funding wall ns, interval s); zeros = spot, or not known yet."""
+        cdef const pair_hot_t *pair = &self.c.pairs[self._pair(pair_index)]
+        cdef const funding_record_t *a = &self.c.rows[pair.row_a].funding
+        cdef const funding_record_t *b = &self.c.rows[pair.row_b].funding
+        return ((a.rate_e8, a.next_funding_wall_ns, a.interval_s), (b.rate_e8, b.next_funding_wall_ns, b.interval_s))
 
     def _fill_ratios(self, int pair_index):
         """Sums the exit costs and makes the tests of best prices: doubles, a hair below what the exact walk asks."""
@@ -559,18 +604,18 @@ cdef class Core:
         cdef pair_cold_t *cold = &self.c.pairs_cold[pair_index]
         cdef double hair = 1.0 - 1e-13
         cdef double one = <double>E8
-        cdef double apart = (<double>self.c.instruments[pair.perp_row].multiplier
-                             / <double>self.c.instruments[pair.spot_row].multiplier)
+        cdef double apart = (<double>self.c.instruments[pair.row_b].multiplier
+                             / <double>self.c.instruments[pair.row_a].multiplier)
         cold.exit_cost_e8[0] = cold.exit_base_e8 + cold.exit_spread_e8 + cold.basis_e8
         cold.exit_cost_e8[1] = cold.exit_base_e8 + cold.exit_spread_e8 - cold.basis_e8
         pair.enter_ratio = INFINITY
         pair.reverse_ratio = INFINITY
-        if pair.is_enabled:
-            pair.enter_ratio = ((one + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0] + cold.entry_net_e8)
-                                / (one - cold.sell_fee_e8[1]) * apart * hair)
+        if pair.disabled == SKIP_NONE:
+            pair.enter_ratio = ((one + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0] + cold.extra_cost_e8[0]
+                                 + cold.entry_net_e8) / (one - cold.sell_fee_e8[1]) * apart * hair)
             if cold.allow_reverse:
-                pair.reverse_ratio = ((one + cold.buy_fee_e8[1] + cold.exit_cost_e8[1] - cold.funding_e8[1] + cold.entry_net_e8)
-                                      / (one - cold.sell_fee_e8[0]) / apart * hair)
+                pair.reverse_ratio = ((one + cold.buy_fee_e8[1] + cold.exit_cost_e8[1] - cold.funding_e8[1]
+                                       + cold.extra_cost_e8[1] + cold.entry_net_e8) / (one - cold.sell_fee_e8[0]) / apart * hair)
         pair.exit_ratio = INFINITY
         if pair.direction == DIRECTION_FORWARD:
             pair.exit_ratio = (one + cold.buy_fee_e8[1] - cold.exit_cost_e8[0]) / (one - cold.sell_fee_e8[0]) / apart * hair
@@ -643,7 +688,7 @@ cdef class Core:
         fee = max(0, scaled("taker_fee", taker_fee, E8, "-0.01", "0.05", ROUND_CEILING))
         self._fill_fee(self._row(row), fee)
         for k in range(self.c.pair_count):
-            if self.c.pairs[k].spot_row == row or self.c.pairs[k].perp_row == row:
+            if self.c.pairs[k].row_a == row or self.c.pairs[k].row_b == row:
                 self.set_params(k, self.params[k])
 
     def set_leverage(self, int row, leverage):
@@ -666,18 +711,39 @@ cdef class Core:
         """From now on, and for good, no intent passes: what every layer would let through is refused with DRY_RUN."""
         self.c.is_dry_run = 1
 
-    def _balance_slot(self, venue_id, market, asset):
+    def _balance_slot(self, account, asset):
+        """account: its name, or (venue id, market). None = no instrument of the run pays with it."""
         if isinstance(asset, str):
             if asset not in self.instruments.assets:
                 return None
             asset = self.instruments.assets.index(asset)
-        return self._slots.get((venue_id * MARKETS_MAX + market, asset))
+        return self._slots.get((self._accounts.get(account), asset))
+
+    def set_account_balance(self, str account, asset, free_e8):
+        """Assets and accounts that no instrument of the run uses are ignored. More than 4.6e10 units are counted as that much."""
+        self._set_slot(self._balance_slot(account, asset), free_e8)
 
     def set_balance(self, venue_id, market, asset, free_e8):
-        """Assets that no instrument of the run uses are ignored. More than 4.6e10 units are counted as that much."""
-        slot = self._balance_slot(venue_id, market, asset)
+        """The same for the account from which a market of a venue pays."""
+        self._set_slot(self._balance_slot((venue_id, market), asset), free_e8)
+
+    def _set_slot(self, slot, free_e8):
         if slot is not None:
             self.c.balances[<int>slot].free_e8 = max(-(2**62 - 1), min(2**62 - 1, free_e8))
+
+    def set_pledge(self, trade_id, int row, pledged_e8):
+        """Base that an open trade holds on a spot row (0 = none any more): no entry may sell it, nor another trade's repair."""
+        cdef row_cold_t *r = &self.c.rows[self._row(row)]
+        cdef int64_t change
+        if self.c.instruments[row].market != MARKET_SPOT:
+            raise ValueError(f"{self.instruments.names[row]}: only base on a spot instrument can be pledged")
+        if not 0 <= pledged_e8 < 2**62:
+            raise ValueError(f"{self.instruments.names[row]}: a pledge of {pledged_e8} is impossible")
+        change = pledged_e8 - self._pledges.pop((trade_id, row), 0)
+        if pledged_e8:
+            self._pledges[trade_id, row] = pledged_e8
+        r.pledged_e8 += change
+        self.c.balances[r.base_slot].pledged_e8 += change
 
     def set_position(self, int row, int64_t qty, int64_t px=0):
         """Position as a venue tells it (start, reconciliation); px values it where no fill did (0 = mark, else best bid)."""
@@ -752,6 +818,7 @@ cdef class Core:
         slot.intent.notional_e8 = self._clip(notional)
         if notional > 0:
             slot.intent.edge_e12 = self._clip(expected / notional * 10_000)
+            c.own_pledge_e8[k] = self._pledges.get((trade_id, row), 0) if side == SIDE_SELL else 0
         reason = pass_gate(c, slot, now_mono_ns, now_wall_ns)
         name_intent(c, &slot.intent)
         return reason, slot - c.pool
@@ -828,48 +895,49 @@ cdef class Core:
 
     # ---- pairs
 
-    def set_pair_state(self, int pair_index, uint32_t state, int64_t spot_qty=0, int64_t perp_qty=0, uint64_t trade_id=0,
+    def set_pair_state(self, int pair_index, uint32_t state, int64_t a_qty=0, int64_t b_qty=0, uint64_t trade_id=0,
                        int64_t opened_mono_ns=0, int64_t opened_wall_ns=0):
         cdef core_t *c = self.c
         cdef pair_hot_t *pair = &c.pairs[self._pair(pair_index)]
         cdef pair_cold_t *cold = &c.pairs_cold[pair_index]
         if state > PAIR_LOCKED:
             raise ValueError(f"pair state {state}")
-        if state == PAIR_OPEN and (spot_qty == perp_qty == 0 or spot_qty > 0 and perp_qty > 0 or spot_qty < 0 and perp_qty < 0):
-            raise ValueError(f"pair {pair_index}: open with spot {spot_qty} and perp {perp_qty}: the two sides must be opposite")
+        if state == PAIR_OPEN and (a_qty == b_qty == 0 or a_qty > 0 and b_qty > 0 or a_qty < 0 and b_qty < 0):
+            raise ValueError(f"pair {pair_index}: open with {a_qty} and {b_qty}: the two sides must be opposite")
+        if state in (PAIR_OPEN, PAIR_EXITING) and cold.kind == KIND_SPOT_SPOT:
+            raise ValueError(f"pair {pair_index}: {PAIR_STATES[state]}, but spot against spot is never held")
         c.open_pairs += (state != PAIR_FLAT) - (pair.state != PAIR_FLAT)
         pair.state = state
         if trade_id:
             cold.trade_id = trade_id
         if state == PAIR_OPEN:
-            pair.direction = DIRECTION_FORWARD if spot_qty > 0 or perp_qty < 0 else DIRECTION_REVERSE
-            cold.held_spot_qty = spot_qty
-            cold.held_perp_qty = perp_qty
+            pair.direction = DIRECTION_FORWARD if a_qty > 0 or b_qty < 0 else DIRECTION_REVERSE
+            cold.held_a_qty = a_qty
+            cold.held_b_qty = b_qty
             cold.opened_mono_ns = opened_mono_ns
             cold.opened_wall_ns = opened_wall_ns
             pair.exit_due_mono_ns = opened_mono_ns + cold.horizon_ns if cold.horizon_ns > 0 else INT64_MAX
             if pair.exit_cause != EXIT_REQUESTED:
-                against = -pair.direction * int(c.rows[pair.perp_row].funding.rate_e8)
-                pair.exit_cause = EXIT_FUNDING if against > cold.funding_exit_e8 else 0
+                pair.exit_cause = EXIT_FUNDING if is_funding_against(c, pair, cold) else 0
             self._fill_ratios(pair_index)
-            touch_row(c, pair.spot_row)
+            touch_row(c, pair.row_a)
         elif state == PAIR_FLAT:
             pair.direction = DIRECTION_NONE
             pair.exit_cause = 0
             pair.exit_due_mono_ns = INT64_MAX
-            cold.held_spot_qty = 0
-            cold.held_perp_qty = 0
+            cold.held_a_qty = 0
+            cold.held_b_qty = 0
             self._fill_ratios(pair_index)
 
     def set_residual(self, int pair_index, int64_t residual_e8):
-        """What finished trades left over of the pair's underlying, base units * 1e8: the next entry absorbs it."""
+        """What finished trades left over of the pair's underlying, its units * 1e8: the next entry absorbs it."""
         self.c.pairs_cold[self._pair(pair_index)].residual_e8 = residual_e8
 
     def rearm(self, int pair_index, int64_t after_mono_ns):
         cdef core_t *c = self.c
         cdef pair_hot_t *pair = &c.pairs[self._pair(pair_index)]
         pair.is_armed = 1
-        for row in (pair.spot_row, pair.perp_row):
+        for row in (pair.row_a, pair.row_b):
             if after_mono_ns > c.hot[<int>row].consumed_mono_ns:
                 c.hot[<int>row].consumed_mono_ns = after_mono_ns
 
@@ -995,7 +1063,8 @@ cdef class Core:
         cdef const row_cold_t *r = &c.rows[row]
         cdef int k
         return {
-            "name": self.instruments.names[row], "flags": hot.flags, "is_valid": (hot.flags & BOOK_VALID) != 0,
+            "name": self.instruments.names[row], "px_scale": c.instruments[row].px_scale,
+            "flags": hot.flags, "is_valid": (hot.flags & BOOK_VALID) != 0,
             "is_crossed": (hot.flags & BOOK_CROSSED) != 0, "epoch": book.epoch, "instrument_seq": book.instrument_seq,
             "bids": [(book.bids[k].px, book.bids[k].qty) for k in range(book.bid_count)],
             "asks": [(book.asks[k].px, book.asks[k].qty) for k in range(book.ask_count)],
@@ -1007,36 +1076,48 @@ cdef class Core:
             "lock_until_mono_ns": r.lock_until_mono_ns, "lock_reason": r.lock_reason, "fee_e8": r.fee_e8}
 
     def pair_view(self, int pair_index, int64_t now_mono_ns=0) -> dict:
-        """Basis and edge are of the forward direction at best prices: perp bid over spot ask, and what an entry would net after
-        costs."""
+        """Basis and edges at best prices: bid of b over ask of a, and what an entry of each direction would net after costs."""
         cdef core_t *c = self.c
         cdef const pair_hot_t *pair = &c.pairs[self._pair(pair_index)]
         cdef const pair_cold_t *cold = &c.pairs_cold[pair_index]
-        cdef const row_hot_t *spot = &c.hot[pair.spot_row]
-        cdef const row_hot_t *perp = &c.hot[pair.perp_row]
-        basis = edge = None
-        apart = c.instruments[pair.perp_row].multiplier / c.instruments[pair.spot_row].multiplier
-        if perp.bid > 0 and 0 < spot.ask < INFINITY:
-            ratio = perp.bid / apart / spot.ask
+        cdef const row_hot_t *a = &c.hot[pair.row_a]
+        cdef const row_hot_t *b = &c.hot[pair.row_b]
+        basis = edge = reverse = None
+        apart = c.instruments[pair.row_b].multiplier / c.instruments[pair.row_a].multiplier
+        if b.bid > 0 and 0 < a.ask < INFINITY:
+            ratio = b.bid / apart / a.ask
             basis = (ratio - 1) * 1e4
-            edge = (ratio * (E8 - cold.sell_fee_e8[1])
-                    - (E8 + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0])) / 1e4
+            edge = (ratio * (E8 - cold.sell_fee_e8[1]) - (E8 + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0]
+                                                          + cold.extra_cost_e8[0])) / 1e4
+        if cold.allow_reverse and a.bid > 0 and 0 < b.ask < INFINITY:
+            reverse = (a.bid * apart / b.ask * (E8 - cold.sell_fee_e8[0])
+                       - (E8 + cold.buy_fee_e8[1] + cold.exit_cost_e8[1] - cold.funding_e8[1] + cold.extra_cost_e8[1])) / 1e4
         return {
-            "pair_index": pair_index, "spot_row": pair.spot_row, "perp_row": pair.perp_row, "state": pair.state,
+            "pair_index": pair_index, "row_a": pair.row_a, "row_b": pair.row_b, "state": pair.state,
             "state_name": PAIR_STATES[pair.state], "direction": pair.direction, "is_armed": bool(pair.is_armed),
-            "is_enabled": bool(pair.is_enabled), "basis_bps": basis, "edge_bps": edge, "why_not": SKIP_NAMES[pair.last_skip],
+            "kind": PAIR_KINDS[cold.kind], "is_enabled": pair.disabled == SKIP_NONE, "disabled": SKIP_NAMES[pair.disabled],
+            "basis_bps": basis, "edge_bps": edge, "reverse_edge_bps": reverse, "why_not": SKIP_NAMES[pair.last_skip],
             "last_gate": GATE_NAMES[cold.last_gate], "opportunities": cold.opportunities, "intents": cold.intents,
-            "depth_end": cold.depth_end, "held_spot_qty": cold.held_spot_qty, "held_perp_qty": cold.held_perp_qty,
+            "depth_end": cold.depth_end, "held_a_qty": cold.held_a_qty, "held_b_qty": cold.held_b_qty,
             "trade_id": cold.trade_id, "opened_mono_ns": cold.opened_mono_ns, "exit_due_mono_ns": pair.exit_due_mono_ns,
             "exit_cause": EXIT_CAUSES[cold.last_exit_cause], "lot_common": cold.lot_common, "qty_scale": cold.qty_scale,
-            "exit_cost_e8": cold.exit_cost_e8[0], "entry_net_e8": cold.entry_net_e8, "funding_e8": cold.funding_e8[0]}
+            "exit_cost_e8": cold.exit_cost_e8[0], "entry_net_e8": cold.entry_net_e8, "funding_e8": cold.funding_e8[0],
+            "extra_cost_e8": (cold.extra_cost_e8[0], cold.extra_cost_e8[1])}
 
     def balance(self, venue_id, market, asset) -> dict:
-        slot = self._balance_slot(venue_id, market, asset)
+        return self._balance((venue_id, market), asset)
+
+    def account_balance(self, str account, asset) -> dict:
+        return self._balance(account, asset)
+
+    def _balance(self, account, asset):
+        cdef const balance_t *balance
+        slot = self._balance_slot(account, asset)
         if slot is None:
-            raise KeyError(f"no instrument of this run uses {asset} on venue {venue_id}, market {market}")
-        return {"free_e8": self.c.balances[<int>slot].free_e8, "reserved_e8": self.c.balances[<int>slot].reserved_e8,
-                "margin_e8": self.c.balances[<int>slot].margin_e8}
+            raise KeyError(f"no instrument of this run uses {asset} of account {account}")
+        balance = &self.c.balances[<int>slot]
+        return {"free_e8": balance.free_e8, "reserved_e8": balance.reserved_e8, "margin_e8": balance.margin_e8,
+                "pledged_e8": balance.pledged_e8}
 
     def position(self, int row) -> int:
         return self.c.rows[self._row(row)].position
@@ -1076,6 +1157,8 @@ cdef class Core:
         cdef uint32_t leg
         cdef reservation_t *held
         balances = {}
+        spot_held = {}
+        pledges = {}
         rows = {}
         open_intents = open_orders = usd = 0
         for k in range(INTENT_POOL):
@@ -1088,6 +1171,8 @@ cdef class Core:
                 assert min(held.quote_e8, held.base_e8, held.usd_e8, held.qty) >= 0, f"slot {k}: negative reservation"
                 for slot, amount in ((c.rows[held.row].quote_slot, held.quote_e8), (c.rows[held.row].base_slot, held.base_e8)):
                     balances[slot] = balances.get(slot, 0) + amount
+                    if c.instruments[held.row].market == MARKET_SPOT:
+                        spot_held[slot] = spot_held.get(slot, 0) + amount
                 buy, sell, value, orders = rows.get(held.row, (0, 0, 0, 0))
                 rows[held.row] = (buy + (held.qty if held.side == SIDE_BUY else 0),
                                   sell + (held.qty if held.side == SIDE_SELL else 0),
@@ -1095,7 +1180,11 @@ cdef class Core:
                 usd += held.usd_e8
         assert (c.in_flight, c.in_flight_orders, c.in_flight_e8) == (open_intents, open_orders,
                                                                      usd), "in flight differs from the open orders"
+        for (_, row), amount in self._pledges.items():
+            pledges[c.rows[<int>row].base_slot] = pledges.get(c.rows[<int>row].base_slot, 0) + amount
         for k in range(len(self._slots) + 1):
+            assert c.balances[k].reserved_spot_e8 == spot_held.get(k, 0), f"balance {k}: reserved by spot differs"
+            assert c.balances[k].pledged_e8 == pledges.get(k, 0), f"balance {k}: pledged differs from what trades hold"
             assert c.balances[k].reserved_e8 == balances.get(k, 0), f"balance {k}: reserved differs from the open orders"
             assert c.balances[k].reserved_e8 >= 0 and c.balances[k].margin_e8 >= 0, f"balance {k}: negative"
         groups = {}

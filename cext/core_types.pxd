@@ -32,6 +32,9 @@ cdef extern from "core.h" nogil:
     const int32_t CONTROL_TRADING_WORD
     const int32_t CONTROL_CLOSE_PAIR
     const int32_t CONTROL_CLOSE_ALL
+    const uint32_t KIND_SPOT_PERP
+    const uint32_t KIND_PERP_PERP
+    const uint32_t KIND_SPOT_SPOT
     const int32_t DIRECTION_NONE
     const int32_t DIRECTION_FORWARD
     const int32_t DIRECTION_REVERSE
@@ -123,6 +126,7 @@ cdef extern from "core.h" nogil:
         SKIP_WORST_NET
         SKIP_TRADING_STATE
         SKIP_PRICE
+        SKIP_DEPEG
         SKIP_CODES_MAX
 
     ctypedef struct core_event_t:
@@ -157,11 +161,11 @@ cdef extern from "core.h" nogil:
         double reverse_ratio
         double exit_ratio
         int64_t exit_due_mono_ns
-        int32_t spot_row
-        int32_t perp_row
+        int32_t row_a
+        int32_t row_b
         uint32_t state
         uint32_t is_armed
-        uint32_t is_enabled
+        uint32_t disabled
         uint32_t last_skip
         int32_t direction
         uint32_t exit_cause
@@ -174,6 +178,7 @@ cdef extern from "core.h" nogil:
         int64_t basis_e8
         int64_t forced_exit_cost_e8
         int64_t funding_e8[2]
+        int64_t extra_cost_e8[2]
         int64_t funding_exit_e8
         int64_t max_notional_e8
         int64_t min_notional_e8
@@ -198,8 +203,8 @@ cdef extern from "core.h" nogil:
         int64_t common_one
         int32_t px_scale
         int32_t qty_scale
-        int64_t held_spot_qty
-        int64_t held_perp_qty
+        int64_t held_a_qty
+        int64_t held_b_qty
         int64_t residual_e8
         int64_t opened_mono_ns
         int64_t opened_wall_ns
@@ -209,6 +214,8 @@ cdef extern from "core.h" nogil:
         uint32_t told_reason
         uint32_t last_gate
         uint32_t last_exit_cause
+        uint32_t kind
+        uint32_t strategy
         uint32_t pad1
         uint64_t opportunities
         uint64_t intents
@@ -233,7 +240,7 @@ cdef extern from "core.h" nogil:
         int64_t last_bid_px
         int64_t last_ask_px
         uint32_t lock_reason
-        uint32_t pad1
+        uint32_t mark_venue
         uint32_t group
         uint32_t session
         uint32_t quote_slot
@@ -242,12 +249,15 @@ cdef extern from "core.h" nogil:
         uint32_t fee_e8
         uint32_t pad0
         int64_t delivered_q60
+        int64_t pledged_e8
 
     ctypedef struct balance_t:
         int64_t free_e8
         int64_t reserved_e8
+        int64_t reserved_spot_e8
         int64_t margin_e8
-        int64_t pad0
+        int64_t pledged_e8
+        int64_t pad0[3]
 
     ctypedef struct group_t:
         int64_t delta
@@ -385,5 +395,6 @@ cdef extern from "core.h" nogil:
         breaker_t breaker
         losses_t losses
         core_counters_t counters
+        int64_t own_pledge_e8[LEGS_MAX]
         int64_t (*stage_clock)() noexcept nogil
         int64_t gate_ns

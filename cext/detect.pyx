@@ -43,7 +43,7 @@ cdef void start_intent(core_t *core, intent_slot_t *slot, uint32_t purpose, uint
     intent.expires_mono_ns = now_mono_ns + ttl_ns
     intent.purpose = purpose
     intent.pair_index = pair_index
-    intent.strategy = STRATEGY_SPOT_FUTURES
+    intent.strategy = core.pairs_cold[pair_index].strategy if pair_index < <uint32_t>core.pair_count else STRATEGY_SPOT_FUTURES
 
 
 cdef void name_intent(core_t *core, intent_t *intent) noexcept nogil:  # hot
@@ -91,8 +91,8 @@ cdef uint32_t check_readiness(const core_t *core, const pair_hot_t *pair, bint i
         return SKIP_TRADING_STATE
     if not pair.is_armed:
         return SKIP_NOT_ARMED
-    rows[0] = pair.spot_row
-    rows[1] = pair.perp_row
+    rows[0] = pair.row_a
+    rows[1] = pair.row_b
     for k in range(2):
         hot = &core.hot[rows[k]]
         if hot.in_flight:
@@ -152,6 +152,8 @@ cdef uint32_t rehearse_decision(core_t *core, uint32_t pair_index, intent_slot_t
     cold.exit_cost_e8[0] = -REHEARSAL_GAIN_E8
     cold.exit_cost_e8[1] = -REHEARSAL_GAIN_E8
     reason = size_entry(core, pair_index, DIRECTION_FORWARD, &scratch.intent)
+    if reason != SKIP_NONE and cold.allow_reverse:  # nothing to sell there: the other way, if it is allowed
+        reason = size_entry(core, pair_index, DIRECTION_REVERSE, &scratch.intent)
     cold.entry_net_e8 = entry
     cold.exit_cost_e8[0] = exit_forward
     cold.exit_cost_e8[1] = exit_reverse
@@ -171,7 +173,7 @@ cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t e
     cdef intent_slot_t *slot
     cdef intent_t *intent
     cdef uint32_t reason
-    cdef int64_t spot_ns = core.hot[pair.spot_row].data_mono_ns, perp_ns = core.hot[pair.perp_row].data_mono_ns
+    cdef int64_t a_ns = core.hot[pair.row_a].data_mono_ns, b_ns = core.hot[pair.row_b].data_mono_ns
     core.counters.opportunities += 1
     cold.opportunities += 1
     reason = check_readiness(core, pair, is_entry)
@@ -186,7 +188,7 @@ cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t e
     start_intent(core, slot, PURPOSE_ENTRY if is_entry else PURPOSE_EXIT, pair_index, cold.ttl_ns, now_mono_ns, now_wall_ns)
     intent = &slot.intent
     intent.kind = INTENT_SIMULTANEOUS
-    intent.batch_mono_ns = spot_ns if spot_ns > perp_ns else perp_ns
+    intent.batch_mono_ns = a_ns if a_ns > b_ns else b_ns
     if is_entry:
         reason = size_entry(core, pair_index, direction, intent)
     else:
@@ -221,12 +223,12 @@ cdef int evaluate_open(core_t *core, uint32_t pair_index, int64_t now_mono_ns, i
                        command_t *command) noexcept nogil:  # hot
     """A held pair: is the basis gone, or must it be closed? Returns 1 when a command was written."""
     cdef pair_hot_t *pair = &core.pairs[pair_index]
-    cdef const row_hot_t *sell = &core.hot[pair.spot_row]
-    cdef const row_hot_t *buy = &core.hot[pair.perp_row]
+    cdef const row_hot_t *sell = &core.hot[pair.row_a]
+    cdef const row_hot_t *buy = &core.hot[pair.row_b]
     cdef uint32_t cause = pair.exit_cause
     if pair.direction == DIRECTION_REVERSE:
-        sell = &core.hot[pair.perp_row]
-        buy = &core.hot[pair.spot_row]
+        sell = &core.hot[pair.row_b]
+        buy = &core.hot[pair.row_a]
     if cause == 0:
         if core.close_all:
             cause = EXIT_REQUESTED
@@ -244,15 +246,15 @@ cdef int evaluate_pair(core_t *core, uint32_t pair_index, int64_t now_mono_ns, i
                        command_t *command) noexcept nogil:  # hot
     """One look at one pair. Returns 1 when a command was written."""
     cdef pair_hot_t *pair = &core.pairs[pair_index]
-    cdef const row_hot_t *spot = &core.hot[pair.spot_row]
-    cdef const row_hot_t *perp = &core.hot[pair.perp_row]
+    cdef const row_hot_t *a = &core.hot[pair.row_a]
+    cdef const row_hot_t *b = &core.hot[pair.row_b]
     if pair.state == PAIR_FLAT:
-        if perp.bid > spot.ask * pair.enter_ratio:
+        if b.bid > a.ask * pair.enter_ratio:
             return pursue(core, pair_index, DIRECTION_FORWARD, 0, False, now_mono_ns, now_wall_ns, command)
-        if spot.bid > perp.ask * pair.reverse_ratio:
+        if a.bid > b.ask * pair.reverse_ratio:
             return pursue(core, pair_index, DIRECTION_REVERSE, 0, False, now_mono_ns, now_wall_ns, command)
-        if spot.flags & perp.flags & BOOK_VALID:
-            skip(core, pair, SKIP_NO_EDGE if pair.is_enabled else SKIP_DISABLED)
+        if a.flags & b.flags & BOOK_VALID:
+            skip(core, pair, SKIP_NO_EDGE if pair.disabled == SKIP_NONE else pair.disabled)
         else:
             skip(core, pair, SKIP_NO_BOOK)
         return 0

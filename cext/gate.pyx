@@ -23,6 +23,7 @@ cdef extern from *:
 ctypedef struct check_t:
     int64_t notional_e8[LEGS_MAX]  # quote
     int64_t usd_e8[LEGS_MAX]
+    int64_t added_e8[LEGS_MAX]     # USD of it that adds exposure
     int64_t quote_e8[LEGS_MAX]     # to reserve: quote or margin
     int64_t base_e8[LEGS_MAX]
     bint is_reducing
@@ -68,17 +69,54 @@ cdef bint lowers_delta(const core_t *core, const leg_order_t *leg) noexcept nogi
     return left > 0 and arriving < left + instrument.lot_qty * row.group_mul and arriving < 2 * left
 
 
+cdef bint lowers_holding(const core_t *core, const intent_t *intent, const leg_order_t *leg) noexcept nogil:  # hot
+    """Whether an exit's order gives back what its pair holds on the instrument, and not more. The account's own position may be
+    smaller, or none: other trades of ours can hold the opposite there."""
+    cdef const pair_hot_t *pair
+    cdef const pair_cold_t *cold
+    cdef int64_t held, arriving = leg.qty
+    if intent.purpose != PURPOSE_EXIT or intent.pair_index >= <uint32_t>core.pair_count:
+        return False
+    pair = &core.pairs[intent.pair_index]
+    cold = &core.pairs_cold[intent.pair_index]
+    if pair.state != PAIR_OPEN or <uint64_t>intent.trade_id != cold.trade_id:
+        return False
+    if leg.instrument_id == <uint32_t>pair.row_a:
+        held = cold.held_a_qty
+    elif leg.instrument_id == <uint32_t>pair.row_b:
+        held = cold.held_b_qty
+    else:
+        return False
+    if leg.side == SIDE_BUY:
+        held = -held
+        if core.instruments[leg.instrument_id].fee_in_base:
+            arriving -= rate_ceil(arriving, core.rows[leg.instrument_id].fee_e8)
+    return held > 0 and arriving < held + core.instruments[leg.instrument_id].lot_qty
+
+
 cdef bint is_reducing(const core_t *core, const intent_t *intent) noexcept nogil:  # hot
-    """Two legs reduce when each lowers its own position; a single order when it lowers the net delta of its underlying."""
+    """Two legs reduce when each lowers its own position, or what the pair that exits holds there; a single order when it lowers
+    the net delta of its underlying."""
     cdef uint32_t k
     if intent.purpose == PURPOSE_ENTRY:
         return False
     if intent.leg_count == 1:
         return lowers_delta(core, &intent.legs[0])
     for k in range(intent.leg_count):
-        if not lowers_position(core, &intent.legs[k]):
+        if not lowers_position(core, &intent.legs[k]) and not lowers_holding(core, intent, &intent.legs[k]):
             return False
     return True
+
+
+cdef int64_t added_usd_e8(const core_t *core, const intent_t *intent, const leg_order_t *leg,
+                          int64_t usd_e8) noexcept nogil:  # hot
+    """What an order adds to exposure in USD: all of it, but for an entry that moves inventory back to where it came from. Such a
+    spot order takes the row's position away first; only what it builds up beyond as much on the other side is more."""
+    cdef const row_cold_t *row = &core.rows[leg.instrument_id]
+    if (intent.purpose != PURPOSE_ENTRY or row.position == 0 or core.instruments[leg.instrument_id].market != MARKET_SPOT
+            or (row.position > 0) == (leg.side == SIDE_BUY) or core.hot[leg.instrument_id].in_flight):
+        return usd_e8
+    return usd_e8 - 2 * row.exposure_e8 if usd_e8 > 2 * row.exposure_e8 else 0
 
 
 cdef uint32_t check_trading_state(const core_t *core, const intent_t *intent, bint reducing) noexcept nogil:  # hot
@@ -251,8 +289,8 @@ cdef uint32_t check_exposure(const core_t *core, const intent_t *intent, check_t
     cdef const row_cold_t *row
     cdef const group_t *group
     cdef uint32_t k, j, venue
-    cdef int64_t usd, max_order = limits.max_order_e8
-    cdef int64_t on_row, on_group, on_venue, on_all = core.exposure_e8 + core.in_flight_e8
+    cdef int64_t usd, added, max_order = limits.max_order_e8
+    cdef int64_t on_row, on_group, on_venue, any_added = 0, on_all = core.exposure_e8 + core.in_flight_e8
     if core.trading_word == TRADING_CAUTIOUS:
         max_order = <int64_t>(<int128_t>max_order * limits.cautious_ratio_e8 // E8)
     for k in range(intent.leg_count):
@@ -267,23 +305,27 @@ cdef uint32_t check_exposure(const core_t *core, const intent_t *intent, check_t
         on_row = row.exposure_e8 + row.in_flight_e8
         on_group = group.exposure_e8 + group.in_flight_e8
         on_venue = core.venue_exposure_e8[venue] + core.venue_in_flight_e8[venue]
-        on_all += usd
+        added = added_usd_e8(core, intent, &intent.legs[k], usd)
+        check.added_e8[k] = added
+        on_all += added
+        any_added |= added
         for j in range(k + 1):
             if intent.legs[j].instrument_id == intent.legs[k].instrument_id:
-                on_row += check.usd_e8[j]
+                on_row += check.added_e8[j]
             if core.rows[intent.legs[j].instrument_id].group == row.group:
-                on_group += check.usd_e8[j]
+                on_group += check.added_e8[j]
             if core.instruments[intent.legs[j].instrument_id].venue_id == venue:
-                on_venue += check.usd_e8[j]
-        if on_row > limits.max_position_e8:
-            return GATE_POSITION_LIMIT
-        if on_group > limits.max_symbol_e8:
-            return GATE_SYMBOL_NOTIONAL
-        if on_venue > limits.max_venue_e8:
-            return GATE_VENUE_NOTIONAL
+                on_venue += check.added_e8[j]
+        if added:  # what adds nothing is not held back by limits that others have used up
+            if on_row > limits.max_position_e8:
+                return GATE_POSITION_LIMIT
+            if on_group > limits.max_symbol_e8:
+                return GATE_SYMBOL_NOTIONAL
+            if on_venue > limits.max_venue_e8:
+                return GATE_VENUE_NOTIONAL
         if group.delta_usd_e8 + usd > limits.max_delta_e8:
             return GATE_DELTA_LIMIT
-    if on_all > limits.max_total_e8:
+    if any_added and on_all > limits.max_total_e8:
         return GATE_TOTAL_NOTIONAL
     if intent.purpose == PURPOSE_ENTRY and core.open_pairs >= limits.max_open_pairs:
         return GATE_OPEN_PAIRS
@@ -314,60 +356,101 @@ cdef uint32_t check_losses(const core_t *core, int64_t now_wall_ns) noexcept nog
     return GATE_OK
 
 
+cdef int64_t held_back_e8(const core_t *core, const intent_t *intent, uint32_t leg_index,
+                          int64_t pledged_e8) noexcept nogil:  # hot
+    """Of what is pledged to open trades, the part that this order must leave: all of it for an entry or an order by hand, what is
+    not its own trade's for a repair. An exit sells what its own pair holds."""
+    cdef int64_t left
+    if pledged_e8 == 0 or intent.purpose == PURPOSE_EXIT:
+        return 0
+    if intent.purpose == PURPOSE_ENTRY or intent.purpose == PURPOSE_MANUAL:
+        return pledged_e8
+    left = pledged_e8 - core.own_pledge_e8[leg_index]
+    return left if left > 0 else 0
+
+
+cdef uint32_t check_spot_balance(const core_t *core, const intent_t *intent, uint32_t k, check_t *check) noexcept nogil:  # hot
+    """Quote for a spot buy (and its fee where taken in quote), base for a spot sell. In a unified account what margin holds stays
+    as well."""
+    cdef const leg_order_t *leg = &intent.legs[k]
+    cdef const row_cold_t *row = &core.rows[leg.instrument_id]
+    cdef const balance_t *balance
+    cdef int64_t need, used
+    cdef uint32_t j
+    if leg.side == SIDE_BUY:
+        balance = &core.balances[row.quote_slot]
+        need = check.notional_e8[k]
+        if not core.instruments[leg.instrument_id].fee_in_base:
+            need += rate_ceil(need, row.fee_e8)
+    else:
+        balance = &core.balances[row.base_slot]
+        need = leg.qty * row.base_mul
+    used = balance.reserved_e8 + balance.margin_e8
+    if balance.pledged_e8:
+        used += held_back_e8(core, intent, k, balance.pledged_e8)
+    for j in range(k):
+        if &core.balances[core.rows[intent.legs[j].instrument_id].quote_slot] == balance:
+            used += check.quote_e8[j]
+        if &core.balances[core.rows[intent.legs[j].instrument_id].base_slot] == balance:
+            used += check.base_e8[j]
+    if need > balance.free_e8 - used:
+        return GATE_BALANCE_QUOTE if leg.side == SIDE_BUY else GATE_BALANCE_BASE
+    if leg.side == SIDE_BUY:
+        check.quote_e8[k] = need
+    else:
+        check.base_e8[k] = need
+    return GATE_OK
+
+
+cdef uint32_t check_margin(const core_t *core, const intent_t *intent, uint32_t k, check_t *check) noexcept nogil:  # hot
+    """Margin and fee of a linear order: within the wallet, and for what adds risk within the share of it that margin may use.
+    What spot orders of the same account hold leaves the wallet and carries no margin."""
+    cdef const leg_order_t *leg = &intent.legs[k]
+    cdef const row_cold_t *row = &core.rows[leg.instrument_id]
+    cdef const balance_t *wallet = &core.balances[row.quote_slot]
+    cdef int64_t need = check.notional_e8[k]
+    cdef int64_t leaves = wallet.reserved_spot_e8, used
+    cdef uint32_t j, other
+    if row.leverage_e2 != 100:
+        need = (need * 100 + row.leverage_e2 - 1) // row.leverage_e2
+    need += rate_ceil(check.notional_e8[k], row.fee_e8)
+    used = wallet.reserved_e8 - wallet.reserved_spot_e8 + wallet.margin_e8 + need
+    if wallet.pledged_e8:
+        leaves += held_back_e8(core, intent, k, wallet.pledged_e8)
+    for j in range(k):
+        other = intent.legs[j].instrument_id
+        if core.rows[other].quote_slot == row.quote_slot:
+            if core.instruments[other].market == MARKET_SPOT:
+                leaves += check.quote_e8[j]
+            else:
+                used += check.quote_e8[j]
+        if check.base_e8[j] and core.rows[other].base_slot == row.quote_slot:
+            leaves += check.base_e8[j]
+    if used > wallet.free_e8 - leaves:
+        return GATE_MARGIN
+    if not check.is_reducing and is_product_gt(used, E8, wallet.free_e8 - leaves, core.limits.margin_use_ratio_e8):
+        return GATE_MARGIN_USE
+    check.quote_e8[k] = need
+    return GATE_OK
+
+
 cdef uint32_t check_balances(const core_t *core, const intent_t *intent, check_t *check) noexcept nogil:  # hot
-    """Quote for a spot buy (and its fee where taken in quote), base for a spot sell, margin and fee for a linear order; earlier
-    legs of the batch and everything in flight count. Leaves in `check` what each leg is to reserve."""
+    """What each order needs of its account's balances; earlier legs of the batch and everything in flight count. Leaves in
+    `check` what each leg is to reserve."""
     cdef const leg_order_t *leg
-    cdef const row_cold_t *row
-    cdef const balance_t *quote
-    cdef const balance_t *base
-    cdef int64_t need, used, fee
-    cdef uint32_t k, j
+    cdef uint32_t k, reason
     for k in range(intent.leg_count):
         leg = &intent.legs[k]
-        row = &core.rows[leg.instrument_id]
-        quote = &core.balances[row.quote_slot]
-        base = &core.balances[row.base_slot]
         check.quote_e8[k] = 0
         check.base_e8[k] = 0
         if core.instruments[leg.instrument_id].market == MARKET_SPOT:
-            if leg.side == SIDE_BUY:
-                need = check.notional_e8[k]
-                if not core.instruments[leg.instrument_id].fee_in_base:
-                    need += rate_ceil(need, row.fee_e8)
-                used = quote.reserved_e8
-                for j in range(k):
-                    if core.rows[intent.legs[j].instrument_id].quote_slot == row.quote_slot:
-                        used += check.quote_e8[j]
-                if need > quote.free_e8 - used:
-                    return GATE_BALANCE_QUOTE
-                check.quote_e8[k] = need
-            else:
-                need = leg.qty * row.base_mul
-                used = base.reserved_e8
-                for j in range(k):
-                    if core.rows[intent.legs[j].instrument_id].base_slot == row.base_slot:
-                        used += check.base_e8[j]
-                if need > base.free_e8 - used:
-                    return GATE_BALANCE_BASE
-                check.base_e8[k] = need
-            continue
-        if leg.flags & LEG_REDUCE_ONLY or lowers_position(core, leg):
+            reason = check_spot_balance(core, intent, k, check)
+        elif leg.flags & LEG_REDUCE_ONLY or lowers_position(core, leg):
             continue  # frees margin
-        fee = rate_ceil(check.notional_e8[k], row.fee_e8)
-        need = check.notional_e8[k]
-        if row.leverage_e2 != 100:
-            need = (need * 100 + row.leverage_e2 - 1) // row.leverage_e2
-        need += fee
-        used = quote.reserved_e8 + quote.margin_e8 + need
-        for j in range(k):
-            if core.rows[intent.legs[j].instrument_id].quote_slot == row.quote_slot:
-                used += check.quote_e8[j]
-        if used > quote.free_e8:
-            return GATE_MARGIN
-        if not check.is_reducing and is_product_gt(used, E8, quote.free_e8, core.limits.margin_use_ratio_e8):
-            return GATE_MARGIN_USE
-        check.quote_e8[k] = need
+        else:
+            reason = check_margin(core, intent, k, check)
+        if reason != GATE_OK:
+            return reason
     return GATE_OK
 
 
@@ -413,7 +496,7 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
         group = &core.groups[row.group]
         held.quote_e8 = check.quote_e8[k]
         held.base_e8 = check.base_e8[k]
-        held.usd_e8 = 0 if check.is_reducing else check.usd_e8[k]
+        held.usd_e8 = 0 if check.is_reducing else check.added_e8[k]
         held.qty = leg.qty
         held.row = <int32_t>leg.instrument_id
         held.side = leg.side
@@ -423,6 +506,9 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
         leg.reserved_base = held.base_e8
         core.balances[row.quote_slot].reserved_e8 += held.quote_e8
         core.balances[row.base_slot].reserved_e8 += held.base_e8
+        if core.instruments[leg.instrument_id].market == MARKET_SPOT:
+            core.balances[row.quote_slot].reserved_spot_e8 += held.quote_e8
+            core.balances[row.base_slot].reserved_spot_e8 += held.base_e8
         if leg.side == SIDE_BUY:
             row.in_flight_buy += leg.qty
             group.in_flight_buy += leg.qty * row.group_mul
@@ -537,6 +623,9 @@ cdef void release_leg(core_t *core, intent_slot_t *slot, uint32_t leg_index) noe
     cdef uint32_t venue = core.instruments[held.row].venue_id
     core.balances[row.quote_slot].reserved_e8 -= held.quote_e8
     core.balances[row.base_slot].reserved_e8 -= held.base_e8
+    if core.instruments[held.row].market == MARKET_SPOT:
+        core.balances[row.quote_slot].reserved_spot_e8 -= held.quote_e8
+        core.balances[row.base_slot].reserved_spot_e8 -= held.base_e8
     if held.side == SIDE_BUY:
         row.in_flight_buy -= held.qty
         group.in_flight_buy -= held.qty * row.group_mul

@@ -23,6 +23,7 @@ cdef extern from "atomics.h" nogil:
     void store_release_u64(uint64_t *p, uint64_t v) noexcept
 
 FRACTIONS = (("p50_ns", 50.0), ("p90_ns", 90.0), ("p99_ns", 99.0), ("p999_ns", 99.9), ("p9999_ns", 99.99))
+OURS = [1, int(HIST_HIGHEST_NS), int(HIST_SIGNIFICANT_DIGITS)]  # what new_histogram() lays counts out for
 
 
 cdef uint8_t *map_address(object mapping) except NULL:
@@ -274,10 +275,13 @@ def load(path):
 
 def _decode(entry):
     decoded = HdrHistogram.decode(entry["v2"])
+    theirs = [decoded.lowest_trackable_value, decoded.highest_trackable_value, decoded.significant_figures]
+    if theirs != OURS:
+        raise ValueError(f"counts are laid out for lowest, highest, digits {theirs}, this build's for {OURS}")
     counts = counts_of(decoded).astype(np.uint64)
     if int(counts.sum()) != entry["count"]:
         raise ValueError(f"holds {int(counts.sum())} samples, should hold {entry['count']}")
-    return make_histogram(counts, entry.get("min_ns", 0), entry.get("max_ns", 0))
+    return make_histogram(counts, entry["min_ns"], entry["max_ns"]) if entry["count"] else new_histogram()
 
 
 def load_run(run_dir):

@@ -6,6 +6,7 @@ from cext.layout cimport *
 
 cdef void store_book(core_t *core, int32_t row, const book_record_t *record, uint32_t connection) noexcept nogil
 cdef void store_funding(core_t *core, int32_t row, const funding_record_t *record) noexcept nogil
+cdef bint is_funding_against(const core_t *core, const pair_hot_t *pair, const pair_cold_t *cold) noexcept nogil
 cdef void store_alive(core_t *core, uint32_t connection, int64_t alive_mono_ns) noexcept nogil
 cdef void store_feed_status(core_t *core, uint32_t feed, bint is_up) noexcept nogil
 

@@ -3,7 +3,7 @@ last proved itself.
 
 Called by core_step for every record. The hot line of an instrument (row_hot_t) gets what one evaluation reads; the record itself
 is copied beside it, header and given levels only. Nothing here reads a clock or shared memory."""
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cdef extern from *:
@@ -29,16 +29,16 @@ cdef void keep_reference(core_t *core, int32_t row) noexcept nogil:  # hot
 
 
 cdef void prefetch_neighbours(const core_t *core, const row_hot_t *hot) noexcept nogil:  # hot
-    """Asks for the pairs of a row and the instruments at their other end, up to four: EV_EVALUATE follows at once."""
+    """Asks for the pairs of a row, up to eight: EV_EVALUATE follows at once. Three venues give a row five."""
     cdef int32_t k, end = hot.adjacent_end
-    if end > hot.adjacent_begin + 4:
-        end = hot.adjacent_begin + 4
+    if end > hot.adjacent_begin + 8:
+        end = hot.adjacent_begin + 8
     for k in range(hot.adjacent_begin, end):
         prefetch_read(&core.pairs[core.adjacent[k]])
 
 
 cdef void store_book(core_t *core, int32_t row, const book_record_t *record, uint32_t connection) noexcept nogil:  # hot
-    """Takes one record. Cost does not depend on the number of instruments: one hot line, the copy, at most four prefetches."""
+    """Takes one record. Cost does not depend on the number of instruments: one hot line, the copy, at most eight prefetches."""
     cdef row_hot_t *hot = &core.hot[row]
     cdef book_record_t *book = &core.books[row]
     cdef uint32_t flags = record.flags
@@ -66,13 +66,34 @@ cdef void store_book(core_t *core, int32_t row, const book_record_t *record, uin
 
 
 cdef bint is_funding_against(const core_t *core, const pair_hot_t *pair, const pair_cold_t *cold) noexcept nogil:  # hot
-    """Whether the rate per interval of the held direction is worse than the pair tolerates: a short perp receives a positive
-    rate."""
-    return -pair.direction * core.rows[pair.perp_row].funding.rate_e8 > cold.funding_exit_e8
+    """Whether the rate per interval of the held direction is worse than the pair tolerates: a short perpetual receives a
+    positive rate. Of two perpetuals the difference counts, per the longer of their intervals."""
+    cdef const funding_record_t *a = &core.rows[pair.row_a].funding
+    cdef const funding_record_t *b = &core.rows[pair.row_b].funding
+    cdef int64_t longer = a.interval_s if a.interval_s > b.interval_s else b.interval_s
+    cdef int64_t paid_on_a = a.rate_e8, paid_on_b = b.rate_e8
+    if cold.funding_exit_e8 == INT64_MAX or cold.kind == KIND_SPOT_SPOT:
+        return False
+    if cold.kind == KIND_PERP_PERP and a.interval_s > 0 and b.interval_s > 0:
+        paid_on_a = <int64_t>(<double>a.rate_e8 * <double>longer / <double>a.interval_s)
+        paid_on_b = <int64_t>(<double>b.rate_e8 * <double>longer / <double>b.interval_s)
+    return pair.direction * (paid_on_a - paid_on_b) > cold.funding_exit_e8
+
+
+cdef bint gives_mark(const core_t *core, const pair_hot_t *pair, const row_cold_t *spot,
+                     int64_t now_mono_ns) noexcept nogil:  # hot
+    """Whether a spot instrument takes its mark from the perpetual of this pair: from its own venue's always; from another
+    venue's while it has none of its own that counts. Prices in another quote asset are no reference."""
+    if core.instruments[pair.row_a].quote_asset != core.instruments[pair.row_b].quote_asset:
+        return False
+    if core.instruments[pair.row_a].venue_id == core.instruments[pair.row_b].venue_id:
+        return True
+    return spot.mark_px == 0 or spot.mark_venue != core.instruments[pair.row_a].venue_id or (
+        now_mono_ns - spot.mark_mono_ns > MARK_AGE_NS_MAX)
 
 
 cdef void store_funding(core_t *core, int32_t row, const funding_record_t *record) noexcept nogil:  # hot
-    """Takes rate and mark; carries the mark to the spot instruments that are paired with this one, and looks whether funding
+    """Takes rate and mark; carries the mark to spot instruments that are paired with this one, and looks whether funding
     turned."""
     cdef int32_t k, index
     cdef pair_hot_t *pair
@@ -85,11 +106,12 @@ cdef void store_funding(core_t *core, int32_t row, const funding_record_t *recor
         index = core.adjacent[k]
         pair = &core.pairs[index]
         cold = &core.pairs_cold[index]
-        if pair.perp_row != row:
-            continue
-        spot = &core.rows[pair.spot_row]
-        spot.mark_px = <int64_t>(<double>record.mark_px * <double>cold.px_mul[1] / <double>cold.px_mul[0])
-        spot.mark_mono_ns = record.recv_mono_ns
+        if cold.kind == KIND_SPOT_PERP:
+            spot = &core.rows[pair.row_a]
+            if gives_mark(core, pair, spot, record.recv_mono_ns):
+                spot.mark_px = <int64_t>(<double>record.mark_px * <double>cold.px_mul[1] / <double>cold.px_mul[0])
+                spot.mark_mono_ns = record.recv_mono_ns
+                spot.mark_venue = core.instruments[row].venue_id
         if pair.state == PAIR_OPEN and pair.exit_cause != EXIT_REQUESTED:
             pair.exit_cause = EXIT_FUNDING if is_funding_against(core, pair, cold) else 0
             touch_row(core, row)

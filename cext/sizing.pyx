@@ -1,15 +1,16 @@
 """How much: walks two books together, takes the size at which the next unit would no longer pay, and brings it to a lot that both
 venues accept.
 
-Called by detect.pyx when the best prices of a pair have an edge. Prices and sizes are int64 in the pair's common scales (the
+Called by detect.pyx when the best prices of a pair have an edge, whatever its kind: what differs follows from the market of
+the instrument that buys and of the one that sells. Prices and sizes are int64 in the pair's common scales (the
 finer of the two instruments'), products are 128-bit, money is exact and rounded against us. The twin that judges it is
 tests/support/slow_core.py (Decimal).
 
 One unit bought at `b` and sold at `s` is worth taking while s * keep >= b * cost, with keep = 1 - sell fee and cost = 1 + buy
-fee + (entry) budgeted exit cost - expected funding + demanded net, or (exit) - exit cost accepted, all in e8.
+fee + (entry) budgeted exit cost - expected funding + extra cost + demanded net, or (exit) - exit cost accepted, all in e8.
 
-A spot buy whose fee is taken in base is bought gross, so that what arrives covers the perpetual leg; the surplus is below one
-spot lot. The formulas of expected and worst-case net are in docs/gate.md."""
+A spot buy whose fee is taken in base is bought gross, so that what arrives covers the other leg; the surplus is below one spot
+lot. The formulas of expected and worst-case net are in docs/gate.md."""
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from cext.instrument cimport MARKET_SPOT, instrument_t
@@ -57,7 +58,7 @@ cdef int64_t gross_of(int64_t net_qty, int64_t lot_qty, uint32_t fee_e8) noexcep
 cdef int64_t gross_absorbing(int64_t net_qty, int64_t lot_qty, int64_t base_mul, uint32_t fee_e8,
                              int64_t residual_e8) noexcept nogil:  # hot
     """Smallest multiple of the lot that, less its fee and together with what is left over from before, makes at least net_qty.
-    Counted in 1e-8 of the base, as the venue charges fees: so remainders never add up to a lot. At least one lot."""
+    base_mul: qty to 1e-8 of the underlying, in which the residual is. So remainders never add up to a lot. At least one lot."""
     cdef int128_t needed = <int128_t>net_qty * base_mul - residual_e8
     cdef int128_t lot_e8 = <int128_t>lot_qty * base_mul
     cdef int64_t lots = <int64_t>((needed * E8 + lot_e8 * (E8 - fee_e8) - 1) // (lot_e8 * (E8 - fee_e8)))
@@ -83,7 +84,7 @@ cdef int64_t limit_with_slippage(const instrument_t *instrument, uint32_t side, 
 
 cdef void fill_side(const core_t *core, const pair_cold_t *cold, int32_t row, int leg, uint32_t side,
                     side_t *out) noexcept nogil:  # hot
-    """The levels that an order of `side` on this instrument would take. leg: 0 spot, 1 perp."""
+    """The levels that an order of `side` on this instrument would take. leg: 0 = row a, 1 = row b."""
     cdef const book_record_t *book = &core.books[row]
     if side == SIDE_BUY:
         out.levels = &book.asks[0]
@@ -192,7 +193,28 @@ cdef void lower(int64_t *cap, int64_t bound, uint32_t *reason, uint32_t why) noe
         reason[0] = why
 
 
-cdef int64_t entry_cap(const core_t *core, const pair_cold_t *cold, int32_t row, uint32_t *reason) noexcept nogil:  # hot
+cdef int64_t relief_e8(const core_t *core, int32_t row, uint32_t side) noexcept nogil:  # hot
+    """USD that an entry's order may have before it adds exposure on this row: a spot order against inventory that was moved
+    here takes it away first, and then builds as much up on the other side. As the gate counts (added_usd_e8)."""
+    cdef const row_cold_t *r = &core.rows[row]
+    if r.position == 0 or core.instruments[row].market != MARKET_SPOT or (r.position > 0) == (side == SIDE_BUY):
+        return 0
+    return 0 if core.hot[row].in_flight else 2 * r.exposure_e8
+
+
+cdef int64_t shared(int64_t room, int64_t own, int64_t other) noexcept nogil:  # hot
+    """Largest notional of each of two equal orders that together use up at most `room`; each has its relief."""
+    cdef int64_t low = own if own < other else other
+    cdef int64_t high = own + other - low
+    if room <= 0:
+        return low + room if low == 0 else low
+    if room <= high - low:
+        return low + room
+    return (room + low + high) // 2
+
+
+cdef int64_t entry_cap(const core_t *core, const pair_cold_t *cold, int32_t row, uint32_t side, int32_t other_row,
+                       uint32_t *reason) noexcept nogil:  # hot
     """Quote e8 that one leg of an entry on this row may cost by limits (not balances): the gate's own bounds, so that it need
     not refuse."""
     cdef const row_cold_t *r = &core.rows[row]
@@ -201,14 +223,22 @@ cdef int64_t entry_cap(const core_t *core, const pair_cold_t *cold, int32_t row,
     cdef int64_t rate = core.usd_rate_e8[core.instruments[row].quote_asset]
     cdef uint32_t venue = core.instruments[row].venue_id
     cdef int64_t cap = limits.max_order_e8
+    cdef int64_t own = relief_e8(core, row, side)
+    cdef int64_t other = relief_e8(core, other_row, SIDE_BUY + SIDE_SELL - side)
+    cdef int64_t room
     reason[0] = SKIP_BELOW_MIN
     if core.trading_word == TRADING_CAUTIOUS:
         cap = <int64_t>(<int128_t>cap * limits.cautious_ratio_e8 // E8)
-    lower(&cap, limits.max_position_e8 - r.exposure_e8 - r.in_flight_e8, reason, SKIP_EXPOSURE)
-    lower(&cap, (limits.max_symbol_e8 - group.exposure_e8 - group.in_flight_e8) // 2, reason, SKIP_EXPOSURE)
-    lower(&cap, (limits.max_venue_e8 - core.venue_exposure_e8[venue] - core.venue_in_flight_e8[venue]) // 2, reason,
-          SKIP_EXPOSURE)
-    lower(&cap, (limits.max_total_e8 - core.exposure_e8 - core.in_flight_e8) // 2, reason, SKIP_EXPOSURE)
+    room = limits.max_position_e8 - r.exposure_e8 - r.in_flight_e8
+    lower(&cap, own + room if room > 0 or own == 0 else own, reason, SKIP_EXPOSURE)
+    lower(&cap, shared(limits.max_symbol_e8 - group.exposure_e8 - group.in_flight_e8, own, other), reason, SKIP_EXPOSURE)
+    room = limits.max_venue_e8 - core.venue_exposure_e8[venue] - core.venue_in_flight_e8[venue]
+    if core.instruments[other_row].venue_id == venue:
+        room = shared(room, own, other)
+    elif own:
+        room = own + room if room > 0 else own
+    lower(&cap, room, reason, SKIP_EXPOSURE)
+    lower(&cap, shared(limits.max_total_e8 - core.exposure_e8 - core.in_flight_e8, own, other), reason, SKIP_EXPOSURE)
     lower(&cap, limits.max_delta_e8 - group.delta_usd_e8, reason, SKIP_EXPOSURE)
     if rate != E8:
         cap = money_clip(<int128_t>cap * E8 // rate) if rate > 0 and cap > 0 else 0
@@ -216,6 +246,20 @@ cdef int64_t entry_cap(const core_t *core, const pair_cold_t *cold, int32_t row,
         lower(&cap, <int64_t>(<int128_t>cold.max_notional_e8 * limits.cautious_ratio_e8 // E8), reason, SKIP_BELOW_MIN)
     lower(&cap, cold.max_notional_e8, reason, SKIP_BELOW_MIN)
     return cap
+
+
+cdef int64_t free_to_spend(const balance_t *balance) noexcept nogil:  # hot
+    """What an entry may take out of a balance: neither reserved, nor margin of positions, nor pledged to an open trade."""
+    return balance.free_e8 - balance.reserved_e8 - balance.margin_e8 - balance.pledged_e8
+
+
+cdef int64_t margin_room(const core_t *core, const balance_t *wallet) noexcept nogil:  # hot
+    """Margin and fee that an entry may still use: a fraction of the wallet that stays once open spot orders have paid."""
+    cdef int64_t stays_e8 = wallet.free_e8 - wallet.pledged_e8 - wallet.reserved_spot_e8
+    if stays_e8 <= 0:
+        return 0
+    return (<int64_t>(<int128_t>stays_e8 * core.limits.margin_use_ratio_e8 // E8)
+            - (wallet.reserved_e8 - wallet.reserved_spot_e8) - wallet.margin_e8)
 
 
 cdef int64_t balance_cap(const core_t *core, int32_t row, uint32_t side) noexcept nogil:  # hot
@@ -227,30 +271,67 @@ cdef int64_t balance_cap(const core_t *core, int32_t row, uint32_t side) noexcep
     if core.instruments[row].market == MARKET_SPOT:
         if side == SIDE_SELL:
             return MONEY_MAX
-        free_e8 = quote.free_e8 - quote.reserved_e8
+        free_e8 = free_to_spend(quote)
         if free_e8 <= 0:
             return 0
         if core.instruments[row].fee_in_base or r.fee_e8 == 0:
             return free_e8
         return <int64_t>(<int128_t>(free_e8 - 1) * E8 // (E8 + r.fee_e8))
-    if quote.free_e8 <= 0:
-        return 0
     # Margin use is bounded by a fraction of the wallet; one order needs notional / leverage + fee.
     # Two amounts are rounded up there, hence the 2.
-    free_e8 = <int64_t>(<int128_t>quote.free_e8 * core.limits.margin_use_ratio_e8 // E8) - quote.reserved_e8 - quote.margin_e8 - 2
+    free_e8 = margin_room(core, quote) - 2
     if free_e8 <= 0:
         return 0
     return money_clip(<int128_t>free_e8 * (E8 * r.leverage_e2) // (100 * E8 + r.fee_e8 * r.leverage_e2))
 
 
-cdef int64_t base_cap(const core_t *core, const pair_cold_t *cold, int32_t row) noexcept nogil:  # hot
-    """Base that is free to be sold on a spot row, common scale."""
+cdef int64_t base_cap(const core_t *core, const pair_cold_t *cold, int32_t row, int leg) noexcept nogil:  # hot
+    """Base that an entry may sell on a spot row, common scale."""
     cdef const row_cold_t *r = &core.rows[row]
-    cdef const balance_t *base = &core.balances[r.base_slot]
-    cdef int64_t free_e8 = base.free_e8 - base.reserved_e8
+    cdef int64_t free_e8 = free_to_spend(&core.balances[r.base_slot])
     if free_e8 <= 0:
         return 0
-    return money_clip(<int128_t>(free_e8 // r.base_mul) * cold.qty_mul[0])
+    return money_clip(<int128_t>(free_e8 // r.base_mul) * cold.qty_mul[leg])
+
+
+cdef int64_t within(const pair_cold_t *cold, int64_t cap_e8, int128_t buy_weighted, int128_t sell_weighted,
+                    int64_t qty) noexcept nogil:  # hot
+    """Largest size <= qty of which the two needs together stay within the cap. *_weighted: common price * need per notional,
+    e8."""
+    cdef int128_t per_unit = (buy_weighted + sell_weighted) * cold.e8_div
+    if cap_e8 <= 0:
+        return 0
+    if per_unit * qty <= <int128_t>cap_e8 * cold.e8_mul * E8:
+        return qty
+    return <int64_t>(<int128_t>cap_e8 * cold.e8_mul * E8 // per_unit)
+
+
+cdef int64_t joint_cap(const core_t *core, const pair_cold_t *cold, int32_t buy_row, int64_t buy_px_common, int64_t buy_lot,
+                       int64_t buy_fee_e8, int32_t sell_row, int64_t sell_px_common, int64_t qty,
+                       uint32_t *reason) noexcept nogil:  # hot
+    """A spot buy and a linear sell that pay from one balance (unified account): largest size <= qty with which both fit
+    together, in the whole wallet and in the margin use of what stays of it. buy_fee_e8: > 0 = taken in base, so that the order
+    is larger than what arrives, by the fee and up to one lot."""
+    cdef const row_cold_t *b = &core.rows[buy_row]
+    cdef const row_cold_t *s = &core.rows[sell_row]
+    cdef const balance_t *wallet = &core.balances[b.quote_slot]
+    cdef int64_t buy_need = E8 + (buy_fee_e8 if buy_fee_e8 > 0 else b.fee_e8)
+    cdef int64_t sell_need = (100 * E8 + s.leverage_e2 - 1) // s.leverage_e2 + s.fee_e8
+    cdef int64_t ratio = core.limits.margin_use_ratio_e8
+    # A lot more is bought at worst; four amounts are rounded up.
+    cdef int64_t spare = 4 + (money_clip(ceil_div(<int128_t>buy_px_common * buy_lot * cold.e8_div, cold.e8_mul))
+                              if buy_fee_e8 > 0 else 0)
+    cdef int64_t bound = within(cold, free_to_spend(wallet) - spare, <int128_t>buy_px_common * buy_need,
+                                <int128_t>sell_px_common * sell_need, qty)
+    if bound < qty:
+        qty = bound
+        reason[0] = SKIP_BALANCE
+    bound = within(cold, margin_room(core, wallet) - spare, <int128_t>buy_px_common * rate_ceil(buy_need, ratio),
+                   <int128_t>sell_px_common * sell_need, qty)
+    if bound < qty:
+        qty = bound
+        reason[0] = SKIP_MARGIN
+    return qty
 
 
 cdef int64_t max_order_qty(const core_t *core, const pair_cold_t *cold, int32_t row, int leg,
@@ -317,8 +398,8 @@ cdef bint is_price_absurd(const pair_cold_t *cold, const side_t *side, int leg) 
 
 
 cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, intent_t *intent) noexcept nogil:  # hot
-    """Fills legs and money of an entry (leg 0 spot, leg 1 perp). Returns SKIP_NONE, or why there is none; the intent is then
-    partly filled."""
+    """Fills legs and money of an entry (leg 0 on row a, leg 1 on row b). Returns SKIP_NONE, or why there is none; the intent is
+    then partly filled."""
     cdef const pair_hot_t *pair = &core.pairs[pair_index]
     cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
     cdef int32_t rows[2]
@@ -328,21 +409,26 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     cdef walk_t walk
     cdef int64_t funding = cold.funding_e8[sell_leg ^ 1]
     cdef int64_t exit_cost = cold.exit_cost_e8[sell_leg ^ 1]
-    cdef int64_t carry = exit_cost - funding
-    cdef int64_t carry_worst = exit_cost - (funding if funding < 0 else 0)
+    cdef int64_t extra = cold.extra_cost_e8[sell_leg ^ 1]
+    cdef int64_t carry = exit_cost - funding + extra
+    cdef int64_t carry_worst = exit_cost - (funding if funding < 0 else 0) + extra
     cdef int64_t keep, fee_quote, fee_gross, bound, other
     cdef int64_t qty, qty_max, gross, buy_limit, sell_limit, cap_buy, cap_sell
     cdef int64_t buy_limit_common, sell_limit_common, sell_best_common
     cdef int64_t own_buy, own_sell, lot_slack, lot = cold.lot_common
+    cdef bint is_spot_bought, is_spot_sold, is_one_wallet
     cdef uint32_t why_buy, why_sell, reason
     cdef int32_t n
     cdef int128_t cost, proceeds, cost_gross, net, worst
     cdef const instrument_t *buy_instrument
     cdef const instrument_t *sell_instrument
-    rows[0] = pair.spot_row
-    rows[1] = pair.perp_row
+    rows[0] = pair.row_a
+    rows[1] = pair.row_b
     buy_instrument = &core.instruments[rows[buy_leg]]
     sell_instrument = &core.instruments[rows[sell_leg]]
+    is_spot_bought = buy_instrument.market == MARKET_SPOT
+    is_spot_sold = sell_instrument.market == MARKET_SPOT
+    is_one_wallet = is_spot_bought and not is_spot_sold and (core.rows[rows[0]].quote_slot == core.rows[rows[1]].quote_slot)
     fill_side(core, cold, rows[buy_leg], buy_leg, SIDE_BUY, &buy)
     fill_side(core, cold, rows[sell_leg], sell_leg, SIDE_SELL, &sell)
 
@@ -353,13 +439,13 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     other = max_order_qty(core, cold, rows[sell_leg], sell_leg, SIDE_SELL)
     reason = SKIP_BELOW_MIN
     lower(&qty_max, other, &reason, SKIP_BELOW_MIN)
-    if sell_leg == 0:
-        lower(&qty_max, base_cap(core, cold, rows[0]), &reason, SKIP_INVENTORY)
+    if is_spot_sold:
+        lower(&qty_max, base_cap(core, cold, rows[sell_leg], sell_leg), &reason, SKIP_INVENTORY)
     if qty_max < lot:
         return reason
-    cap_buy = entry_cap(core, cold, rows[buy_leg], &why_buy)
-    lower(&cap_buy, balance_cap(core, rows[buy_leg], SIDE_BUY), &why_buy, SKIP_BALANCE if buy_leg == 0 else SKIP_MARGIN)
-    cap_sell = entry_cap(core, cold, rows[sell_leg], &why_sell)
+    cap_buy = entry_cap(core, cold, rows[buy_leg], SIDE_BUY, rows[sell_leg], &why_buy)
+    lower(&cap_buy, balance_cap(core, rows[buy_leg], SIDE_BUY), &why_buy, SKIP_BALANCE if is_spot_bought else SKIP_MARGIN)
+    cap_sell = entry_cap(core, cold, rows[sell_leg], SIDE_SELL, rows[buy_leg], &why_sell)
     lower(&cap_sell, balance_cap(core, rows[sell_leg], SIDE_SELL), &why_sell, SKIP_MARGIN)
     sell_best_common = sell.levels[0].px * sell.px_mul
     # What the caps do not allow at the best prices they allow nowhere: the walk need not go there (a shifted book pays on all its
@@ -406,6 +492,9 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
         if bound < qty:
             qty = bound
             reason = why_sell
+        if is_one_wallet:
+            qty = joint_cap(core, cold, rows[buy_leg], buy_limit_common, buy_instrument.lot_qty * buy.qty_mul,
+                            cold.buy_fee_e8[buy_leg] if fee_gross > 0 else 0, rows[sell_leg], sell_best_common, qty, &reason)
         qty -= qty % lot
         if n > 0 and qty <= walk.steps[n - 1].qty:
             n -= 1
@@ -416,9 +505,9 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
 
     own_sell = qty // sell.qty_mul
     own_buy = qty // buy.qty_mul
-    if buy_leg == 0:
-        own_buy = gross_absorbing(own_buy, buy_instrument.lot_qty, core.rows[rows[0]].base_mul, <uint32_t>fee_gross,
-                                  cold.residual_e8)
+    if is_spot_bought:
+        own_buy = gross_absorbing(own_buy, buy_instrument.lot_qty, core.rows[rows[buy_leg]].base_mul * buy_instrument.multiplier,
+                                  <uint32_t>fee_gross, cold.residual_e8)
     gross = own_buy * buy.qty_mul
     fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own_buy, buy_limit)
     fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own_sell, sell_limit)
@@ -468,8 +557,20 @@ cdef int64_t exit_remainder_min(const core_t *core, const pair_cold_t *cold, con
     return qty - qty % cold.lot_common
 
 
+cdef bint may_reduce_only(const core_t *core, const leg_order_t *leg) noexcept nogil:  # hot
+    """Whether the account's position on a linear instrument is opposite to the order and at least as large, whatever our open
+    orders do. Trades may hold opposite positions on one row: the venue knows the net alone, and rejects what would not reduce."""
+    cdef const row_cold_t *row = &core.rows[leg.instrument_id]
+    if core.instruments[leg.instrument_id].market == MARKET_SPOT:
+        return False
+    if leg.side == SIDE_SELL:
+        return row.position - row.in_flight_sell >= leg.qty
+    return -row.position - row.in_flight_buy >= leg.qty
+
+
 cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, intent_t *intent) noexcept nogil:  # hot
-    """Fills legs and money of an exit of what the pair holds (leg 0 spot, leg 1 perp, reduce-only). Returns SKIP_NONE or why not.
+    """Fills legs and money of an exit of what the pair holds (leg 0 on row a, leg 1 on row b; linear legs reduce-only where the
+    account's position allows it). Returns SKIP_NONE or why not.
 
     Whole when the walk reaches the held size; a slice only where the pair allows it, and never so that what stays is too small
     to trade."""
@@ -489,14 +590,14 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
     cdef int k
     if is_forced and cold.forced_exit_cost_e8 > accepted:
         accepted = cold.forced_exit_cost_e8
-    rows[0] = pair.spot_row
-    rows[1] = pair.perp_row
+    rows[0] = pair.row_a
+    rows[1] = pair.row_b
     fill_side(core, cold, rows[buy_leg], buy_leg, SIDE_BUY, &buy)
     fill_side(core, cold, rows[sell_leg], sell_leg, SIDE_SELL, &sell)
     if buy.count == 0 or sell.count == 0 or is_price_absurd(cold, &buy, buy_leg) or is_price_absurd(cold, &sell, sell_leg):
         return SKIP_PRICE
     for k in range(2):
-        held[k] = cold.held_spot_qty if k == 0 else cold.held_perp_qty
+        held[k] = cold.held_a_qty if k == 0 else cold.held_b_qty
         if held[k] < 0:
             held[k] = -held[k]
         lot[k] = core.instruments[rows[k]].lot_qty
@@ -546,7 +647,9 @@ cdef uint32_t size_exit(core_t *core, uint32_t pair_index, bint is_forced, inten
                                      cold.slippage_ticks, cold.slippage_e8)
     fill_leg(core, cold, &intent.legs[buy_leg], rows[buy_leg], buy_leg, SIDE_BUY, own[buy_leg], buy_limit)
     fill_leg(core, cold, &intent.legs[sell_leg], rows[sell_leg], sell_leg, SIDE_SELL, own[sell_leg], sell_limit)
-    intent.legs[1].flags = <unsigned char>LEG_REDUCE_ONLY
+    for k in range(2):
+        if may_reduce_only(core, &intent.legs[k]):
+            intent.legs[k].flags = <unsigned char>LEG_REDUCE_ONLY
     intent.leg_count = 2
     if is_order_too_small(&core.instruments[rows[buy_leg]], own[buy_leg], buy_limit):
         return SKIP_BELOW_MIN

@@ -8,7 +8,7 @@ import pathlib
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, Venues, check_venues
 from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_document, number, read_document
@@ -52,12 +52,15 @@ class EngineConfig(StrictModel):
 
 
 class SpotFuturesConfig(StrictModel):
-    """Spot against linear perpetual: enter when the basis pays, leave when it has converged. Ratios are bps of notional."""
+    """Spot against linear perpetual, and perpetual against perpetual of another venue: enter when the basis pays, leave when it
+    has converged. Ratios are bps of notional."""
 
     enabled: bool = Field(True, description="detect and trade")
     pairs: Literal["auto"] | list[SymbolName] = Field(
         "auto", description="auto = every base with both legs; else spot names such as [BTC/USDT]"
     )
+    across_venues: bool = Field(True, description="spot of one venue against the perpetual of another too")
+    perp_perp: bool = Field(True, description="perpetual against perpetual of two venues too")
     entry_net_bps: float = number(1.0, 0.0, 1000.0, "expected net of all costs, at least")
     exit_cost_bps: float | None = Field(
         None, ge=-100.0, le=1000.0, description="what closing may cost; null = the taker fees of both legs"
@@ -76,10 +79,56 @@ class SpotFuturesConfig(StrictModel):
     exit_partial: bool = Field(True, description="close as much as pays, not all or nothing")
 
 
+class CrossExchangeConfig(StrictModel):
+    """Spot against spot of two venues: bought where it is cheap, sold from inventory where it is dear. Ratios are bps of
+    notional."""
+
+    enabled: bool = Field(False, description="detect and trade; needs inventory on both venues")
+    pairs: Literal["auto"] | list[SymbolName] = Field(
+        "auto", description="auto = every base with spot on two venues; else names such as [BTC/USDT]"
+    )
+    entry_net_bps: float = number(2.0, 0.0, 1000.0, "expected net of all costs, at least")
+    max_notional_usd: float = number(1000.0, 1.0, 1_000_000.0, "one entry at most")
+    slippage_ticks: int = number(0, 0, 1000, "added to each leg's limit, in ticks")
+    slippage_bps: float = number(0.0, 0.0, 100.0, "added to each leg's limit")
+    unwind_bps: float = number(20.0, 0.0, 1000.0, "planned worst price of giving one leg back")
+    rebalance_cost_bps: float = number(5.0, 0.0, 1000.0, "of what is moved back between venues; charged by how skewed they are")
+    inventory_target: Literal["even"] | dict[VenueName, Annotated[float, Field(gt=0.0, le=1_000.0)]] = Field(
+        "even", description="even, or a weight for each venue (1 where not named)"
+    )
+
+
 class StrategiesConfig(StrictModel):
     """One section a strategy."""
 
     spot_futures: SpotFuturesConfig = SpotFuturesConfig()
+    cross_exchange: CrossExchangeConfig = CrossExchangeConfig()
+
+
+class _ConversionRules(StrictModel):
+    """What does not depend on the keys `from` and `to`, of which the first is a word of the language."""
+
+    source: str = Field(pattern=r"^[a-z0-9]{1,20}:[A-Z0-9]{1,20}/[A-Z0-9]{1,10}$",
+                        description="spot instrument whose mid is the price, such as binance:USDC/USDT")
+    depeg_limit_bps: float = number(30.0, 0.0, 500.0, "further from 1 than this and pairs that need it are off")
+    cost_bps: float = number(1.0, 0.0, 200.0, "charged to both directions, beside how far the mid lies from 1")
+
+    @model_validator(mode="after")
+    def _check_assets(self) -> "_ConversionRules":
+        assets = [getattr(self, "from"), self.to]  # type: ignore[attr-defined]
+        if assets[0] == assets[1]:
+            raise Misplaced(("to",), f"{assets[1]} is converted into itself; right is another asset")
+        if set(self.source.partition(":")[2].split("/")) != set(assets):
+            raise Misplaced(("source",), f"{self.source} does not price {assets[0]} in {assets[1]}; "
+                                         f"right is <venue>:{assets[0]}/{assets[1]} or <venue>:{assets[1]}/{assets[0]}")
+        return self
+
+
+Asset = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,10}$")]
+ConversionConfig = create_model(
+    "ConversionConfig", __base__=_ConversionRules,
+    __doc__="Two quote assets that count as equal, at a cost, while their price is near 1 (docs/strategies.md).",
+    **{"from": (Asset, Field(description="a quote asset, such as USDC")), "to": (Asset, Field(description="the other one"))})
 
 
 class RiskConfig(StrictModel):
@@ -177,6 +226,9 @@ class Config(StrictModel):
     feeds: FeedsConfig = FeedsConfig()
     venues: Venues = Field({"binance": VenueConfig()}, min_length=1, description="a section for each venue")
     strategies: StrategiesConfig = StrategiesConfig()
+    conversions: list[ConversionConfig] = Field(  # type: ignore[valid-type]
+        [], max_length=16, description="quote assets that pairs may mix"
+    )
     risk: RiskConfig = RiskConfig()
     recovery: RecoveryConfig = RecoveryConfig()
     simex: SimexConfig = SimexConfig()
@@ -184,19 +236,39 @@ class Config(StrictModel):
     @model_validator(mode="after")
     def _check_together(self) -> "Config":
         check_venues(self.mode, dict(self.venues))
-        strategy = self.strategies.spot_futures
-        if strategy.max_notional_usd > self.risk.max_order_usd:
-            raise Misplaced(
-                ("strategies", "spot_futures", "max_notional_usd"),
-                f"{strategy.max_notional_usd} is above "
-                f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second",
-            )
+        for name in ("spot_futures", "cross_exchange"):
+            strategy = getattr(self.strategies, name)
+            if strategy.enabled and strategy.max_notional_usd > self.risk.max_order_usd:
+                raise Misplaced(
+                    ("strategies", name, "max_notional_usd"),
+                    f"{strategy.max_notional_usd} is above "
+                    f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second",
+                )
+        self._check_conversions()
+        target = self.strategies.cross_exchange.inventory_target
+        unknown = [] if target == "even" else sorted(set(target) - set(self.venues))
+        if unknown:
+            raise Misplaced(("strategies", "cross_exchange", "inventory_target"),
+                            f"{', '.join(unknown)}: no such venue here; right is one of {', '.join(self.venues)}")
         if self.recovery.ack_timeout_ms > self.recovery.ttl_ms:
             raise Misplaced(
                 ("recovery", "ack_timeout_ms"),
                 f"{self.recovery.ack_timeout_ms} is above ttl_ms {self.recovery.ttl_ms}; an intent would expire unmissed",
             )
         return self
+
+    def _check_conversions(self) -> None:
+        """Their sources are venues of this configuration, and no two conversions join the same assets."""
+        seen: dict[frozenset[str], int] = {}
+        for index, one in enumerate(self.conversions):
+            venue, assets = one.source.partition(":")[0], frozenset((getattr(one, "from"), one.to))
+            if venue not in self.venues:
+                raise Misplaced(("conversions", index, "source"),  # type: ignore[arg-type]
+                                f"{venue}: no such venue in this configuration; right is one of {', '.join(self.venues)}")
+            if assets in seen:
+                raise Misplaced(("conversions", index),  # type: ignore[arg-type]
+                                f"joins the same assets as conversions[{seen[assets]}]; remove one")
+            seen[assets] = index
 
 
 def load(path: str | os.PathLike[str]) -> Config:

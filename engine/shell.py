@@ -41,7 +41,8 @@ from engine.gateways.settings import gateway_settings
 from engine.poll import Poller
 from engine.report import write_report
 from engine.rest import RestError
-from engine.strategies import spot_futures
+from engine.strategies import Strategies
+from engine.strategies.limits import core_limits
 from engine.trade.core_surface import MARKET_CODES
 from engine.trade_desk import TradeDesk
 from feeds.instruments import InstrumentError, InstrumentTable, join_run_table, run_table_path
@@ -168,13 +169,13 @@ class Shell:
         """Feeds, core, accounts, warm-up."""
         self.table = await self._wait_for_table()
         self.instruments = self.table.to_array()
-        limits = spot_futures.core_limits(self.config)
+        limits = core_limits(self.config)
         self.core = Core(self.instruments, limits, self.epoch, self.config.engine.instance)
         self.poller = Poller(self.core, self.journal, self.hist, self.state,
                              spin_ns=self.config.engine.spin_us * 1000 if self.is_spinning else 0,
                              records_max=self.config.engine.poll_max_records,
                              on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed)
-        self.strategy = spot_futures.SpotFutures(self.config, self.table, self.core)
+        self.strategies = Strategies(self.config, self.table, self.core)
         self.trades = TradeDesk(self)
         self.journal_json(layout.JR_RUN_START,
                           {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
@@ -191,7 +192,7 @@ class Shell:
             await self._start_gateways()
         self._set_phase(PHASE_WARMING)
         self._tick_later()
-        self.strategy.refresh(time.monotonic_ns(), time.time_ns())
+        self.strategies.refresh(time.monotonic_ns(), time.time_ns())
         await self._warm()
 
     def _assume_accounts(self) -> None:
@@ -203,7 +204,8 @@ class Shell:
         for row in self.table.rows:
             venue_id, market = venues.index(row.venue), MARKET_CODES[row.market]
             self.core.set_session(venue_id, market, True)
-            self.core.set_balance(venue_id, market, row.quote if row.market == "spot" else row.settle, amount_e8)
+            for asset in (row.quote, row.base) if row.market == "spot" else (row.settle,):
+                self.core.set_account_balance(row.account_name, asset, amount_e8)
         log.info("dry_run: no order transport exists; decisions are journaled and counted as refused with DRY_RUN")
 
     async def _start_gateways(self) -> None:
@@ -328,18 +330,18 @@ class Shell:
         except ShmError as error:
             self.alert("journal", str(error), "critical")
             self.state.set_engine_word(layout.TRADING_RESTRICTED)
+        self.strategies.refresh(now, wall)
         if self._ticks % FUNDING_PERIOD_TICKS == 0:
             self._second(now, wall)
         if not self.is_spinning and self._is_polling:
             self._wake()
 
     def _second(self, now: int, wall: int) -> None:
-        """Once a second: clocks, funding, parameters, idle garbage."""
+        """Once a second: clocks, funding, idle garbage."""
         self.poller.set_wall_offset(wall - now)
         for feed, link in enumerate(self._links.values()):
             if link.reader is not None:
                 self.poller.read_funding(feed)
-        self.strategy.refresh(now, wall)
         if self._ticks % RECONCILE_PERIOD_TICKS == 0 and self.phase == PHASES[PHASE_TRADING]:
             for venue in (name for name, task in self._starting.items() if task.done()):
                 self._runner.spawn(self._reconcile(venue))

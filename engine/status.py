@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ALARMS_SHOWN = 20
 PAIRS_SHOWN = 60
+PAIRS_LOOKED_AT = 120   # and those that have a trade: bounds the turn on the engine's loop
 TRADING_NAMES = {layout.TRADING_ACTIVE: "ACTIVE", layout.TRADING_CAUTIOUS: "CAUTIOUS", layout.TRADING_RESTRICTED: "RESTRICTED",
                  layout.TRADING_HALTED: "HALTED", layout.TRADING_EMERGENCY: "EMERGENCY"}
 FEED_COUNTERS = ("gaps", "invalid", "crossed", "duplicates", "resyncs")
@@ -56,15 +57,19 @@ def pairs(shell: "Shell") -> list[dict[str, Any]]:
     """One row a pair: basis, edge, state, and why it does not trade right now. Held pairs first, then the largest edge."""
     now = time.monotonic_ns()
     rows = []
-    for index, (spot_row, _perp_row) in enumerate(shell.core.pairs()[:PAIRS_SHOWN]):
+    looked_at = {*range(min(PAIRS_LOOKED_AT, len(shell.core.pairs()))), *shell.trades.manager.owned_pairs()}
+    for index in sorted(looked_at):
         view = shell.core.pair_view(index, now)
-        rows.append({"name": shell.table.rows[spot_row].name, "state": view["state_name"], "basis_bps": view["basis_bps"],
-                     "edge_bps": view["edge_bps"], "why": view["why_not"] if view["is_enabled"] else "DISABLED"})
-    return sorted(rows, key=lambda pair: (pair["state"] == "FLAT", -(pair["edge_bps"] if pair["edge_bps"] is not None else -1e9)))
+        edges = [edge for edge in (view["edge_bps"], view["reverse_edge_bps"]) if edge is not None]
+        rows.append({"name": shell.strategies.describe(index), "state": view["state_name"], "basis_bps": view["basis_bps"],
+                     "edge_bps": max(edges, default=None), "why": view["why_not"] if view["is_enabled"] else view["disabled"]})
+    rows.sort(key=lambda pair: (pair["state"] == "FLAT", -(pair["edge_bps"] if pair["edge_bps"] is not None else -1e9)))
+    return rows[:PAIRS_SHOWN]
 
 
 def feed_row(name: str, reader: Any, rows: range, now_mono_ns: int) -> dict[str, Any]:
-    """One feed, from its segment's header and board. `rows` = rows of the instrument table, of which it may know only the first."""
+    """One feed, from its segment's header and board. `rows` = rows of the instrument table; the feed may know the first of them
+    only."""
     if reader is None:
         return {"name": name, "state": "down"}
     header = reader.header()

@@ -113,8 +113,7 @@ class TradeDesk:
     # ---------------------------------------------------------------- views
 
     def pair_name(self, pair_index: int) -> str:
-        pairs = self._shell.core.pairs()
-        return self._shell.table.rows[pairs[pair_index][0]].name if 0 <= pair_index < len(pairs) else "-"
+        return self._shell.strategies.describe(pair_index)
 
     def by_state(self) -> dict[str, int]:
         return self.manager.by_state()

@@ -1,103 +1,112 @@
-"""tools/latency_report [RUN]: one row a stage, in the order in which a tick passes them.
+"""tools/latency_report [RUN_A [RUN_B]]: one row a stage, in the order in which a tick passes them; two runs are compared.
 
 RUN is a run id, a run directory, or nothing for var/latest. What still runs is read from its shared-memory pages, what has
-stopped from <run_dir>/hist/*.json, and both are merged by stage: histograms merge, percentiles don't. --json gives the same in
-ns."""
+stopped from <run_dir>/hist/*.json, and both are merged by stage. --json gives the same in ns, --plot draws it."""
+from __future__ import annotations
+
 import json
 import pathlib
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from cext import hist, shm
-from tools.run_argument import find_run, run_argument
+from cext import hist
+from tools.latency_report_compare import TITLES, ComparedStage, compare, comparison_json, differing_facts
+from tools.latency_report_plot import PlotError, check_plot_path, ratio_text, signed_ns, write_plot
+from tools.latency_report_runs import HEADLINES, Run, RunReadError, human_ns, read_run
+from tools.run_argument import find_run
 
-ORDER = ("wire", "recv", "decode", "publish", "ring", "detect", "gate", "journal", "encode", "send", "ack", "fill",
-         "tick_to_trade", "own", "naked")
 COLUMNS = (("count", "count"), ("min", "min_ns"), ("p50", "p50_ns"), ("p90", "p90_ns"), ("p99", "p99_ns"), ("p99.9", "p999_ns"),
            ("p99.99", "p9999_ns"), ("max", "max_ns"))
-HEADLINES = ("tick_to_trade", "own")
 
 
-def human_ns(value: int) -> str:
-    """Three to four digits and a unit: 873 ns, 4.21 us, 12.4 ms, 1.75 s."""
-    for limit, divisor, unit in ((1_000, 1, "ns"), (1_000_000, 1_000, "us"), (1_000_000_000, 1_000_000, "ms")):
-        if value < limit:
-            scaled = value / divisor
-            return f"{scaled:.0f} {unit}" if divisor == 1 or scaled >= 100 else f"{scaled:.3g} {unit}"
-    return f"{value / 1e9:.3g} s"
-
-
-def collect(run_dir: pathlib.Path) -> tuple[dict[str, Any], list[str], list[str]]:
-    """(stage -> histogram, components read live, components read from files). A component that runs has its page read, not its
-    old file."""
-    run_id = run_dir.name
-    parts, live = [], []
-    for component in hist.live_components(run_id):
-        try:
-            page = hist.HistPage.open(run_id, component)
-        except shm.ShmError as error:
-            if error.reason == "missing":
-                continue  # it stopped just now; its file is there instead
-            raise
-        parts.append(page.snapshot())
-        live.append(component)
-    files = [path for path in sorted((run_dir / "hist").glob("*.json")) if path.stem not in live]
-    parts += [hist.load(path) for path in files]
-    return hist.merge(parts), live, [path.stem for path in files]
-
-
-def stage_rows(run_dir: pathlib.Path) -> tuple[dict[str, dict[str, int]], list[str], list[str]]:
-    """As collect(), with percentiles in place of histograms, in pipeline order; stages of other names follow."""
-    merged, live, files = collect(run_dir)
-    names = [name for name in ORDER if name in merged] + sorted(set(merged) - set(ORDER))
-    return {name: hist.percentiles(merged[name]) for name in names}, live, files
+def stage_rows(run: Run) -> dict[str, dict[str, int]]:
+    """Percentiles by stage, in pipeline order."""
+    return {name: hist.percentiles(histogram) for name, histogram in run.histograms.items()}
 
 
 def table(rows: dict[str, dict[str, int]]) -> Table:
-    """The table a person sees; empty stages show a dash."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    made.add_column("stage", no_wrap=True)
-    for title, _ in COLUMNS:
-        made.add_column(title, justify="right", no_wrap=True)
+    """The table of one run; empty stages show a dash."""
+    made = empty_table(["stage"], [title for title, _ in COLUMNS])
     for name, row in rows.items():
         cells = [f"{row['count']:,}"] + [human_ns(row[key]) if row["count"] else "-" for _, key in COLUMNS[1:]]
         made.add_row(name, *cells, style="bold" if name in HEADLINES else "")
     return made
 
 
-def show(rows: dict[str, dict[str, int]], heading: str, console: Console) -> None:
+def comparison_table(stages: list[ComparedStage]) -> Table:
+    """The table of two runs: one row a stage and percentile."""
+    made = empty_table(["stage", "percentile"], ["A", "B", "B less A", "B / A"])
+    made.add_column("says", no_wrap=True)
+    for stage in stages:
+        style = "bold" if stage.name in HEADLINES else ""
+        made.add_row(stage.name, "samples", f"{stage.a_count:,}", f"{stage.b_count:,}", "", "", stage.says, style=style)
+        for key, row in stage.rows.items():
+            made.add_row("", TITLES[key], human_ns(row.a_ns), human_ns(row.b_ns), signed_ns(row.difference_ns),
+                         ratio_text(row.ratio), row.says, style=style)
+    return made
+
+
+def empty_table(left: list[str], right: list[str]) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for title in left:
+        made.add_column(title, no_wrap=True)
+    for title in right:
+        made.add_column(title, justify="right", no_wrap=True)
+    return made
+
+
+def show(runs: list[Run], console: Console) -> None:
     """Print to a terminal or, without one, as plain text of full width."""
-    console.print(heading, highlight=False, markup=False)
-    console.print(table(rows))
+    if len(runs) == 1:
+        console.print(runs[0].heading, highlight=False, markup=False)
+        console.print(table(stage_rows(runs[0])))
+        return
+    for mark, run in zip("AB", runs, strict=True):
+        console.print(f"{mark}: {run.heading}", highlight=False, markup=False)
+    for sentence in differing_facts(runs[0], runs[1]):
+        console.print(f"   {sentence}", highlight=False, markup=False)
+    console.print(comparison_table(compare(runs[0], runs[1])))
+
+
+def as_json_text(runs: list[Run]) -> str:
+    if len(runs) == 2:
+        return json.dumps(comparison_json(runs[0], runs[1]), indent=1)
+    return json.dumps(runs[0].head_json() | {"stages": stage_rows(runs[0])}, indent=1)
 
 
 @click.command()
-@run_argument
+@click.argument("run_a", required=False, metavar="[RUN_A]")
+@click.argument("run_b", required=False, metavar="[RUN_B]")
+@click.option("--compare", "compared", metavar="RUN", help="the same as RUN_B: what RUN_A, or var/latest, is compared with")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object, all times in ns")
-def main(run: str | None, as_json: bool) -> None:
-    """Latency of every stage of a finished or running run (RUN: run id, run directory, or nothing for var/latest)."""
-    run_dir = find_run(run)
+@click.option("--plot", type=click.Path(path_type=pathlib.Path), metavar="FILE.png|.html",
+              help="draw percentile curves of every stage; HTML is one file with drawing and tables")
+def main(run_a: str | None, run_b: str | None, compared: str | None, as_json: bool, plot: pathlib.Path | None) -> None:
+    """Latency of every stage of a finished or running run (RUN: run id, run directory, or nothing for var/latest).
+
+    With two runs: percentiles of both, B less A, B / A, and whether that is more than chance."""
+    if run_b and compared:
+        raise click.UsageError("RUN_B and --compare name the same thing: give one of them")
+    second = run_b or compared
     try:
-        rows, live, files = stage_rows(run_dir)
-    except (hist.HistogramFileError, shm.ShmError) as error:
+        if plot:
+            check_plot_path(plot)
+        runs = [read_run(find_run(run)) for run in ([run_a, second] if second else [run_a])]
+        if plot:
+            write_plot(plot, runs)
+    except (RunReadError, PlotError) as error:
         raise click.ClickException(str(error)) from error
-    if not rows:
-        raise click.ClickException(
-            f"run {run_dir.name} has no histograms: no page in {shm.SHM_DIR} and nothing in {run_dir / 'hist'}; "
-            "did it start, and did it stop in order?"
-        )
     if as_json:
-        click.echo(json.dumps({"run_id": run_dir.name, "is_running": bool(live), "live": live, "files": files, "stages": rows},
-                              indent=1))
+        click.echo(as_json_text(runs))
         return
     console = Console()
     if not console.is_terminal:
         console = Console(width=160, no_color=True)
-    state = f"running ({', '.join(live)})" if live else "finished"
-    show(rows, f"run {run_dir.name}, {state}", console)
+    show(runs, console)
+    if plot:
+        console.print(f"drawn: {plot}", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -10,29 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from engine.events import NO_INSTRUMENT, BalanceUpdate, PositionUpdate
+from engine.gateways.answers import decimal, require
 from engine.gateways.binance_facts import LEVERAGE_MAX, MARGIN_TYPES, VENUE
 from engine.gateways.contract import AccountRefused, AccountState, FeeRates, FundingIncome
 from feeds.instruments import InstrumentError, InstrumentRow, to_scaled
-
-
-def decimal(value: Any, where: str) -> Decimal:
-    """Exact Decimal of a JSON string or integer."""
-    try:
-        if isinstance(value, float) or value is None:
-            raise ArithmeticError
-        made = Decimal(value)
-    except (ArithmeticError, TypeError, ValueError):
-        raise AccountRefused(f"{where}: {value!r} is not a decimal") from None
-    if not made.is_finite():
-        raise AccountRefused(f"{where}: {value!r} is not a finite decimal")
-    return made
-
-
-def require(answer: Any, key: str, where: str) -> Any:
-    if not isinstance(answer, dict) or key not in answer:
-        raise AccountRefused(f"{where}: the answer has no {key!r}: {str(answer)[:120]}")
-    return answer[key]
-
 
 # ---------------------------------------------------------------- spot
 

@@ -1,35 +1,27 @@
 """The Python half of spot_futures: which instruments form pairs, what the configuration means in the core's terms, and the slow
 signals.
 
-The C half (cext/detect.pyx, cext/sizing.pyx) decides; this half publishes parameters between polls and never sees an order.
+Spot against perpetual of one venue, with `across_venues` of two, and with `perp_perp` perpetual against perpetual of two venues.
 Three signals are estimated once a second: the *normal basis* of a pair (median of the last minute: a dislocation of a second
-does not move it), the cost of crossing both books, and the funding that a position would collect within the horizon. An entry
-budgets its exit at the normal basis, so what it counts on is the part of today's basis that is not normal. A pair is switched
-on when it has been seen SAMPLES_MIN times."""
+does not move it), the cost of crossing both books, and the funding that a position would collect within the horizon, of both
+legs, each with its own interval. An entry budgets its exit at the normal basis, so what it counts on is the part of today's
+basis that is not normal. A pair is switched on when it has been seen SAMPLES_MIN times."""
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import fields
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from cext.core import CoreLimits, PairParams
+from cext.core import PairParams
+from engine.strategies.base import PairChoice, PairStrategy
+from engine.strategies.conversions import Conversions
 
 if TYPE_CHECKING:
     from cext.core import Core
-    from feeds.instruments import InstrumentRow
+    from feeds.instruments import InstrumentRow, InstrumentTable
 
 SAMPLES_MIN = 3
 SAMPLES_MAX = 60
-PAIRS_A_REFRESH = 64     # bounds the turn that a refresh takes on the engine's loop
 FUNDING_BPS_MAX = 50.0   # an expected income beyond this is not believed
-
-
-def core_limits(config: Any) -> CoreLimits:
-    """The gate's limits: the section `risk` names them as the core does, the data rules come from `feeds`."""
-    given = {field.name: getattr(config.risk, field.name) for field in fields(CoreLimits) if hasattr(config.risk, field.name)}
-    feeds = config.feeds
-    return CoreLimits(**{**given, "ws_stale_ms": feeds.ws_stale_ms, "max_data_age_ms": feeds.max_data_age_ms,
-                         "max_skew_ms": feeds.max_skew_ms})
 
 
 def pair_params(config: Any) -> PairParams:
@@ -43,25 +35,45 @@ def pair_params(config: Any) -> PairParams:
         allow_reverse=section.allow_reverse, exit_partial=section.exit_partial, is_enabled=False)
 
 
-def find_pairs(rows: Sequence["InstrumentRow"], wanted: str | Sequence[str] = "auto") -> list[tuple[int, int]]:
-    """(spot row, perpetual row) of every underlying that trades on both markets of a venue with equal quote and settle asset.
+def find_pairs(rows: Sequence["InstrumentRow"], wanted: str | Sequence[str] = "auto", across_venues: bool = False,
+               perp_perp: bool = False, conversions: Conversions | None = None) -> list[PairChoice]:
+    """Spot and perpetual of one underlying, on one venue or (`across_venues`) on two; perpetuals of two venues (`perp_perp`).
+    Quotes are equal or have a conversion.
 
-    wanted: "auto", or spot names such as BTC/USDT; one that has no partner is an error that says what is missing."""
-    tradable = [row for row in rows if row.status == "TRADING"]
-    perps = {(row.venue, row.underlying, row.settle): row.id for row in tradable if row.market == "linear"}
-    pairs = {}
+    wanted: "auto", or names such as BTC/USDT of either leg; one that is in no pair is an error that says what is missing."""
+    tradable = [row for row in rows if row.status == "TRADING" and row.quote == row.settle]
+    perps: dict[str, list[InstrumentRow]] = {}
     for row in tradable:
-        if row.market == "spot" and (row.venue, row.underlying, row.quote) in perps:
-            pairs[f"{row.base}/{row.quote}"] = (row.id, perps[row.venue, row.underlying, row.quote])
-    if wanted == "auto":
-        return list(pairs.values())
-    missing = [name for name in wanted if name not in pairs]
+        if row.market == "linear":
+            perps.setdefault(row.underlying, []).append(row)
+    found = [(a, b) for a in tradable if a.market == "spot" for b in perps.get(a.underlying, ())
+             if a.venue == b.venue or across_venues]
+    if perp_perp:
+        found += [(a, b) for group in perps.values() for index, a in enumerate(group) for b in group[index + 1:]
+                  if a.venue != b.venue]
+    return choose(found, wanted, conversions, "spot_futures", "spot and perpetual")
+
+
+def choose(found: Sequence[tuple["InstrumentRow", "InstrumentRow"]], wanted: str | Sequence[str], conversions: Conversions | None,
+           strategy: str, what: str) -> list[PairChoice]:
+    """Those of `found` that were asked for and whose quotes can be compared."""
+    names: set[str] = set()
+    choices = []
+    for a, b in found:
+        conversion = None if a.quote == b.quote or conversions is None else conversions.between(a.quote, b.quote)
+        if a.quote != b.quote and conversion is None:
+            continue
+        own = {f"{a.base}/{a.quote}", f"{b.base}/{b.quote}"}
+        names |= own
+        if wanted == "auto" or own & set(wanted):
+            choices.append(PairChoice(a.id, b.id, conversion))
+    missing = [] if wanted == "auto" else [name for name in wanted if name not in names]
     if missing:
         raise ValueError(
-            f"strategies.spot_futures.pairs: {', '.join(missing)}: no tradable spot and perpetual of that name in this run; "
-            f"there are {', '.join(pairs) or 'none'}"
+            f"strategies.{strategy}.pairs: {', '.join(missing)}: no tradable {what} of that name in this run; "
+            f"there are {', '.join(sorted(names)) or 'none'}"
         )
-    return [pairs[name] for name in wanted]
+    return choices
 
 
 def payments_within(now_wall_ns: int, next_wall_ns: int, interval_s: int, horizon_s: int) -> int:
@@ -75,55 +87,50 @@ def payments_within(now_wall_ns: int, next_wall_ns: int, interval_s: int, horizo
 class PairSignals:
     """What is estimated of one pair."""
 
-    __slots__ = ("basis_bps", "is_on", "spread_bps")
+    __slots__ = ("basis_bps", "spread_bps")
 
     def __init__(self) -> None:
         self.basis_bps: deque[float] = deque(maxlen=SAMPLES_MAX)
         self.spread_bps: deque[float] = deque(maxlen=SAMPLES_MAX)
-        self.is_on = False
 
-    def note(self, spot_bid: float, spot_ask: float, perp_bid: float, perp_ask: float) -> None:
-        spot_mid, perp_mid = (spot_bid + spot_ask) / 2, (perp_bid + perp_ask) / 2
-        self.basis_bps.append((perp_mid / spot_mid - 1) * 1e4)
-        self.spread_bps.append(((spot_ask - spot_bid) / spot_mid + (perp_ask - perp_bid) / perp_mid) / 2 * 1e4)
+    def note(self, a_bid: float, a_ask: float, b_bid: float, b_ask: float) -> None:
+        a_mid, b_mid = (a_bid + a_ask) / 2, (b_bid + b_ask) / 2
+        self.basis_bps.append((b_mid / a_mid - 1) * 1e4)
+        self.spread_bps.append(((a_ask - a_bid) / a_mid + (b_ask - b_bid) / b_mid) / 2 * 1e4)
 
 
-class SpotFutures:
+class SpotFutures(PairStrategy):
     """Adds the pairs to the core at start and keeps their parameters fresh."""
 
-    def __init__(self, config: Any, table: Any, core: "Core") -> None:
-        self.core = core
-        self.params = pair_params(config)
+    name = "spot_futures"
+
+    def __init__(self, config: Any, table: "InstrumentTable", core: "Core", conversions: Conversions | None = None) -> None:
+        super().__init__(core, table)
         section = config.strategies.spot_futures
+        self.params = pair_params(config)
         self.horizon_s: int = section.horizon_s
-        self.signals: list[PairSignals] = []
-        self._next = 0
         if section.enabled:
-            for spot_row, perp_row in find_pairs(table.rows, section.pairs):
-                core.add_pair(spot_row, perp_row, self.params)
-                self.signals.append(PairSignals())
+            self.add_pairs(find_pairs(table.rows, section.pairs, section.across_venues, section.perp_perp, conversions),
+                           self.params, section.pairs != "auto")
+        self.signals = [PairSignals() for _ in self.pairs]
 
-    def refresh(self, now_mono_ns: int, now_wall_ns: int) -> None:
-        """Look at up to PAIRS_A_REFRESH pairs, in turn; about 5 us each. Called about once a second."""
-        for _ in range(min(PAIRS_A_REFRESH, len(self.signals))):
-            self._refresh_pair(self._next, now_wall_ns)
-            self._next = (self._next + 1) % len(self.signals)
-
-    def _refresh_pair(self, pair_index: int, now_wall_ns: int) -> None:
+    def look_at(self, position: int, now_mono_ns: int, now_wall_ns: int) -> None:
+        pair_index, signals = self.pairs[position], self.signals[position]
         top = self.core.pair_top(pair_index)
         if top is None:
             return
-        signals = self.signals[pair_index]
         signals.note(*top)
         if len(signals.basis_bps) < SAMPLES_MIN:
             return
-        rate_e8, next_wall_ns, interval_s = self.core.pair_funding(pair_index)
-        funding_bps = rate_e8 / 1e4 * payments_within(now_wall_ns, next_wall_ns, interval_s, self.horizon_s)
         self.core.set_signals(pair_index, clip(median(signals.basis_bps), 1000.0), clip(median(signals.spread_bps), 1000.0),
-                              clip(funding_bps, FUNDING_BPS_MAX))
-        if not signals.is_on:
-            signals.is_on = True
-            self.core.set_enabled(pair_index, True)
+                              clip(self._expected_funding_bps(pair_index, now_wall_ns), FUNDING_BPS_MAX))
+        self.set_ready(pair_index)
+
+    def _expected_funding_bps(self, pair_index: int, now_wall_ns: int) -> float:
+        """Of a forward position within the horizon: the short perpetual (b) receives, the long one (a, if it is one) pays."""
+        income = [rate_e8 / 1e4 * payments_within(now_wall_ns, next_wall_ns, interval_s, self.horizon_s)
+                  for rate_e8, next_wall_ns, interval_s in self.core.pair_funding(pair_index)]
+        return income[1] - income[0]
 
 
 def clip(value: float, bound: float) -> float:

@@ -68,7 +68,7 @@ def pairs(status: dict[str, Any], rows: int) -> Table:
 def trades(status: dict[str, Any], rows: int) -> Table:
     table = _table("Trades (open and recent)", "pair", "trade", "state", "held", "edge bps", "pnl usd")
     for trade in status.get("trades", {}).get("recent", [])[:rows]:
-        table.add_row(trade.get("pair", "").partition(":")[2], str(trade["id"]), _styled(trade["state"]),
+        table.add_row(trade.get("pair", ""), str(trade["id"]), _styled(trade["state"]),
                       _short(trade.get("qty")),
                       f"{trade['edge_bps']:.1f}" if trade.get("edge_bps") is not None else "-", _short(trade.get("pnl_usd")))
     return table

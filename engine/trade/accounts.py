@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import ROUND_FLOOR, Decimal
 
-from engine.trade.core_surface import MARKET_CODES, CoreSurface
+from engine.trade.core_surface import CoreSurface
 from engine.trade.instruments import Instrument
 from engine.trade.ledger import Difference, Ledger
 from engine.trade.money import exact
@@ -21,21 +21,25 @@ class Accounts:
         self._ledger = ledger
         # first appearance in the table = the core's venue id
         self._venues = list(dict.fromkeys(one.venue for one in instruments))
+        self._names = {(one.venue, one.market): one.account for one in instruments}
         self.last_px: dict[int, int] = {}   # row -> price of our newest fill: values the position that the core is told
         self._suspected: dict[tuple[str, str], tuple[int, Decimal]] = {}
 
     def venue_id(self, venue: str) -> int:
         return self._venues.index(venue)
 
+    def name_of(self, venue: str, market: str) -> str:
+        """The account from which a market of a venue pays: "binance:spot", "bybit:unified"."""
+        return self._names.get((venue, market), f"{venue}:{market}")
+
     @exact
     def open(self, balances: Mapping[str, Mapping[str, Decimal]]) -> None:
-        """Opening balances as the venues state them: {"binance:spot": {"USDT": ...}, "binance:linear": ...}; the core gets them
+        """Opening balances as the venues state them: {"binance:spot": {"USDT": ...}, "bybit:unified": ...}; the core gets them
         too."""
         for account, assets in balances.items():
-            venue, market = account.split(":")
             for asset, amount in assets.items():
                 self._ledger.open(account, asset, Decimal(amount))
-                self._set_balance(venue, market, asset, Decimal(amount))
+                self._set_balance(account, asset, Decimal(amount))
 
     def tell_core(self, instrument: Instrument, position_units: Decimal, unexplained: Callable[[str, str], Decimal]) -> None:
         """After each execution: the core's position of the row (whole steps, toward zero) and its copy of the balances that moved
@@ -47,11 +51,11 @@ class Accounts:
         for asset in (instrument.base, instrument.quote) if instrument.is_spot else (instrument.settle,):
             if self._ledger.is_open(instrument.account):
                 amount = self._ledger.amount(instrument.account, asset) + unexplained(instrument.account, asset)
-                self._set_balance(instrument.venue, instrument.market, asset, amount)
+                self._set_balance(instrument.account, asset, amount)
 
-    def _set_balance(self, venue: str, market: str, asset: str, amount: Decimal) -> None:
+    def _set_balance(self, account: str, asset: str, amount: Decimal) -> None:
         free_e8 = int(amount.scaleb(8).to_integral_value(rounding=ROUND_FLOOR))
-        self._core.set_balance(self.venue_id(venue), MARKET_CODES[market], asset, max(0, free_e8))
+        self._core.set_account_balance(account, asset, max(0, free_e8))
 
     @exact
     def compare(self, balances: Mapping[str, Mapping[str, Decimal]], busy_rows: set[int], now_mono_ns: int,

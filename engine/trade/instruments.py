@@ -36,7 +36,7 @@ class Instrument:
     taker_fee: Decimal   # fraction
     # derived
     is_spot: bool
-    account: str         # "binance:linear"
+    account: str         # the pot that pays: "binance:linear", "bybit:unified"
     unit: Decimal        # units of the underlying in one step of the qty scale
     lot: Decimal         # size step in units of the underlying
 
@@ -84,7 +84,7 @@ def make_instrument(row: Any) -> Instrument:
         min_qty=scaled(row.min_qty, row.qty_scale, 0), max_qty=scaled(row.max_qty, row.qty_scale, 0) or NO_LIMIT_QTY,
         min_notional=Decimal(row.min_notional or ZERO), multiplier=Decimal(row.multiplier or 1),
         taker_fee=Decimal(row.taker_fee or ZERO),
-        is_spot=row.market == "spot", account=f"{row.venue}:{row.market}", unit=unit,
+        is_spot=row.market == "spot", account=row.account_name, unit=unit,
         lot=scaled(row.lot, row.qty_scale, 1) * unit)
 
 

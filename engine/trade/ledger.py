@@ -1,4 +1,4 @@
-"""The engine's own books: double entry, exact, per account ("binance:spot") and asset.
+"""The engine's own books: double entry, exact, per account ("binance:spot", "bybit:unified") and asset.
 
 Each transaction's postings sum to zero per asset. Venue accounts hold what the venues should say; nominal accounts (`~trading`,
 `~fees`,

@@ -15,7 +15,7 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from engine.events import ErrorClass, Intent, OrderEvent, Purpose, Sent, SentOutcome, Source
@@ -37,9 +37,10 @@ from engine.trade.commands import (
 from engine.trade.core_surface import MARKET_CODES, CoreSurface, LockReason, PairState, best_prices
 from engine.trade.dust import DustLedger
 from engine.trade.instruments import Instrument, make_instruments
+from engine.trade.inventory import Inventory
 from engine.trade.ledger import Difference, Ledger
 from engine.trade.locks import FOR_EVER_NS, LockBook
-from engine.trade.money import ZERO, exact, from_scaled, text
+from engine.trade.money import AMOUNT_UNIT, EXACT, ZERO, exact, from_scaled, text
 from engine.trade.naked import NakedStatistics
 from engine.trade.orders import IMMEDIATE_TYPES, Applied, Fill, Order, SeenFills, make_order
 from engine.trade.pnl import Profit
@@ -85,6 +86,7 @@ class TradeManager:
         self.instruments = make_instruments(table)
         self.ledger = Ledger()
         self.dust = DustLedger()
+        self.inventory = Inventory()
         self.locks = LockBook(core)
         self.naked = NakedStatistics()
         self.profit = Profit(self.policy.usd_rates)
@@ -105,6 +107,9 @@ class TradeManager:
         self._seen = SeenFills(self.policy.graveyard_ns)
         self._pair_owner: dict[int, int] = {}
         self._core_view: dict[int, tuple[int, int, int, int]] = {}  # pair -> what the core was told last
+        self._row_pairs: dict[int, list[int]] = {}
+        self._indexed_pairs = 0
+        self._pledges: dict[tuple[int, int], int] = {}              # (trade, row) -> base e8, as the core was told
         self._commands: list[Command] = []
         self._timers: list[tuple[int, int, Callable[..., None], Any]] = []
         self._timer_seq = 0
@@ -257,26 +262,39 @@ class TradeManager:
     def on_funding_income(self, venue: str, market: str, asset: str, amount: Decimal, row: int | None, now_mono_ns: int) -> None:
         """A funding payment as the venue booked it (negative = paid). `row` None: the venue did not say for which instrument."""
         self._advance_clock(now_mono_ns)
-        trade = next((one for one in self.trades.values() if row is not None and not one.is_final and one.position(row)), None)
-        postings = self.ledger.post_funding(f"{venue}:{market}", asset, amount)
-        if trade is not None and asset == trade.instruments[0].quote:
-            trade.money.funding += amount
+        holders = [one for one in self.trades.values() if row is not None and not one.is_final and one.position(row)]
+        postings = self.ledger.post_funding(self.accounts.name_of(venue, market), asset, amount)
+        if holders and row is not None and asset == self.instruments[row].settle:
+            self._share_funding(holders, row, amount)
         else:
             self.loose_funding += amount * self.profit.rate(asset)
+        trade = holders[0] if holders else None
         self._journal(JournalType.LEDGER, trade, {"kind": "funding", "postings": [posting.to_json() for posting in postings]})
+
+    @staticmethod
+    def _share_funding(holders: list[Trade], row: int, amount: Decimal) -> None:
+        """The venue pays on the net position; each trade gets its part of that, so that of two opposite ones one receives what
+        the other pays. Where they cancel out the first has it. The last takes what rounding leaves."""
+        net = sum((trade.position(row) for trade in holders), ZERO)
+        left = amount
+        for trade in holders[:-1] if net else ():
+            part = (amount * trade.position(row) / net).quantize(AMOUNT_UNIT, context=EXACT)
+            trade.money.funding += part
+            left -= part
+        (holders[-1] if net else holders[0]).money.funding += left
 
     @exact
     def on_transfer(self, venue: str, market: str, asset: str, amount: Decimal, now_mono_ns: int) -> None:
         """A person moved money: deposit, withdrawal, or between wallets."""
         self._advance_clock(now_mono_ns)
-        postings = self.ledger.post_transfer(f"{venue}:{market}", asset, amount)
+        postings = self.ledger.post_transfer(self.accounts.name_of(venue, market), asset, amount)
         self._journal(JournalType.LEDGER, None, {"kind": "transfer", "postings": [posting.to_json() for posting in postings]})
 
     @exact
     def reconcile(self, balances: Mapping[str, Mapping[str, Decimal]], now_mono_ns: int) -> list[Difference]:
-        """Venue balances ({"binance:spot": {"USDT": ...}}) against the ledger, accounts in motion left out. All differences are
-        returned; one that is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use the asset take no
-        entries."""
+        """Venue balances by account ({"binance:spot": {"USDT": ...}}) against the ledger, accounts in motion left out. All
+        differences are returned; one that is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use
+        the asset take no entries."""
         now = self._advance_clock(now_mono_ns)
         found, lasting = self.accounts.compare(balances, self.busy_rows(), now, RECONCILE_APART_NS)
         for one in lasting:
@@ -423,6 +441,8 @@ class TradeManager:
             pass
         elif not trade.is_hedged or trade.is_flat() or (trade.is_undersized and not trade.is_paired()):
             self._close(trade, "flat" if any(order.cum_qty for order in trade.orders) else "no exposure, proven", now)
+        elif trade.moves_inventory:
+            self._close(trade, "both legs terminal, hedged: inventory has moved", now)
         else:
             self._hold(trade, now)
         if trade.is_final and trade.is_settled:
@@ -458,11 +478,13 @@ class TradeManager:
 
     def _finalise(self, trade: Trade, now: int) -> None:
         """Everything about a finished trade is known: dust, attribution, profit, graves."""
-        if trade.trade_id not in self.trades:
+        if not self._is_kept(trade):
             return
         if self._sweep(trade):
             self._proceed(trade, now)
             return
+        if trade.moves_inventory:
+            self._move_inventory(trade)
         for instrument in trade.instruments:
             self._bury_dust(trade, instrument)
         if any(order.fills for order in trade.orders):
@@ -521,6 +543,17 @@ class TradeManager:
         trade.chases = trade.unwinds = trade.attempts = 0
         trade.was_exhausted = False
 
+    def _move_inventory(self, trade: Trade) -> None:
+        """What was bought here and sold there stays: from now on it is inventory, and the trade's profit is in quote."""
+        moved = trade.leave_inventory()
+        if moved is None:
+            return
+        sold_row, bought_row, units = moved
+        self.inventory.move(sold_row, bought_row, units)
+        self._journal(JournalType.LEDGER, trade, {"kind": "inventory", "units": text(units),
+                                                  "from": self.instruments[sold_row].name,
+                                                  "to": self.instruments[bought_row].name})
+
     def _bury_dust(self, trade: Trade, instrument: Instrument) -> None:
         units, value = trade.leave_remainder(instrument.row)
         if not units and not value:
@@ -545,10 +578,37 @@ class TradeManager:
 
     def _tell_residual(self, row: int) -> None:
         """The core sizes the next entry so that it absorbs what is left over; remainders never add up to a lot."""
-        for index, pair in enumerate(self.core.pairs()):
-            if row in pair:
-                units = sum((self.dust.units(one) for one in pair), ZERO) / self.instruments[pair[0]].multiplier
-                self.core.set_residual(index, int(units.scaleb(8).to_integral_value(rounding=ROUND_FLOOR)))
+        pairs = self.core.pairs()
+        for index in self._pairs_of(row):
+            units = sum((self.dust.units(one) for one in pairs[index]), ZERO)
+            self.core.set_residual(index, int(units.scaleb(8).to_integral_value(rounding=ROUND_FLOOR)))
+
+    def _pairs_of(self, row: int) -> list[int]:
+        """Pairs that the row belongs to; the table is made anew when pairs were added."""
+        pairs = self.core.pairs()
+        if len(pairs) != self._indexed_pairs:
+            self._row_pairs = {}
+            for index, pair in enumerate(pairs):
+                for one in pair:
+                    self._row_pairs.setdefault(one, []).append(index)
+            self._indexed_pairs = len(pairs)
+        return self._row_pairs.get(row, [])
+
+    def _tell_pledges(self, trade: Trade) -> None:
+        """Base that the trade holds, to be sold by nobody else, until it ends; rounded up."""
+        if not trade.is_hedged:
+            return
+        for instrument in trade.instruments:
+            if not instrument.is_spot:
+                continue
+            held = ZERO if trade.is_final else max(ZERO, trade.position(instrument.row)) / instrument.multiplier
+            pledged_e8 = int(held.scaleb(8).to_integral_value(rounding=ROUND_CEILING))
+            key = (trade.trade_id, instrument.row)
+            if pledged_e8 != self._pledges.get(key, 0):
+                self.core.set_pledge(*key, pledged_e8)
+                self._pledges[key] = pledged_e8
+                if not pledged_e8:
+                    del self._pledges[key]
 
     # ================================================================ facts
 
@@ -572,6 +632,7 @@ class TradeManager:
             trade.post_fee(order.instrument, known_fee, self._third_asset_price(order.instrument, known_fee))
             postings += self.ledger.post_fee(order.instrument, known_fee)
         if applied.grew_qty or postings:
+            self._tell_pledges(trade)
             self.accounts.tell_core(order.instrument, self.position_units(order.row), self._unexplained)
         if postings:
             self._journal(JournalType.LEDGER, trade,
@@ -736,8 +797,7 @@ class TradeManager:
         for other in self._orders.values():
             if (
                 other is not order
-                and other.instrument.account == instrument.account
-                and other.instrument.base == instrument.base
+                and self._moves_the_same(instrument, other.instrument)
                 and not other.is_settled
                 and not self._leaves_proof_alone(order, other)
             ):
@@ -749,6 +809,14 @@ class TradeManager:
         else:
             ours = self.ledger.positions[instrument.name].qty
         return position is not None and Decimal(position) == ours  # type: ignore[arg-type]
+
+    @staticmethod
+    def _moves_the_same(instrument: Instrument, other: Instrument) -> bool:
+        """Whether an order on `other` moves what a position query on `instrument` shows: the same futures position, or the
+        balance of the same asset. In a unified account a perpetual moves no base."""
+        if not instrument.is_spot or not other.is_spot:
+            return instrument.row == other.row
+        return instrument.account == other.account and instrument.base in (other.base, other.quote)
 
     def _leaves_proof_alone(self, order: Order, other: Order) -> bool:
         """Two unknown orders would wait for each other's proof for ever. Equality excludes both when they could not have
@@ -795,7 +863,8 @@ class TradeManager:
             self._give_to_person(trade, f"three times the intent was executed, residual {text(residual)} is left", now)
         else:
             trade.is_undersized = True
-            self._cool_down(trade, "orphan", now)
+            if not trade.moves_inventory:  # two spot lots are worth cents: the next entry absorbs it, nothing need rest
+                self._cool_down(trade, "orphan", now)
             self._alert("residual_too_small",
                         f"trade {trade.trade_id}: residual {text(residual)} is below what any venue accepts; it goes to the "
                         "dust ledger", trade)
@@ -838,6 +907,8 @@ class TradeManager:
 
     def _on_stop_timer(self, trade: Trade, now: int) -> None:
         """At a stop: a pair that the core did not close is closed here, both legs at once."""
+        if not self._is_kept(trade):
+            return
         if trade.state != TradeState.OPEN or trade.pending is not None or self._stop_mode != "close" or trade.has_live_order:
             return
         step = recovery.plan_exit(trade, self._view, self.policy)
@@ -878,7 +949,7 @@ class TradeManager:
         self._proceed(trade, now)
 
     def _on_retry_timer(self, trade: Trade, now: int) -> None:
-        if trade.trade_id in self.trades:
+        if self._is_kept(trade):
             if trade.state == TradeState.OPEN and self._stop_mode == "close":
                 self._on_stop_timer(trade, now)
             else:
@@ -990,6 +1061,7 @@ class TradeManager:
         trade.state = target
         if target not in FINAL_STATES:
             trade.was_settle_given_up = False
+        self._tell_pledges(trade)
 
     def _tell_core(self, trade: Trade, state: PairState) -> None:
         """Pair state and what is held, when it changed and the pair is this trade's."""
@@ -1008,6 +1080,10 @@ class TradeManager:
         units = trade.position(row)
         qty = self.instruments[row].floor_qty(units)
         return qty if units > 0 else -qty
+
+    def _is_kept(self, trade: Trade) -> bool:
+        """Whether this is the living one: a timer may still hold a trade that was put away and came back with a late fill."""
+        return self.trades.get(trade.trade_id) is trade
 
     def _has_pair(self, trade: Trade) -> bool:
         return 0 <= trade.pair_index < len(self.core.pairs())
@@ -1065,9 +1141,13 @@ class TradeManager:
             self._by_venue_id.pop((order.row, order.venue_order_id), None)
 
     def position_units(self, row: int) -> Decimal:
-        """Net inventory of all our trades and remainders on the row, units of the underlying."""
-        return self.dust.units(row) + sum((trade.position(row) for trade in self.trades.values()
+        """Net inventory of all our trades and remainders on the row and of what moved there, units of the underlying."""
+        return self.inventory.units(row) + self.dust.units(row) + sum((trade.position(row) for trade in self.trades.values()
                                            if any(one.row == row for one in trade.instruments)), ZERO)
+
+    def owned_pairs(self) -> list[int]:
+        """Pairs that an unfinished trade has."""
+        return list(self._pair_owner)
 
     def busy_rows(self) -> set[int]:
         """Rows with an order of ours that is in flight or whose fills are not all explained."""

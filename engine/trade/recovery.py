@@ -129,7 +129,7 @@ def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: Vi
 
 def _reduce_flag(instrument: Instrument, units: Decimal, qty: int, view: View) -> int:
     """Reduce-only for an order that takes `qty` of `units` away, wherever the venue has it and the position of all our trades
-    together shrinks.
+    together is opposite to the order and at least as large: as cext/sizing.pyx does it for exits.
 
     Where another trade holds the opposite on the same row, the account's net is smaller than this trade's own: the venue would
     refuse.
@@ -159,8 +159,9 @@ def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, view: View
 
 
 def _plan_both(trade: Trade, view: View, policy: TradePolicy) -> Step:
-    """The residual alone is below a filter: close both legs together, if that is large enough."""
-    if len(trade.instruments) < 2 or not trade.is_paired():
+    """The residual alone is below a filter: close both legs together, if that is large enough. Inventory that was moved is not
+    moved back for it."""
+    if len(trade.instruments) < 2 or not trade.is_paired() or trade.moves_inventory:
         return Step(Verdict.TOO_SMALL)
     step = plan_exit(trade, view, policy)
     step.purpose, step.cause = Purpose.UNWIND, "the residual alone is below a filter: both legs are closed"

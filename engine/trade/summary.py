@@ -23,6 +23,7 @@ def make_report(manager: TradeManager) -> dict[str, Any]:
         "alerts": dict(sorted(manager.alerts.items())),
         "open_pairs": [manager.describe(trade) for trade in manager.trades.values() if trade.state not in FINAL_STATES],
         "unhedged": unhedged(manager),
+        "inventory": {manager.instruments[row].name: text(units) for row, units in manager.inventory.items()},
         "dust": {manager.instruments[row].name: text(units) for row, units in dust_units(manager).items()},
         "naked_ms": manager.naked.to_json(),
         "pnl": manager.pnl(),
@@ -56,12 +57,17 @@ def unhedged(manager: TradeManager) -> dict[str, str]:
         if trade.is_hedged:
             rows = tuple(sorted(one.row for one in trade.instruments))
             groups[rows] = groups.get(rows, ZERO) + trade.residual()
-    grouped = {row: rows for rows in groups for row in rows}
-    pairs = {row: tuple(sorted(pair)) for pair in manager.core.pairs() for row in pair}
-    for row, remainder in manager.dust.items():
-        rows = grouped.get(row) or pairs.get(row) or (row,)
-        groups[rows] = groups.get(rows, ZERO) + remainder.units
+    dust = {row: remainder.units for row, remainder in manager.dust.items()}
+    pairs = [tuple(sorted(pair)) for pair in manager.core.pairs()]
+    traded = {row for rows in groups for row in rows}
+    # A row belongs to several pairs: what was left there is looked at with each trade on it, or with each of its pairs.
+    for row in dust:
+        if row not in traded:
+            for rows in [pair for pair in pairs if row in pair] or [(row,)]:
+                groups.setdefault(rows, ZERO)
     found = {}
+    for rows in groups:
+        groups[rows] += sum((dust.get(row, ZERO) for row in rows), ZERO)
     for rows, net in groups.items():
         limit = manager.instruments[rows[0]].lot
         for row in rows[1:]:

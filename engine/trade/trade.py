@@ -109,6 +109,12 @@ class Trade:
         return any(order.state == OrderState.UNKNOWN for order in self.orders)
 
     @property
+    def moves_inventory(self) -> bool:
+        """Spot against spot: bought here, sold from inventory there. Complete in itself: hedged is finished, nothing is held."""
+        return (self.is_hedged and len(self.instruments) == 2 and all(one.is_spot for one in self.instruments)
+                and self.instruments[0].venue != self.instruments[1].venue)
+
+    @property
     def is_settled(self) -> bool:
         return all(order.is_settled for order in self.orders)
 
@@ -200,6 +206,20 @@ class Trade:
         self.money.cash -= value
         if units:
             self._row(row).add(units, value / units)
+
+    def leave_inventory(self) -> tuple[int, int, Decimal] | None:
+        """(sold on row, bought on row, units): what both legs have in common stays where it is, and the trade has only its
+        remainder afterwards. What was bought is worth what was sold, so no money moves. None = they have nothing in common."""
+        first, second = (instrument.row for instrument in self.instruments)
+        held = self.positions()
+        if held[first] * held[second] >= 0:
+            return None
+        units = min(abs(held[first]), abs(held[second]))
+        bought, sold = (first, second) if held[first] > 0 else (second, first)
+        for row, change in ((bought, -units), (sold, units)):
+            self.carry[row] = self.carry.get(row, ZERO) + change
+        self.forget()
+        return sold, bought, units
 
     def leave_remainder(self, row: int) -> tuple[Decimal, Decimal]:
         """(units, value) of what is left on the row, for the dust ledger; the trade has nothing there afterwards."""

@@ -1,5 +1,6 @@
 """The simulation must notice planted mistakes: each mutant is one that a real engine was seen to make, and must fail within a few
 dozen seeds."""
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,12 +8,14 @@ import pytest
 from engine.events import Side
 from engine.trade import manager as manager_module
 from engine.trade import recovery
+from engine.trade.inventory import Inventory
 from engine.trade.ledger import FEES, Ledger
 from engine.trade.manager import TradeManager
 from engine.trade.orders import Order, SeenFills
 from engine.trade.policy import TradePolicy
 from engine.trade.recovery import Step, Verdict
 from engine.trade.states import OrderState
+from engine.trade.trade import Trade
 from engine.trade.unknown import UnknownWatch
 from tests.simulation.test_random_schedules import SHORT_COOLDOWNS, check, run
 
@@ -91,13 +94,62 @@ MUTANTS = [infer_reject, no_dedup, one_vote_is_proof, forget_the_graveyard, fee_
            residual_left_alone, reservation_never_given_back, only_complete_fills_count]
 
 
+# ---------------------------------------------------------------- mistakes that need two venues
+
+def reduce_only_whatever_the_account_holds(patch):
+    """The trade's own position is taken for the account's."""
+    patch.setattr(recovery, "_reduce_flag", lambda instrument, units, qty, view: int(not instrument.is_spot))
+
+
+def inventory_forgotten(patch):
+    """What was bought here and sold there is nobody's."""
+    patch.setattr(Inventory, "move", lambda self, from_row, to_row, units: None)
+
+
+def inventory_on_one_side(patch):
+    """Only the venue that bought is told."""
+    patch.setattr(Inventory, "move", lambda self, from_row, to_row, units: self._rows.__setitem__(
+        to_row, self._rows.get(to_row, Decimal(0)) + units))
+
+
+def move_is_held(patch):
+    """Spot against spot is taken for a pair that waits for its exit."""
+    patch.setattr(Trade, "moves_inventory", property(lambda self: False))
+
+
+def pledge_outlives_its_trade(patch):
+    original = TradeManager._tell_pledges
+    patch.setattr(TradeManager, "_tell_pledges", lambda self, trade: None if trade.is_final else original(self, trade))
+
+
+def account_of_the_market(patch):
+    """A unified account is taken for one a market."""
+    original = Ledger.post_fee
+    patch.setattr(Ledger, "post_fee", lambda self, instrument, fill: original(
+        self, replace(instrument, account=f"{instrument.venue}:{instrument.market}"), fill))
+
+
+VENUE_MUTANTS = [reduce_only_whatever_the_account_holds, inventory_forgotten, inventory_on_one_side, move_is_held,
+                 pledge_outlives_its_trade, account_of_the_market]
+
+
+@pytest.mark.parametrize("mutant", VENUE_MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_planted_mistake_between_two_venues_is_noticed(mutant, monkeypatch):
+    mutant(monkeypatch)
+    _is_noticed(mutant, bases=2)
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_planted_mistake_is_noticed(mutant, monkeypatch):
     mutant(monkeypatch)
+    _is_noticed(mutant)
+
+
+def _is_noticed(mutant, bases: int = 0) -> None:
     policy = TradePolicy(cooldowns_ns=SHORT_COOLDOWNS)
     for seed in range(1, 1 + SEEDS_MAX):
         try:
-            check(run(seed, policy)[0], policy)
+            check(run(seed, policy, bases)[0], policy)
         except Exception as error:  # noqa: BLE001 - any failure is what is wanted here
             print(f"{mutant.__name__}: noticed at seed {seed}: {type(error).__name__}")
             return

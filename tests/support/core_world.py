@@ -27,9 +27,9 @@ ACTIVE, CAUTIOUS, RESTRICTED, HALTED, EMERGENCY = range(5)
 def instrument(row_id: int, market: str, base: str = "BTC", **changes: Any) -> dict[str, Any]:
     """One row of a table, with the scales and filters of Binance BTC unless changed."""
     is_spot = market == "spot"
-    quote = changes.get("quote", "USDT")
+    quote, venue = changes.get("quote", "USDT"), changes.get("venue", "binance")
     row = {
-        "id": row_id, "name": f"binance:{base}/{quote}" + ("" if is_spot else f":{quote}"), "venue": "binance", "market": market,
+        "id": row_id, "name": f"{venue}:{base}/{quote}" + ("" if is_spot else f":{quote}"), "venue": venue, "market": market,
         "symbol": f"{base}{quote}", "base": base, "quote": quote, "settle": quote, "underlying": base, "multiplier": 1,
         "contract_size": "1", "px_scale": 2 if is_spot else 1, "qty_scale": 5 if is_spot else 3,
         "tick": "0.01" if is_spot else "0.1", "lot": "0.00001" if is_spot else "0.001",
@@ -58,13 +58,16 @@ class World:
         self.wall = WALL
         self.seq = [0] * len(self.rows)
         self.core.set_trading_word(ACTIVE)
-        for market in (SPOT, LINEAR):
-            self.core.set_session(0, market, True)
+        for venue_id in range(len(self.array.venues)):
+            for market in (SPOT, LINEAR):
+                self.core.set_session(venue_id, market, True)
         if fund:
-            self.core.set_balance(0, SPOT, "USDT", 100_000 * 10**8)
-            self.core.set_balance(0, LINEAR, "USDT", 100_000 * 10**8)
-            for base in {row["base"] for row in self.rows}:
-                self.core.set_balance(0, SPOT, base, 10 * 10**8)
+            for venue_id in range(len(self.array.venues)):
+                for market in (SPOT, LINEAR):
+                    for asset in {row["quote"] for row in self.rows}:
+                        self.core.set_balance(venue_id, market, asset, 100_000 * 10**8)
+                for base in {row["base"] for row in self.rows}:
+                    self.core.set_balance(venue_id, SPOT, base, 10 * 10**8)
 
     def px(self, row: int, value: Any) -> int:
         return scaled(value, self.rows[row]["px_scale"])
@@ -103,13 +106,15 @@ class World:
         data = self.record(row, self.levels(row, bids), self.levels(row, asks), flags, **fields)
         self.core.on_book(row, data, row % 2 if connection is None else connection, self.now, self.wall)
 
-    def funding(self, row: int, mark: Any, rate: Any = 0) -> None:
+    def funding(self, row: int, mark: Any, rate: Any = 0, **fields: Any) -> None:
         record = np.zeros((), DTYPES["funding_record_t"])
         record["mark_px"] = self.px(row, mark)
         record["rate_e8"] = scaled(rate, 8)
         record["recv_mono_ns"] = self.now
         record["instrument_id"] = row
         record["interval_s"] = 28_800
+        for name, value in fields.items():
+            record[name] = value
         self.core.on_funding(row, record.tobytes(), self.now, self.wall)
 
     def evaluate(self) -> list[tuple[int, int, int]]:

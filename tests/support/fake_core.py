@@ -12,11 +12,12 @@ from feeds.instruments import InstrumentRow, unified_name
 
 def instrument_row(row: int, market: str, base: str = "BTC", quote: str = "USDT", tick: str = "0.01", lot: str = "0.00001",
                    px_scale: int = 2,
-                   qty_scale: int = 5, min_notional: str = "5", taker_fee: str = "0.001", multiplier: int = 1) -> InstrumentRow:
+                   qty_scale: int = 5, min_notional: str = "5", taker_fee: str = "0.001", multiplier: int = 1,
+                   venue: str = "binance", account: str = "") -> InstrumentRow:
     settle = quote
     return InstrumentRow(
-        id=row, name=unified_name("binance", market, base, quote, settle), venue="binance", market=market, symbol=base + quote,
-        base=base,
+        id=row, name=unified_name(venue, market, base, quote, settle), venue=venue, market=market, symbol=base + quote,
+        base=base, account=account,
         quote=quote, settle=settle, underlying=base, multiplier=multiplier, contract_size=Decimal(1), px_scale=px_scale,
         qty_scale=qty_scale,
         tick=Decimal(tick), lot=Decimal(lot), min_qty=Decimal(lot), max_qty=Decimal(0), min_notional=Decimal(min_notional),
@@ -35,18 +36,36 @@ def pair_rows(pairs: int = 1) -> list[InstrumentRow]:
     return rows
 
 
+def venue_rows(bases: int = 1) -> list[InstrumentRow]:
+    """Two venues, four rows a base: binance spot and perpetual (an account each), bybit spot and perpetual (one account)."""
+    rows = []
+    for base in ["BTC", "ETH", "SOL"][:bases]:
+        for venue, account in (("binance", ""), ("bybit", "unified")):
+            rows.append(instrument_row(len(rows), "spot", base, venue=venue, account=account))
+            rows.append(instrument_row(len(rows), "linear", base, tick="0.1", lot="0.001", px_scale=1, qty_scale=3,
+                                       taker_fee="0.0005", venue=venue, account=account))
+    return rows
+
+
+def venue_pairs(bases: int = 1) -> list[tuple[int, int]]:
+    """Of each base: spot and perpetual of either venue, spot against the other's perpetual, both perpetuals, both spots."""
+    return [(4 * base + a, 4 * base + b) for base in range(bases) for a, b in ((0, 1), (2, 3), (0, 3), (1, 3), (0, 2))]
+
+
 @dataclass
 class FakeCore:
     pair_list: list[tuple[int, int]]
     epoch: int = 1
     books: dict[int, tuple[int, int]] = field(default_factory=dict)          # row -> (best bid, best ask)
-    pair_states: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # pair -> (state, spot qty, perp qty)
+    pair_states: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # pair -> (state, qty on a, qty on b)
     locks: dict[int, tuple[int, int]] = field(default_factory=dict)          # row -> (until, reason)
     held: set[tuple[int, int]] = field(default_factory=set)                  # reservations: (intent, leg)
     fills: dict[int, int] = field(default_factory=dict)                      # row -> signed quantity told by apply_fill
     rearmed: list[int] = field(default_factory=list)
     outcomes: list[bool] = field(default_factory=list)
-    balances: dict[tuple[int, int, str], int] = field(default_factory=dict)
+    balances: dict[tuple[str, str], int] = field(default_factory=dict)       # (account, asset)
+    pledges: dict[tuple[int, int], int] = field(default_factory=dict)        # (trade, row), none of 0
+    spot_rows: set[int] = field(default_factory=set)
     positions: dict[int, int] = field(default_factory=dict)
     sessions: dict[tuple[int, int], bool] = field(default_factory=dict)
     pnl_e8: list[int] = field(default_factory=list)
@@ -103,10 +122,12 @@ class FakeCore:
         self.held.discard((intent_id, leg_index))
         return True
 
-    def set_pair_state(self, pair_index: int, state: int, spot_qty: int = 0, perp_qty: int = 0, trade_id: int = 0,
+    def set_pair_state(self, pair_index: int, state: int, a_qty: int = 0, b_qty: int = 0, trade_id: int = 0,
                        opened_mono_ns: int = 0,
                        opened_wall_ns: int = 0) -> None:
-        self.pair_states[pair_index] = (state, spot_qty, perp_qty)
+        both_spot = all(row in self.spot_rows for row in self.pair_list[pair_index])
+        assert state not in (PairState.OPEN, PairState.EXITING) or not both_spot, "spot against spot is never held"
+        self.pair_states[pair_index] = (state, a_qty, b_qty)
 
     def set_residual(self, pair_index: int, residual_e8: int) -> None:
         self.residuals[pair_index] = residual_e8
@@ -128,8 +149,14 @@ class FakeCore:
     def set_session(self, venue_id: int, market: int, is_ready: bool) -> None:
         self.sessions[venue_id, market] = is_ready
 
-    def set_balance(self, venue_id: int, market: int, asset: str, free_e8: int) -> None:
-        self.balances[venue_id, market, asset] = free_e8
+    def set_account_balance(self, account: str, asset: str, free_e8: int) -> None:
+        self.balances[account, asset] = free_e8
+
+    def set_pledge(self, trade_id: int, row: int, pledged_e8: int) -> None:
+        assert row in self.spot_rows and pledged_e8 >= 0
+        self.pledges[trade_id, row] = pledged_e8
+        if not pledged_e8:
+            del self.pledges[trade_id, row]
 
     def set_position(self, row: int, qty: int, px: int = 0) -> None:
         self.positions[row] = qty

@@ -49,7 +49,7 @@ class FakePeer(WSListener):
             return
         request = orjson.loads(raw)
         self.venue.requests.append(request)
-        made = self.venue.answers.get(request["method"], lambda _: None)(request)
+        made = self.venue.answers.get(request.get("method") or request.get("op"), lambda _: None)(request)
         if made is not None:
             self.send(made)
 

@@ -1,13 +1,14 @@
 """A tiny venue as truth, a virtual clock and a driver for TradeManager: no sockets, no bytes, every delay and fault drawn from
 one seed or scripted.
 
-`World` owns the clock; `Venue` holds balances, positions, orders and executions and answers as Binance would (spot buys pay their
-fee in base, everything else in quote); `Treatment` says what happens to one order. Shares no arithmetic with engine/trade: ints
-and plain sums.
+`World` owns the clock; `Venue` holds balances, positions, orders and executions of all accounts and answers as venues do
+(spot buys pay their fee in base, everything else in quote); `Treatment` says what happens to one order. Shares no arithmetic
+with engine/trade: ints and plain sums.
 """
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
@@ -71,15 +72,11 @@ class Venue:
 
     def __init__(self, rows: list[Any], cash: Decimal = Decimal(1_000_000)) -> None:
         self.rows = rows
-        self.balances: dict[str, dict[str, Decimal]] = {
-            "binance:spot": defaultdict(Decimal),
-            "binance:linear": defaultdict(Decimal),
-        }
+        self.balances: dict[str, dict[str, Decimal]] = {row.account_name: defaultdict(Decimal) for row in rows}
         for row in rows:
-            if row.id < 4:  # the others have no inventory, and the venue does not list what is zero
-                self.balances["binance:spot"].setdefault(row.base, Decimal(10))
-            self.balances["binance:spot"][row.quote] = cash
-            self.balances["binance:linear"][row.quote] = cash
+            if row.id < 4 and row.market == "spot":  # the others have no inventory, and the venue does not list what is zero
+                self.balances[row.account_name].setdefault(row.base, Decimal(10))
+            self.balances[row.account_name][row.quote] = cash
         self.opening = {account: dict(assets) for account, assets in self.balances.items()}
         self.positions: dict[int, int] = defaultdict(int)
         self.position_cash: dict[int, Decimal] = defaultdict(Decimal)   # what futures fills flowed, as if paid in full
@@ -93,7 +90,7 @@ class Venue:
         amount = Decimal(px * qty).scaleb(-row.px_scale - row.qty_scale)
         base = Decimal(qty).scaleb(-row.qty_scale)
         if row.market == "spot":
-            spot = self.balances["binance:spot"]
+            spot = self.balances[row.account_name]
             spot[row.base] += sign * base
             spot[row.quote] -= sign * amount
             asset, basis = (row.base, base) if sign > 0 else (row.quote, amount)
@@ -104,34 +101,37 @@ class Venue:
             fee = (amount * row.taker_fee).quantize(Decimal("1e-8"), rounding=ROUND_HALF_UP)
             self.positions[order.row] += sign * qty
             self.position_cash[order.row] -= sign * amount
-            self.balances["binance:linear"][asset] -= fee
+            self.balances[row.account_name][asset] -= fee
         self.next_trade_id += 1
         order.cum_qty += qty
         order.fills.append((self.next_trade_id, qty, px, fee, asset))
         assert order.cum_qty <= order.qty, "I3: more executed than ordered"
 
-    def wallet(self, asset: str) -> Decimal:
-        """Futures wallet plus what open positions flowed: comparable at any time."""
-        return self.balances["binance:linear"][asset] + sum((cash for row, cash in self.position_cash.items()
-                                                             if self.rows[row].quote == asset), Decimal(0))
+    def wallet(self, account: str, asset: str) -> Decimal:
+        """Wallet plus what open positions flowed: comparable at any time."""
+        return self.balances[account][asset] + sum((cash for row, cash in self.position_cash.items()
+                                                    if (self.rows[row].account_name, self.rows[row].quote) == (account, asset)),
+                                                   Decimal(0))
 
     def base_position(self, row: int) -> Decimal:
         """As a POSITION query answers: spot balance of the base, futures position."""
         instrument = self.rows[row]
         if instrument.market == "spot":
-            return self.balances["binance:spot"][instrument.base]
+            return self.balances[instrument.account_name][instrument.base]
         return Decimal(self.positions[row]).scaleb(-instrument.qty_scale)
 
 
 class World:
     def __init__(self, pairs: int = 1, policy: TradePolicy | None = None, seed: int = 0,
-                 treat: Callable[[Any, int], Treatment] | None = None) -> None:
+                 treat: Callable[[Any, int], Treatment] | None = None, rows: list[Any] | None = None,
+                 pair_list: list[tuple[int, int]] | None = None) -> None:
+        """`pairs` of one venue, spot against perpetual; or any rows and pairs."""
         self.rng = random.Random(seed)
-        self.rows = pair_rows(pairs)
-        self.core = FakeCore([(2 * i, 2 * i + 1) for i in range(pairs)])
-        for index in range(pairs):
-            self.core.books[2 * index] = (10_000_00, 10_000_10)
-            self.core.books[2 * index + 1] = (10_060_0, 10_060_5)
+        self.rows = rows or pair_rows(pairs)
+        self.core = FakeCore(pair_list or [(2 * i, 2 * i + 1) for i in range(pairs)],
+                             spot_rows={row.id for row in self.rows if row.market == "spot"})
+        for row in self.rows:
+            self.core.books[row.id] = (10_000_00, 10_000_10) if row.market == "spot" else (10_060_0, 10_060_5)
         self.venue_books = dict(self.core.books)  # what the venue matches with while the core has no book
         self.policy = policy or TradePolicy()
         self.manager = TradeManager(self.core, self.rows, self.policy)
@@ -210,27 +210,38 @@ class World:
             self.stream_restarts += 1
 
     def enter(self, pair: int = 0, qty: int = 10, direction: int = 1) -> Intent:
-        """An entry as the hot core would decide it: `qty` perpetual lots on both legs."""
-        spot, perp = self.core.pair_list[pair]
-        (sb, sa), (pb, pa) = self.core.books[spot], self.core.books[perp]
-        side = Side.BUY if direction > 0 else Side.SELL
-        other = Side.SELL if direction > 0 else Side.BUY
-        legs = [(spot, side, sa if direction > 0 else sb, qty * 100, 0), (perp, other, pb if direction > 0 else pa, qty, 0)]
+        """An entry as the hot core would decide it: `qty` perpetual lots (0.001) on both legs. Of spot against spot the buyer
+        takes the fee in base along; against a perpetual it is below a common lot and left out here."""
+        legs = []
+        rows = self.core.pair_list[pair]
+        is_gross = all(self.rows[row].market == "spot" for row in rows)
+        for row, sign in zip(rows, (direction, -direction), strict=True):
+            bid, ask = self.core.books[row]
+            lots = self.lots(row, qty)
+            if is_gross and sign > 0:
+                lots = math.ceil(lots / (1 - self.rows[row].taker_fee))
+            legs.append((row, Side.BUY if sign > 0 else Side.SELL, ask if sign > 0 else bid, lots, 0))
         intent = self.core.make_intent(Purpose.ENTRY, 0, pair, legs, self.policy.ttl_ns, self.now)
         self.send(intent)
         self.drain()
         return intent
 
+    def lots(self, row: int, qty: int) -> int:
+        """`qty` perpetual lots in the row's own scale."""
+        return qty * 10 ** (self.rows[row].qty_scale - 3)
+
     def leave(self, pair: int = 0) -> Intent | None:
-        """An exit as the hot core would decide it, from the pair state that it was told."""
-        state, spot_qty, perp_qty = self.core.pair_states[pair]
+        """An exit as the hot core would decide it, from the pair state and the positions that it was told."""
+        state, *held = self.core.pair_states[pair]
         assert state == PairState.OPEN
         legs = []
-        for row, qty in zip(self.core.pair_list[pair], (spot_qty, perp_qty), strict=True):
+        for row, qty in zip(self.core.pair_list[pair], held, strict=True):
             if qty:
                 bid, ask = self.core.books[row]
                 side = Side.SELL if qty > 0 else Side.BUY
-                legs.append((row, side, bid if qty > 0 else ask, abs(qty), 1 if row % 2 else 0))
+                position = self.core.positions.get(row, 0)
+                flag = self.rows[row].market == "linear" and position * qty > 0 and abs(position) >= abs(qty)
+                legs.append((row, side, bid if qty > 0 else ask, abs(qty), int(flag)))
         trade_id = next(t.trade_id for t in self.manager.trades.values() if t.pair_index == pair and t.state == "OPEN")
         intent = self.core.make_intent(Purpose.EXIT, trade_id, pair, legs, self.policy.ttl_ns, self.now)
         self.send(intent)
@@ -424,11 +435,14 @@ class World:
     def assert_belief_is_truth(self) -> None:
         """I6, I7: quantities, balances, fees, to the last unit; and the two floors agree."""
         manager, venue = self.manager, self.venue
-        spot = manager.ledger.check({"binance:spot": venue.balances["binance:spot"]})
-        assert not spot, f"ledger differs from the venue: {[str(one) for one in spot]}"
-        for asset in {row.quote for row in self.rows}:
-            ours = manager.ledger.amount("binance:linear", asset) + manager.ledger.open_cost(asset)
-            assert ours == venue.wallet(asset), f"futures wallet: ledger {ours}, venue {venue.wallet(asset)}"
+        for account, assets in venue.balances.items():
+            for asset in set(assets) | set(manager.ledger.accounts().get(account, {})):
+                open_cost = sum((manager.ledger.positions[row.name].cost for row in self.rows
+                                 if row.market == "linear" and (row.account_name, row.quote) == (account, asset)), Decimal(0))
+                ours = manager.ledger.amount(account, asset) + open_cost
+                assert ours == venue.wallet(account, asset), (
+                    f"{account} {asset}: ledger {ours}, venue {venue.wallet(account, asset)}"
+                )
         for row, instrument in enumerate(self.rows):
             if instrument.market == "linear":
                 ours = manager.ledger.positions[instrument.name].qty
@@ -437,9 +451,7 @@ class World:
                 f"{instrument.name}: core was told {self.core.fills.get(row, 0)}"
             )
             if instrument.market == "spot":
-                change = venue.balances["binance:spot"][instrument.base] - venue.opening["binance:spot"].get(
-                    instrument.base, Decimal(0)
-                )
+                change = self._moved(instrument)
                 assert manager.position_units(row) == change, (
                     f"{instrument.name}: belief {manager.position_units(row)}, truth {change}"
                 )
@@ -450,13 +462,19 @@ class World:
                 assert abs(told - manager.position_units(row)) < Decimal(1).scaleb(-instrument.qty_scale), (
                     f"{instrument.name}: core holds {told}"
                 )
-        for (_, market, asset), free_e8 in self.core.balances.items():
-            exact = venue.balances["binance:spot" if market == 1 else "binance:linear"][asset]
-            if market == 1:
+        futures = {(row.account_name, row.quote) for row in self.rows if row.market == "linear"}  # realised there, not here
+        for (account, asset), free_e8 in self.core.balances.items():
+            exact = venue.balances[account][asset]
+            if (account, asset) not in futures:
                 assert Decimal(free_e8).scaleb(-8) == max(exact, Decimal(0)).quantize(Decimal("1e-8"), rounding="ROUND_FLOOR"), (
-                    f"core's copy of spot {asset}"
+                    f"core's copy of {account} {asset}"
                 )
         manager.ledger.check_identity()
+
+    def _moved(self, instrument: Any) -> Decimal:
+        """Change of a base balance since the start."""
+        account, base = instrument.account_name, instrument.base
+        return self.venue.balances[account][base] - self.venue.opening[account].get(base, Decimal(0))
 
     def _executed(self, row: int) -> int:
         return sum(
@@ -464,11 +482,14 @@ class World:
         )
 
     def truth_net(self, pair: int) -> Decimal:
-        """Net change of inventory of a pair's base, as the venue has it."""
-        spot, perp = self.core.pair_list[pair]
-        base = self.rows[spot].base
-        return (self.venue.balances["binance:spot"][base] - self.venue.opening["binance:spot"].get(base, Decimal(0))
-                + self.venue.base_position(perp))
+        """Net change of inventory on a pair's rows, as the venues have it."""
+        return sum((self._moved(self.rows[row]) if self.rows[row].market == "spot" else self.venue.base_position(row)
+                    for row in self.core.pair_list[pair]), Decimal(0))
+
+    def truth_of_base(self, base: str) -> Decimal:
+        """Net change of inventory of one base over all rows, as the venues have it."""
+        return sum((self._moved(row) if row.market == "spot" else self.venue.base_position(row.id)
+                    for row in self.rows if row.base == base), Decimal(0))
 
     def assert_profit_is_exact(self) -> None:
         """The total counted from the ledger equals the sum over trades, and both equal the venue's own change."""

@@ -72,25 +72,31 @@ class Entry:
     """Conditions of one entry of a pair at the present books."""
 
     def __init__(self, world: World, pair_index: int, direction: int) -> None:
-        spot_row, perp_row = world.core.pairs()[pair_index]
+        rows = world.core.pairs()[pair_index]
         params = world.core.params[pair_index]
         forward = direction > 0
         self.world, self.params, self.forward = world, params, forward
-        self.buy = Leg(world, spot_row if forward else perp_row, BUY)
-        self.sell = Leg(world, perp_row if forward else spot_row, SELL)
-        self.lot = self._common_lot(spot_row, perp_row)
-        spot_fee = Fraction(world.core.market(spot_row)["fee_e8"], E8)
-        perp_fee = Fraction(world.core.market(perp_row)["fee_e8"], E8)
-        gross_fee = Fraction(ceil(spot_fee / (1 - spot_fee) * E8), E8)
-        if params.exit_cost_bps is None:
-            exit_cost = gross_fee + perp_fee + exact(params.exit_basis_bps) / 10_000
-        else:
+        self.buy = Leg(world, rows[0] if forward else rows[1], BUY)
+        self.sell = Leg(world, rows[1] if forward else rows[0], SELL)
+        self.lot = self._common_lot(*rows)
+        buy_fees = [self._buy_fee(row) for row in rows]
+        if params.exit_cost_bps is not None:
             exit_cost = exact(params.exit_cost_bps) / 10_000
+        elif self.buy.is_spot and self.sell.is_spot:
+            exit_cost = Fraction(0)  # nothing is held, nothing is closed
+        else:
+            exit_cost = sum(buy_fees, Fraction(0)) + exact(params.exit_basis_bps) / 10_000
         funding = exact(params.funding_bps) / 10_000 * (1 if forward else -1)
-        self.buy_fee = gross_fee if forward else perp_fee  # per unit delivered
-        self.carry = exit_cost - funding
-        self.carry_worst = exit_cost - min(funding, Fraction(0))
+        extra = Fraction(world.core.pair_view(pair_index)["extra_cost_e8"][0 if forward else 1], E8)
+        self.buy_fee = buy_fees[0 if forward else 1]
+        self.carry = exit_cost - funding + extra
+        self.carry_worst = exit_cost - min(funding, Fraction(0)) + extra
         self.entry_net = exact(params.entry_net_bps) / 10_000
+
+    def _buy_fee(self, row: int) -> Fraction:
+        """Per unit delivered: more than the fee itself where that is taken in base."""
+        fee = Fraction(self.world.core.market(row)["fee_e8"], E8)
+        return Fraction(ceil(fee / (1 - fee) * E8), E8) if self.world.rows[row]["market"] == "spot" else fee
 
     def _common_lot(self, spot_row: int, perp_row: int) -> Fraction:
         lots = [exact(self.world.rows[row]["lot"]) * self.world.rows[row]["multiplier"] for row in (spot_row, perp_row)]
@@ -133,6 +139,36 @@ class Entry:
                 return False
             if not self._is_affordable(leg, notional, qty):
                 return False
+        return self._fits_together(notionals)
+
+    def _account(self, leg: Leg, asset: str) -> tuple[tuple[str, str], Fraction, Fraction, Fraction]:
+        """(account and asset, what is there and nobody's hedge, what orders hold of it, margin of positions)"""
+        account = f"{leg.raw['venue']}:{leg.raw.get('account') or leg.raw['market']}"
+        balance = self.world.core.account_balance(account, asset)
+        return ((account, asset), Fraction(balance["free_e8"] - balance["pledged_e8"], E8), Fraction(balance["reserved_e8"], E8),
+                Fraction(balance["margin_e8"], E8))
+
+    def _fits_together(self, notionals: dict[Leg, Fraction]) -> bool:
+        """Legs that pay from one balance: all of it in the wallet, and margin within its share of what the spot legs leave."""
+        limits = self.world.core.limits
+        needs: dict[tuple[str, str], list[Fraction]] = {}
+        there: dict[tuple[str, str], tuple[Fraction, Fraction, Fraction]] = {}
+        for leg, notional in notionals.items():
+            if leg.is_spot and leg.side == SELL:
+                continue
+            key, *balance = self._account(leg, leg.raw["quote"])
+            there[key] = tuple(balance)  # type: ignore[assignment]
+            spot, margin = needs.setdefault(key, [Fraction(0), Fraction(0)])
+            if leg.is_spot:
+                needs[key] = [spot + notional, margin]
+            else:
+                needs[key] = [spot, margin + notional / exact(limits.leverage) + notional * leg.fee]
+        for key, (spot, margin) in needs.items():
+            free, reserved, held = there[key]
+            if spot + margin > free - reserved - held:
+                return False
+            if margin and margin > (free - spot) * exact(limits.margin_use_pct) / 100 - reserved - held:
+                return False
         return True
 
     def _is_affordable(self, leg: Leg, notional: Fraction, qty: Fraction) -> bool:
@@ -141,15 +177,9 @@ class Entry:
         if notional > min(exact(limits.max_order_usd), exact(self.params.max_notional_usd)) * cautious:
             return False
         if leg.is_spot and leg.side == SELL:
-            base = self.world.core.balance(0, 1, leg.raw["base"])
-            return qty <= Fraction(base["free_e8"] - base["reserved_e8"], E8)
-        money = self.world.core.balance(0, 1 if leg.is_spot else 2, "USDT")
-        free = Fraction(money["free_e8"] - money["reserved_e8"], E8)
-        if leg.is_spot:
-            return notional <= free
-        bound = Fraction(money["free_e8"], E8) * exact(limits.margin_use_pct) / 100
-        need = notional / exact(limits.leverage) + notional * leg.fee
-        return need <= bound - Fraction(money["reserved_e8"] + money["margin_e8"], E8)
+            _, free, reserved, margin = self._account(leg, leg.raw["base"])
+            return qty / leg.multiplier <= free - reserved - margin
+        return True
 
     def largest(self) -> Fraction:
         """Largest size that is allowed, 0 = none."""
@@ -179,7 +209,7 @@ def check_entry(world: World, intent: dict[str, Any], state_before: "Entry | Non
 
     Balances must be as they were when it was decided for `largest` (ask for it before the core decides)."""
     legs = intent["legs"]
-    forward = legs[0]["side"] == BUY
+    forward = legs[0]["side"] == BUY  # leg 0 is on row a
     twin = state_before or Entry(world, intent["pair_index"], 1 if forward else -1)
     buy, sell = (legs[0], legs[1]) if forward else (legs[1], legs[0])
     qty = sell["qty"] * twin.sell.qty_unit
@@ -198,7 +228,7 @@ def check_entry(world: World, intent: dict[str, Any], state_before: "Entry | Non
 
 
 class Exit(Entry):
-    """Conditions of closing what a pair holds: forward sells spot and buys the perpetual back."""
+    """Conditions of closing what a pair holds: forward sells a and buys b back."""
 
     def __init__(self, world: World, pair_index: int, is_forced: bool) -> None:
         view = world.core.pair_view(pair_index)
@@ -207,7 +237,7 @@ class Exit(Entry):
         self.accepted = Fraction(view["exit_cost_e8"], E8)
         if is_forced:
             self.accepted = max(self.accepted, exact(params.forced_exit_cost_bps) / 10_000)
-        held = {view["spot_row"]: abs(view["held_spot_qty"]), view["perp_row"]: abs(view["held_perp_qty"])}
+        held = {view["row_a"]: abs(view["held_a_qty"]), view["row_b"]: abs(view["held_b_qty"])}
         self.held = {}
         for leg in (self.buy, self.sell):
             qty = held[leg.row] * leg.qty_unit
@@ -236,7 +266,10 @@ def check_exit(twin: Exit, intent: dict[str, Any]) -> None:
         buy["qty"] * twin.buy.qty_unit == twin.buy.gross(twin.held[twin.buy])
         and sell["qty"] * twin.sell.qty_unit == twin.held[twin.sell]
     )
-    assert [leg["flags"] for leg in intent["legs"]] == [0, 1], "the perpetual's order is reduce-only, the spot's cannot be"
+    for leg, order in ((twin.buy, buy), (twin.sell, sell)):
+        position = twin.world.core.position(leg.row) * (1 if leg is twin.sell else -1)
+        reduces = not leg.is_spot and position >= order["qty"]
+        assert order["flags"] == reduces, "reduce-only is for a perpetual on which the account holds as much the other way"
     needed = twin.limits(twin.full)
     buy_limit, sell_limit = buy["limit_px"] * twin.buy.px_unit, sell["limit_px"] * twin.sell.px_unit
     assert needed is not None and buy_limit >= needed[0] and sell_limit <= needed[1]

@@ -12,14 +12,17 @@ from engine.config import ConfigError
 from feeds.capture_format import CaptureError
 from feeds.instruments import InstrumentError, InstrumentTable
 from tools.replay_lib.capture_info import read_info
-from tools.replay_lib.import_common import ImportRefused, ImportReport
+from tools.replay_lib.import_common import AUTO, ImportOptions, ImportRefused, ImportReport
 from tools.replay_lib.import_cryptofeed import CryptofeedImport
+from tools.replay_lib.import_depthcharge import DepthchargeImport
+from tools.replay_lib.import_frames import FrameImport
 from tools.replay_lib.import_lines import LineImport
 from tools.replay_lib.record import RecordFailed, record_alone, record_running
 from tools.replay_lib.sources import SourceError
 from tools.run_argument import find_run
 
-IMPORTERS: dict[str, type[LineImport | CryptofeedImport]] = {"lines": LineImport, "cryptofeed_v3": CryptofeedImport}
+IMPORTERS: dict[str, type[LineImport | CryptofeedImport | DepthchargeImport | FrameImport]] = {
+    "lines": LineImport, "cryptofeed_v3": CryptofeedImport, "depthcharge": DepthchargeImport, "frames": FrameImport}
 PATH = click.Path(path_type=pathlib.Path)
 
 
@@ -55,10 +58,13 @@ def record(out: pathlib.Path, run: str | None, config: pathlib.Path | None, feed
 
 
 @main.command("import")
-@click.option("--venue", type=click.Choice(["binance", "binanceus"]), required=True)
-@click.option("--market", type=click.Choice(["spot", "linear"]), required=True)
+@click.option("--venue", default="", help="Whose frames they are; not needed where the source says it (depthcharge, frames). Frames "
+              "of a venue that nothing here reads are kept whole, without instruments.")
+@click.option("--market", type=click.Choice([AUTO, "spot", "linear"]), default=AUTO, show_default=True,
+              help="auto: as the address of the connection, or the listing that has the symbol, tells.")
 @click.option("--format", "form", type=click.Choice(list(IMPORTERS)), required=True,
-              help="lines: `<recv_ns> <frame>` a line; cryptofeed_v3: zstd JSON lines of that project.")
+              help="lines: `<recv_ns> <frame>` a line; cryptofeed_v3: zstd JSON lines of that project; depthcharge: NDJSON of one "
+              "connection; frames: single frames in JSON objects.")
 @click.option("--instruments", type=PATH, help="Instrument table to take scales and filters from (else: digits seen).")
 @click.option("--keep-bad", is_flag=True, help="Keep lines that cannot be read as notes instead of refusing the import.")
 @click.option("--allow-truncated", is_flag=True, help="Bring in a source that is cut off up to the cut.")
@@ -69,8 +75,8 @@ def import_command(venue: str, market: str, form: str, instruments: pathlib.Path
     """Bring recordings of SOURCES, in that order, into the capture OUT."""
     try:
         given = InstrumentTable.load(instruments) if instruments else None
-        importer = IMPORTERS[form](venue, market, list(sources), given=given, keep_bad=keep_bad, allow_truncated=allow_truncated)
-        report = importer.run(out)
+        options = ImportOptions(venue, market, list(sources), given, keep_bad, allow_truncated)
+        report = IMPORTERS[form](options).run(out)
     except (ImportRefused, SourceError, CaptureError, InstrumentError, OSError) as error:
         fail(error)
     show_report(out, report)
@@ -80,7 +86,8 @@ def show_report(out: pathlib.Path, report: ImportReport) -> None:
     for line in report.problems.lines():
         click.echo(f"capture: {line}", err=True)
     click.echo(
-        f"{out}: {report.frames} frames, {report.snapshots} snapshots, {report.notes} notes; {', '.join(report.instruments)}"
+        f"{out}: {report.frames} frames, {report.snapshots} snapshots, {report.notes} notes; "
+        f"{', '.join(report.instruments) or 'no instrument'}"
     )
 
 

@@ -45,7 +45,8 @@ class CaptureInfo:
             return datetime.fromtimestamp(wall_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         seconds = (self.last_wall_ns - self.first_wall_ns) / 1e9
         lines = [f"{self.path}: {', '.join(self.venues)}, {self.source}",
-                 f"  recorded   {utc(self.first_wall_ns)} to {utc(self.last_wall_ns)} UTC, {seconds:.1f} s",
+                 f"  recorded   {utc(self.first_wall_ns)} to {utc(self.last_wall_ns)} UTC, {seconds:.1f} s" if self.first_wall_ns
+                 else "  recorded   nothing in it says when",
                  f"  records    {', '.join(f'{count} {name}s' for name, count in self.counts.items())}",
                  f"  size       {self.file_bytes:,} bytes, {self.raw_bytes:,} unpacked, {self.blocks} blocks",
                  f"  largest    {self.largest_frame:,} bytes; {self.connections} connections"]
@@ -74,7 +75,7 @@ def read_info(path: pathlib.Path) -> CaptureInfo:
                 if kind not in (capture.FRAME, capture.SNAPSHOT):
                     continue
                 connections.add((market, connection))
-                name = names.get(row, f"(not said, {MARKET_NAMES.get(market, market)})")
+                name = names.get(row, f"(not said, {MARKET_NAMES.get(market) or 'no market'})")
                 counts = info.by_instrument.setdefault(name, {"frames": 0, "snapshots": 0})
                 counts["frames" if kind == capture.FRAME else "snapshots"] += 1
                 info.first_wall_ns = min(info.first_wall_ns or wall_ns, wall_ns)

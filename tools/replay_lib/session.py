@@ -20,7 +20,8 @@ from cext.replay import BLOCK, COMMANDS, DAMAGED, END, REFUSED, SEND, SOURCES_MA
 from engine.config import Config
 from engine.event_codec import unpack_intent
 from engine.events import ErrorClass, Intent, OrderEvent, OrderStatus, Sent, SentOutcome, Source
-from engine.strategies import spot_futures
+from engine.strategies import Strategies
+from engine.strategies.limits import core_limits
 from engine.trade.commands import Ask, CancelOrder, JournalRecord, QueryOrder, SubmitIntent
 from engine.trade.manager import TradeManager
 from engine.trade.policy import make_policy
@@ -85,8 +86,8 @@ class ReplaySession:
 
     def _make_core(self) -> None:
         config = self.settings.config
-        self.core = Core(self.array, spot_futures.core_limits(config), EPOCH, config.engine.instance)
-        self.strategy = spot_futures.SpotFutures(config, self.table, self.core)
+        self.core = Core(self.array, core_limits(config), EPOCH, config.engine.instance)
+        self.strategies = Strategies(config, self.table, self.core)
         strategy = config.strategies.spot_futures
         self.manager = TradeManager(self.core, self.table, make_policy(config.recovery.model_dump(), rest_ms=strategy.rearm_ms,
                                                                       ttl_ms=config.recovery.ttl_ms))
@@ -178,7 +179,7 @@ class ReplaySession:
         if due_ns >= self._next_second_ns:
             # Where nothing was recorded there is nothing to look at: hours without a record cost one refresh.
             self._next_second_ns = max(due_ns + SECOND_NS, loop.next_wall_ns or 0)
-            self.strategy.refresh(loop.mono_ns, loop.wall_ns)
+            self.strategies.refresh(loop.mono_ns, loop.wall_ns)
         self._drain()
 
     def _settle(self) -> None:

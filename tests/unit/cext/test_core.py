@@ -44,7 +44,7 @@ from tests.support.core_world import (
 
 
 @pytest.mark.parametrize("rows, message", [
-    ([instrument(0, "linear"), instrument(1, "spot")], "a spot and a linear instrument, in this order"),
+    ([instrument(0, "linear"), instrument(1, "spot")], "a spot and a linear instrument in this order"),
     ([instrument(0, "spot"), instrument(1, "linear", quote="USDC")], "quote and settle assets differ"),
     ([instrument(0, "spot"), instrument(1, "linear", settle="USDC", name="binance:BTC/USDT:USDC")],
      "quote and settle assets differ"),
@@ -148,7 +148,7 @@ def test_fills_move_positions_balances_delta_and_margin_exactly():
     assert world.core.position(0) == 999 and world.core.group_delta(0) == (999, 5)
     world.core.apply_fill(1, SELL, 10, 604_000, 0, 30_200_000)
     margin = world.core.balance(0, LINEAR, "USDT")
-    assert margin == {"free_e8": 100_000 * 10**8 - 30_200_000, "reserved_e8": 0, "margin_e8": 604 * 10**8}
+    assert margin == {"free_e8": 100_000 * 10**8 - 30_200_000, "reserved_e8": 0, "margin_e8": 604 * 10**8, "pledged_e8": 0}
     assert world.core.group_delta(1) == (-1, 5)
     world.core.set_leverage(1, 10)
     world.core.apply_fill(1, SELL, 10, 604_000)

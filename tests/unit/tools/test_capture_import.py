@@ -249,9 +249,10 @@ def test_cryptofeed_records_are_sorted_and_replies_lie_between_the_deltas(tmp_pa
 
 
 def test_cryptofeed_exchange_info_gives_ticks_and_the_digits_widen_the_scale(tmp_path):
-    info = {"symbols": [{"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": [
-        {"filterType": "PRICE_FILTER", "tickSize": "0.50000000"},
-        {"filterType": "LOT_SIZE", "stepSize": "0.00100000", "minQty": "0.00200000"},
+    info = {"symbols": [{"symbol": "BTCUSDT", "status": "TRADING", "baseAsset": "BTC", "baseAssetPrecision": 3,
+                         "quoteAsset": "USDT", "filters": [
+        {"filterType": "PRICE_FILTER", "tickSize": "0.50000000", "minPrice": "0.50000000", "maxPrice": "100000.00000000"},
+        {"filterType": "LOT_SIZE", "stepSize": "0.00100000", "minQty": "0.00200000", "maxQty": "9000.00000000"},
         {"filterType": "MIN_NOTIONAL", "minNotional": "10.0"}]}]}
     lines = [HEADER, {"t": "http", "conn": "h", "ts": 1.0, "url": "https://x/api/v3/exchangeInfo", "data": json.dumps(info)},
              {"t": "recv", "conn": "w", "ts": 2.0, "data": ticker("BTCUSDT", "100.125", "101")}]

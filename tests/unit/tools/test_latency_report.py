@@ -9,7 +9,8 @@ import pytest
 
 from cext import shm
 from cext.hist import HistPage
-from tools.latency_report_cli import human_ns, stage_rows
+from tools.latency_report_cli import stage_rows
+from tools.latency_report_runs import human_ns, read_run
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TOOL = ROOT / "tools" / "latency_report"
@@ -42,19 +43,21 @@ def test_finished_run_is_read_from_its_files_in_pipeline_order(run_dir: pathlib.
         page = record(run_dir, component, values)
         page.save(run_dir)
         page.close()
-    rows, live, files = stage_rows(run_dir)
+    run = read_run(run_dir)
+    rows = stage_rows(run)
     assert list(rows) == ["decode", "detect", "own", "zz_extra"]
     assert (rows["detect"]["count"], rows["detect"]["min_ns"], rows["detect"]["p50_ns"], rows["detect"]["max_ns"]) == (3, 100,
                                                                                                                        200, 300)
-    assert (live, files) == ([], ["engine", "feed.binance"])
+    assert (run.live, run.files) == ([], ["engine", "feed.binance"])
 
 
 def test_running_system_is_read_from_its_pages_and_an_old_file_is_not_counted_twice(run_dir: pathlib.Path) -> None:
     page = record(run_dir, "engine", {"detect": [100]})
     page.save(run_dir)
     page.record("detect", 900)
-    rows, live, files = stage_rows(run_dir)
-    assert (rows["detect"]["count"], rows["detect"]["max_ns"], live, files) == (2, 900, ["engine"], [])
+    run = read_run(run_dir)
+    rows = stage_rows(run)
+    assert (rows["detect"]["count"], rows["detect"]["max_ns"], run.live, run.files) == (2, 900, ["engine"], [])
     page.close()
 
 
