@@ -72,7 +72,7 @@ def local(case: VenueCase, endpoints: Mapping[str, str], keys: Mapping[str, str]
             return request
 
         def client(self, url: str) -> Any:
-            return super().client(url if urlsplit(url).hostname == "127.0.0.1" else local_address(url, facts, endpoints))
+            return super().client(local_address(url, facts, endpoints) if url.startswith("wss:") else url)
 
     return without_currencies(Local(settings(facts, keys)))
 

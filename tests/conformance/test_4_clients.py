@@ -28,7 +28,7 @@ class Client:
         self.facts = facts_of(case)
         sim_of(case)
         self.endpoints = simex.facts["endpoints"][case.name]
-        self.keys = {key: Path(simex.facts["credentials"][case.name][name]).read_text()
+        self.keys = {key: Path(simex.facts["credentials"][case.name][name].removeprefix("file:")).read_text()
                      for key, name in self.facts.credentials.items()}
         self.symbol = self.facts.symbols[market]
         self.api = local(case, self.endpoints, self.keys)
@@ -227,15 +227,14 @@ def on_pro(client: Client, work: Callable[[Any], Any]) -> Any:
 def test_a_watched_book_equals_the_venues(client: Client) -> None:
     async def watch(api: Any) -> None:
         book = None
-        client.command("quiet", traffic=True)
         try:
             for _ in range(6):
                 book = await api.watch_order_book(client.symbol, client.facts.book_depth)
             client.command("quiet", traffic=False)
             await asyncio.sleep(0.6)
+            truth = client.command("book", market=client.market, symbol=client.api.market(client.symbol)["id"])
         finally:
-            client.command("quiet", traffic=False)
-        truth = client.command("book", market=client.market, symbol=client.api.market(client.symbol)["id"])
+            client.command("quiet", traffic=True)
         assert book is not None
         for side in ("bids", "asks"):
             ours = [(Decimal(str(level[0])), Decimal(str(level[1])) * client.contract) for level in book[side][:20]]

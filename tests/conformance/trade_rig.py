@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 INSTANCE = 7
 RECV_WINDOW_MS = 2000  # ten times what a loaded test machine needs
 _sequence = itertools.count(1)
+_LISTED: dict[tuple[str, str], list[InstrumentRow]] = {}
 
 
 class TradeRig:
@@ -68,7 +69,13 @@ class TradeRig:
         self.states = await self.gateway.start(give_up_after_s=8)
 
     async def load_table(self) -> None:
-        """As the feed reads it."""
+        """As the feed reads it; once a process, so that a hundred starts cost no weight."""
+        key = (self.case.name, str(self.venues.run_dir))
+        if key not in _LISTED:
+            _LISTED[key] = await self._read_rows()
+        self.table.merge(_LISTED[key])
+
+    async def _read_rows(self) -> list[InstrumentRow]:
         endpoints = self.venues.facts["endpoints"][self.case.name]
         clients = {market: FeedRest(endpoints[self.feed.rest[market].role], self.feed.rest[market]) for market in self.case.markets}
         try:
@@ -77,7 +84,7 @@ class TradeRig:
             for client in clients.values():
                 await client.close()
         assert listing.problems == []
-        self.table.merge(listing.rows)
+        return listing.rows
 
     # ---------------------------------------------------------------- asking the simulated venue
 
@@ -166,6 +173,7 @@ async def trading(case: VenueCase, venues: Venues, order_auth: str = "") -> Asyn
         yield made
     finally:
         venues.command("clear")
+        venues.command("quiet", traffic=True)
         if hasattr(made, "gateway"):
             await made.gateway.stop()
 

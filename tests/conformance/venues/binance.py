@@ -201,9 +201,9 @@ SPOT_REPLIES = (
      b'"tradeId":1650422482}],"selfTradePreventionMode":"NONE"},' + LIMITS),
     b'{"id":"<ID>","status":400,"error":{"code":<CODE>,"msg":"no more than that is known"},' + LIMITS,
     (b'{"subscriptionId":0,"event":{"e":"executionReport","E":1499405658658,"s":"<SYMBOL>","c":"<CID>","S":"BUY","o":"LIMIT",'
-     b'"f":"IOC","q":"1.00000000","p":"0.10264410","P":"0.00000000","F":"0.00000000","g":-1,"C":"","x":"TRADE","X":"FILLED",'
-     b'"r":"NONE","i":4293153,"l":"1.00000000","z":"1.00000000","L":"0.10264410","n":"0.001","N":"BTC","T":1499405658657,"t":77,'
-     b'"I":8641984,"w":false,"m":false,"M":false,"O":1499405658657,"Z":"0.10264410","Y":"0.10264410","Q":"0.00000000"}}'),
+     b'"f":"IOC","q":"1.00000000","p":"20000.10000000","P":"0.00000000","F":"0.00000000","g":-1,"C":"","x":"TRADE","X":"FILLED",'
+     b'"r":"NONE","i":4293153,"l":"1.00000000","z":"1.00000000","L":"20000.10000000","n":"0.001","N":"BTC","T":1499405658657,"t":77,'
+     b'"I":8641984,"w":false,"m":false,"M":false,"O":1499405658657,"Z":"20000.10000000","Y":"20000.10000000","Q":"0.00000000"}}'),
 )
 LINEAR_REPLIES = (
     (b'{"id":"<ID>","status":200,"result":{"orderId":325078477,"symbol":"<SYMBOL>","status":"FILLED","clientOrderId":"<CID>",'

@@ -17,11 +17,10 @@ def spot_row(base: str, quote: str, tick: str, lot: str, least: str, code: int) 
             "groupId": "1", "tradeQuoteCcyList": [quote]}
 
 
-def swap_row(base: str, quote: str, tick: str, lot: str, value: str, code: int, kind: str = "linear",
-             mult: str = "1") -> dict[str, Any]:
+def swap_row(base: str, quote: str, tick: str, lot: str, value: str, code: int, kind: str = "linear") -> dict[str, Any]:
     settle = quote if kind == "linear" else base
     return {"instType": "SWAP", "instId": f"{base}-{quote}-SWAP", "instIdCode": code, "baseCcy": "", "quoteCcy": "",
-            "uly": f"{base}-{quote}", "instFamily": f"{base}-{quote}", "settleCcy": settle, "ctVal": value, "ctMult": mult,
+            "uly": f"{base}-{quote}", "instFamily": f"{base}-{quote}", "settleCcy": settle, "ctVal": value, "ctMult": "1",
             "ctValCcy": base if kind == "linear" else "USD", "ctType": kind, "tickSz": tick, "lotSz": lot, "minSz": lot,
             "maxLmtSz": "100000000", "maxMktSz": "20000", "maxLmtAmt": "20000000", "maxMktAmt": "", "state": "live",
             "ruleType": "normal", "listTime": "1573557408000", "lever": "100", "groupId": "1"}
@@ -40,7 +39,7 @@ LISTING = (
     listed("SWAP", [
         swap_row("BTC", "USDT", "0.1", "0.01", "0.01", 10458), swap_row("ETH", "USDT", "0.01", "0.01", "0.1", 10461),
         swap_row("SOL", "USDC", "0.01", "0.1", "1", 10462), swap_row("DOGE", "USDT", "0.00001", "0.01", "1000", 10463),
-        swap_row("SHIB", "USDT", "0.000000001", "0.1", "1000000", 10464), swap_row("XRP", "USDT", "0.0001", "1", "10", 10465, mult="10"),
+        swap_row("SHIB", "USDT", "0.000000001", "0.1", "1000000", 10464), swap_row("XRP", "USDT", "0.0001", "1", "10", 10465),
         swap_row("BTC", "USD", "0.1", "1", "100", 10459, kind="inverse")]),
     Answer("/api/v5/public/instruments", {"code": "0", "msg": "", "data": []}),
 )
