@@ -411,8 +411,8 @@ def test_any_changed_byte_gives_events_of_known_rows_or_none() -> None:
         data = bytearray(orjson.dumps(generator.choice(FRAMES)))
         for _ in range(generator.randrange(1, 4)):
             data[generator.randrange(len(data))] = generator.randrange(256)
-        for market in made:
-            kind, events = made[market].decode_frame(bytes(data), 1)
+        for market, one in made.items():
+            kind, events = one.decode_frame(bytes(data), 1)
             assert kind in ("error", "nothing", "orders", "reply", "account")
             for raw in events:
                 assert unpack_order_event(raw).instrument_id in allowed[market], (seed, bytes(data))
