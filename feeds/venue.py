@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from feeds.rest import RestClient
 
 
+class RestError(Exception):
+    """A request that gave no usable answer; the text names host, path and cause. `retry_after_s` = what the venue asked for, or
+    0."""
+
+    def __init__(self, text: str, status: int = 0, retry_after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(frozen=True)
 class Rate:
     """At most `count` in any `window_s`."""
