@@ -64,7 +64,8 @@ def pairs(shell: "Shell") -> list[dict[str, Any]]:
 
 
 def feed_row(name: str, reader: Any, rows: range, now_mono_ns: int) -> dict[str, Any]:
-    """One feed, from its segment's header and board. `rows` = rows of the instrument table, of which it may know only the first."""
+    """One feed, from its segment's header and board. `rows` = rows of the instrument table; the feed may know the first of them
+    only."""
     if reader is None:
         return {"name": name, "state": "down"}
     header = reader.header()

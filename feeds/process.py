@@ -4,8 +4,8 @@
 
 Reads D/config.json (written by the supervisor) and, in mode sim, D/simex.json for the addresses. Writes the lasting instrument
 table, D/instruments.<venue>.json (the run's copy, its own instruments alone not IDLE), the segment "feed.<venue>", the histogram
-page "feed.<venue>", D/feed-<venue>.json (a line of state for people), D/logs/feed-<venue>.log. Never decides, trades, or waits for a
-reader or another venue's feed. What is particular to the venue is a FeedVenue (venue.py) and its decoder.
+page "feed.<venue>", D/feed-<venue>.json (a line of state for people), D/logs/feed-<venue>.log. Never decides, trades, or waits
+for a reader or another venue's feed. What is particular to the venue is a FeedVenue (venue.py) and its decoder.
 
 One thread: sockets, timers and REST share the loop; a frame is handled entirely in listener.pyx. Every 20 ms a tick looks after
 the rest: snapshots wanted, crossed books, pings, heartbeat; once a second the slower watches."""
@@ -90,7 +90,8 @@ class FeedProcess:
 
     def _url(self, role: str) -> str:
         if role not in self.endpoints:
-            raise FeedFailed(f"{self.venue}: no address {role} in mode {self.config.mode}; give venues.{self.venue}.endpoints.{role}")
+            raise FeedFailed(f"{self.venue}: no address {role} in mode {self.config.mode}; "
+                             f"give venues.{self.venue}.endpoints.{role}")
         return self.endpoints[role]
 
     # ---------------------------------------------------------------- life
@@ -276,8 +277,8 @@ class FeedProcess:
     def _make_desk(self, market: str, rows: dict[int, InstrumentRow]) -> SnapshotDesk | ResubscribeDesk:
         """Brings rows back that lost sync, the venue's way."""
         decoder = self.markets[market]
-        rest = SnapshotDesk(decoder, rows, self.facts.snapshot_request, self.clients[market], self.config.feeds.snapshots_in_flight,
-                            self.rng, self._on_snapshot)
+        rest = SnapshotDesk(decoder, rows, self.facts.snapshot_request, self.clients[market],
+                            self.config.feeds.snapshots_in_flight, self.rng, self._on_snapshot)
         if self.facts.resync == "rest":
             return rest
         has_rest = all(self.facts.snapshot_request(rows[row]) is not None for row in decoder.rows)
@@ -328,8 +329,8 @@ class FeedProcess:
         if market is None or not self.publisher.is_valid(row):
             return None
         decoder = self.markets[market]
-        book = decoder.book(row)
-        return market, self.facts.write_snapshot(self.table.rows[row], decoder.stats(row)["update_id"], book["bids"], book["asks"])
+        book, update_id = decoder.book(row), decoder.stats(row)["update_id"]
+        return market, self.facts.write_snapshot(self.table.rows[row], update_id, book["bids"], book["asks"])
 
     def _on_lost(self, route: Route, rows: list[int]) -> None:
         """Rows without a socket: INVALID at once."""

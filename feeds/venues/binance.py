@@ -144,7 +144,9 @@ class BinanceFeed(FeedVenue):
             return answers
         return [await client.get_json(paths.listing, weight=paths.listing_weight, timeout_s=30.0)]
 
-    def parse_listing(self, market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+    def parse_listing(
+        self, market: str, data: Any, fees: Fees, only: set[str] | None = None
+    ) -> tuple[list[InstrumentRow], list[str]]:
         """Of an exchangeInfo. Takes perpetuals only on USD-M."""
         if not isinstance(data, dict) or not isinstance(data.get("symbols"), list):
             raise InstrumentError(f"{self.name} {market} exchangeInfo has no list of symbols")

@@ -11,7 +11,7 @@ from cext.journal import JournalReader
 from engine.config import ConfigError, load
 from engine.gateways.binance import gateway_settings
 from engine.gateways.binance_facts import ENDPOINTS as ORDER_ENDPOINTS
-from feeds.venues.binance import ENDPOINTS as FEED_ENDPOINTS
+from feeds.venues.binance import VENUE
 from tests.support.feed_system import ROOT, Venues, make_run_dir
 from tests.support.supervised import MADE_UP_PUBLIC, Supervised
 
@@ -126,9 +126,9 @@ def test_testnet_with_key_files_that_are_not_there_is_refused_before_anything_st
 
 
 def test_testnet_addresses_are_the_venues_test_hosts_and_never_its_real_ones():
-    feed = FEED_ENDPOINTS["testnet"].model_dump().values()
+    feed = VENUE.endpoints["testnet"].values()
     orders = [getattr(ORDER_ENDPOINTS["testnet"], name) for name in type(ORDER_ENDPOINTS["testnet"]).__dataclass_fields__]
-    real = {url.split("//")[1].split("/")[0].split(":")[0] for url in [*FEED_ENDPOINTS["paper"].model_dump().values(), *(
+    real = {url.split("//")[1].split("/")[0].split(":")[0] for url in [*VENUE.endpoints["paper"].values(), *(
         getattr(ORDER_ENDPOINTS["live"], name) for name in type(ORDER_ENDPOINTS["live"]).__dataclass_fields__)] if url}
     for url in [url for url in [*feed, *orders] if url]:
         host = url.split("//")[1].split("/")[0].split(":")[0]
