@@ -57,7 +57,7 @@ class RestLimits:
     budget: int                            # weight in a window
     window_s: float = 60.0
     used_header: str = ""                  # response header with the weight used in the window; "" = the venue tells nothing
-    headers: Mapping[str, str] = field(default_factory=dict)  # sent with each request (OKX demo)
+    headers: Mapping[str, str] = field(default_factory=dict)  # sent with each request, in every mode
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,7 @@ class FeedVenue(ABC):
     heartbeat: Heartbeat = Heartbeat()
     # a row that lost sync: "rest" = its deltas wait for a REST snapshot; "resubscribe" = subscribing again brings one
     resync: Literal["rest", "resubscribe"] = "rest"
+    mode_headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # mode -> headers of each REST request
 
     # ---------------------------------------------------------------- decoding
 
