@@ -38,6 +38,15 @@ def differences(ours: dict[str, dict[str, str]], theirs: dict[str, dict[str, str
     return found
 
 
+def by_venue(positions: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Positions by instrument, whatever account each side books them on: {"bybit": {"bybit:BTC/USDT:USDT": "-0.5"}}."""
+    found: dict[str, dict[str, str]] = {}
+    for held in positions.values():
+        for name, qty in held.items():
+            found.setdefault(name.partition(":")[0], {})[name] = qty
+    return found
+
+
 def compare_with_venues(run_dir: pathlib.Path) -> dict[str, Any]:
     """{"equal": bool, "differences": [...]}; "error" when one side could not be read."""
     try:
@@ -46,7 +55,6 @@ def compare_with_venues(run_dir: pathlib.Path) -> dict[str, Any]:
         dump = ask(endpoint, {"cmd": "ledger"})
     except (OSError, ValueError, KeyError) as error:
         return {"equal": False, "differences": [], "error": f"{type(error).__name__}: {error}"}
-    theirs = dump["result"]["totals"] if "result" in dump else dump["totals"]
-    found = differences(report.get("balances", {}), theirs)
-    positions = differences(report.get("positions", {}), dump.get("result", dump).get("positions_by_account", {}))
+    found = differences(report.get("balances", {}), dump["totals"])
+    positions = differences(by_venue(report.get("positions", {})), by_venue(dump["positions_by_account"]))
     return {"equal": not found and not positions, "differences": found + positions}

@@ -3,6 +3,7 @@ and fills its orders on a simulated venue of its own, against the books that the
 import json
 import signal
 import time
+from decimal import Decimal
 
 import pytest
 
@@ -57,8 +58,9 @@ def test_simulated_venue_of_paper_has_the_real_instruments_and_books(home, real_
         def is_same() -> bool:
             theirs = real_venue.command("book", market="linear", symbol="BTCUSDT")
             ours = ask(control, {"cmd": "book", "market": "linear", "symbol": "BTCUSDT"})
-            theirs, ours = theirs.get("result", theirs), ours.get("result", ours)
-            return ours["bids"] == theirs["bids"][:16] and ours["asks"] == theirs["asks"][:16]
+            theirs, ours = ({side: [[Decimal(number) for number in row] for row in book[side][:16]] for side in ("bids", "asks")}
+                            for book in (theirs, ours))
+            return ours == theirs and len(ours["bids"]) == 16
         wait_until(is_same, 10, "books of both venues equal, as far as the records reach")
         section = json.loads((run.run_dir / "simex-config.json").read_bytes())
         assert section["market"] == "external"
