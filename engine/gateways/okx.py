@@ -3,7 +3,7 @@ okx_market.py, keys in okx_credentials.py."""
 from __future__ import annotations
 
 from cext.decoders.okx_errors import ERRORS
-from engine.gateways.contract import UNIFIED, Features, GatewayVenue
+from engine.gateways.contract import UNIFIED, ClockLimits, Features, GatewayVenue
 from engine.gateways.okx_credentials import load_credentials
 from engine.gateways.okx_facts import ENDPOINTS, MARKETS, ROLES, VENUE
 from engine.gateways.okx_market import OkxMarket
@@ -20,6 +20,7 @@ GATEWAY = GatewayVenue(
     errors=ERRORS,
     key_refused=frozenset({50100, 50101, 50103, 50104, 50105, 50106, 50107, 50110, 50111, 50113, 50114, 50119, 50120}),
     account=UNIFIED,
+    clock=ClockLimits(samples=3),   # ten in two seconds, counted by address
     options={
         "has_tiers": True,
         "lacks": ("an ack is no outcome: what became of an order comes with the orders channel",

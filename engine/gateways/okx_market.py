@@ -27,6 +27,7 @@ from engine.gateways.contract import (
     AccountReport,
     AccountState,
     Answer,
+    Clock,
     FeeRates,
     FundingIncome,
     MarketSetup,
@@ -44,6 +45,7 @@ log = logging.getLogger("lockstep.okx")
 
 NOT_LOGGED_IN = 60011
 CLOCK_OWN_NS = 500_000    # the venue's time is in whole ms, cut: half of one is added
+CLOCK_SHARED_NS = 1_000_000_000
 STP_MODE = "cancel_maker"  # the resting order goes, the closing one trades
 
 
@@ -56,8 +58,9 @@ class OkxMarket(MarketGateway):
 
     def __init__(self, setup: MarketSetup) -> None:
         self.about: account.AccountFacts | None = None
+        self._config: list[dict[str, Any]] = []   # read at start, not yet looked at
         self.borrowed: dict[str, Any] = {}
-        self.risk_tiers: dict[str, int] = {}      # symbol -> number of tiers
+        self.risk_tiers: dict[str, int] = setup.shared.setdefault("risk_tiers", {})   # symbol -> number of tiers, as far as read
         self._fee_groups: dict[str, str] = {}     # symbol -> fee group
         self._held: set[str] = set()              # symbols of positions that were told
         self._funding_known: set[str] = set()
@@ -88,7 +91,7 @@ class OkxMarket(MarketGateway):
         tried."""
         self.check_codes()
         await self.measure_clock()
-        await self._signed("config", is_critical=True)
+        self._config = await self._signed("config", is_critical=True)
         await super().start(ready_timeout_s)
 
     def check_codes(self) -> None:
@@ -109,10 +112,21 @@ class OkxMarket(MarketGateway):
     def server_ns(self, response: RestResponse) -> tuple[int, int]:
         return int(response.json()["data"][0]["ts"]) * 1_000_000 + CLOCK_OWN_NS, CLOCK_OWN_NS
 
+    async def measure_clock(self) -> Clock:
+        """Both markets have the same clock, and the venue counts these requests by address: one measurement serves both for a while."""
+        shared = self.setup.shared
+        async with shared.setdefault("clock_lock", asyncio.Lock()):
+            known: Clock | None = shared.get("clock")
+            if known is not None and time.monotonic_ns() - known.measured_mono_ns < CLOCK_SHARED_NS:
+                return self.take_clock(known)
+            shared["clock"] = await super().measure_clock()
+            return shared["clock"]
+
     # ------------------------------------------------------------ account
 
     async def fill_account(self, state: AccountState) -> None:
-        self.about = account.parse_config(await self._signed("config"), self.market)
+        config, self._config = self._config or await self._signed("config"), []
+        self.about = account.parse_config(config, self.market)
         if self.settings.checks_key_restrictions:
             account.check_key_restrictions(self.about)
         state.uid, state.mode, state.permissions = self.about.uid, self.about.mode, self.about.rights
@@ -135,7 +149,7 @@ class OkxMarket(MarketGateway):
         if self.traded:
             first = min(self.traded)
             which = {"instType": "SWAP", "tdMode": "cross", "instFamily": first.removesuffix("-SWAP")}
-            self.risk_tiers = {first: len(account.parse_tiers(await self._public("tiers", which), first))}
+            self.risk_tiers[first] = len(account.parse_tiers(await self._public("tiers", which), first))
 
     async def read_fee(self, symbol: str) -> FeeRates:
         return (await self._fees([symbol]))[symbol]
@@ -174,7 +188,7 @@ class OkxMarket(MarketGateway):
 
     def account_report(self) -> AccountReport:
         markets = tuple(market for market in self.settings.markets if self.venue.account_of(market) == self.account)
-        tiers = ", ".join(f"{symbol}: {count}" for symbol, count in self.risk_tiers.items()) or "read by the linear market"
+        tiers = ", ".join(f"{symbol}: {count}" for symbol, count in self.risk_tiers.items()) or "no perpetual"
         borrowed = ", ".join(f"{amount} {asset}" for asset, amount in sorted(self.borrowed.items()))
         about = self.about
         in_quote = about is not None and about.fee_type == "1"
