@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field, create_model, model_validator
 
-from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, Venues, check_venues
+from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, VenueName, Venues, check_venues
 from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_document, number, read_document
 
 __all__ = ["Config", "ConfigError", "SecretRef", "config_hash", "dump_effective", "load"]
