@@ -187,6 +187,20 @@ def test_every_way_in_which_an_order_can_end(venues: Venues, market: str) -> Non
     run(work())
 
 
+def test_a_request_that_comes_after_its_end_of_life_is_refused(venues: Venues) -> None:
+    """expTime counts on the venue's clock: with an offset of ten seconds every order is over before it arrives."""
+    async def work() -> None:
+        async with rig(venues) as r:
+            session: Any = r.gateway.sessions()["linear"]
+            good_ns = session.clock_offset_ns
+            session.clock_offset_ns = good_ns - 10_000_000_000
+            end = await r.ended(r.place(r.row("linear"), Side.BUY))
+            assert (end.status, end.error_class, end.venue_code) == (OrderStatus.REJECTED, ErrorClass.TIME, 50036)
+            await until(lambda: session.clock_offset_ns > good_ns - 1_000_000_000)   # the clock is measured anew
+            assert (await r.ended(r.place(r.row("linear"), Side.BUY))).status == OrderStatus.FILLED
+    run(work())
+
+
 def test_lost_user_stream_comes_back_and_tells_the_account(venues: Venues) -> None:
     async def work() -> None:
         async with rig(venues) as r:
