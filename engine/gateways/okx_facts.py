@@ -1,7 +1,7 @@
 """OKX v5 spot and USDT/USDC perpetuals (its SWAP) as data: where, which paths, what it costs (OKX v5 documentation 2026-06..09).
 
-Both markets pay from one unified account and share every address of the order side; the word `instType` tells them apart. Orders and
-account news take two sockets of the same address, so that neither waits for the other.
+Both markets pay from one unified account and share every address of the order side; the word `instType` tells them apart. Orders
+and account news take two sockets of the same address, so that neither waits for the other.
 """
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ PATHS = {
     "cancel_after": "/api/v5/trade/cancel-all-after",
 }
 
-# Requests within seconds of each path, counted here: no header tells what is left. Trading paths are counted by the venue for each
-# instrument; one count for all of them is the careful side. Of paths marked ? the figure is long-standing, not read in 2026.
+# Requests within seconds of each path, counted here: no header tells what is left. Trading paths are counted by the venue for
+# each instrument; one count for all of them is the careful side. Of paths marked ? the figure is long-standing, not read in 2026.
 WINDOW_S = 2.0
 LIMITS: Mapping[str, tuple[int, float]] = {
     "time": (10, WINDOW_S),
