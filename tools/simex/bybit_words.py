@@ -115,7 +115,7 @@ def order_row(order: Order) -> dict[str, Any]:
     instrument = order.instrument
     by_value = order.quote_qty_e8 > 0
     fees = fee_detail(order)
-    return {
+    row = {
         "category": instrument.market,
         "symbol": instrument.symbol,
         "orderId": order_id_text(order),
@@ -146,7 +146,6 @@ def order_row(order: Order) -> dict[str, Any]:
         "triggerPrice": "",
         "takeProfit": "",
         "stopLoss": "",
-        "tpslMode": "",
         "tpLimitPrice": "",
         "slLimitPrice": "",
         "triggerDirection": 0,
@@ -166,6 +165,8 @@ def order_row(order: Order) -> dict[str, Any]:
         "createdTime": str(order.time_ms),
         "updatedTime": str(order.update_ms),
     }
+    # Only contracts have it: clients tell the two by its presence.
+    return row | {"tpslMode": ""} if instrument.market == LINEAR else row
 
 
 # ---- executions ------------------------------------------------------------------------------------

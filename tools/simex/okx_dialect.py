@@ -20,7 +20,7 @@ from tools.simex.okx_errors import VenueError, request_error
 from tools.simex.okx_events import NO_CLIENT_ID, Sums, Tally, money, order_push
 from tools.simex.okx_limits import ORDERS_MAX, Limits
 from tools.simex.okx_listing import give_codes
-from tools.simex.okx_orders import Orders, Outcome, Params
+from tools.simex.okx_orders import Orders, Outcome, Params, whole
 from tools.simex.okx_queries import Queries
 from tools.simex.okx_rest import Rest
 from tools.simex.okx_session import PATHS, OkxSession, Subscription
@@ -111,6 +111,7 @@ class OkxDialect(Dialect):
     def order_answer(self, args: list[Params], outcome: Outcome, in_us: int) -> dict[str, Any]:
         """What WS and REST have in common: code, data, msg and the gateway's times in us."""
         times = {"inTime": str(in_us), "outTime": str(self.venue.clock.wall_us())}
+        outcome = whole(outcome)
         if isinstance(outcome, VenueError) and outcome.is_request:
             return {"data": [], "code": outcome.code, "msg": outcome.msg, **times}
         results = [outcome] * len(args) if isinstance(outcome, VenueError) else outcome

@@ -408,3 +408,10 @@ def page(params: Params, rows: list[Any], key: Callable[[Any], tuple[int, int]])
         ):
             kept.append(row)
     return kept[: min(limit, PAGE_MAX)]
+
+
+def whole(outcome: Outcome) -> Outcome:
+    """A refusal of the request that its only order met is the request's."""
+    if isinstance(outcome, list) and len(outcome) == 1 and isinstance(outcome[0], VenueError) and outcome[0].is_request:
+        return outcome[0]
+    return outcome

@@ -15,7 +15,7 @@ import orjson
 from tools.simex.contract import HttpReply
 from tools.simex.ledger import Account
 from tools.simex.okx_errors import VenueError, request_error
-from tools.simex.okx_orders import BATCH_MAX, Outcome, Params
+from tools.simex.okx_orders import BATCH_MAX, Outcome, Params, whole
 
 if TYPE_CHECKING:
     from tools.simex.okx_dialect import OkxDialect
@@ -152,6 +152,7 @@ class Rest:
             self.dialect.check_expiry(headers.get("exptime"))
 
         def answer(outcome: Outcome) -> None:
+            outcome = whole(outcome)
             content = self.dialect.order_answer(args, outcome, in_us)
             if content["code"] == "1":
                 content["msg"] = "All operations failed"
