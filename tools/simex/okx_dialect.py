@@ -195,7 +195,9 @@ class OkxDialect(Dialect):
                 if rows:
                     self._queue(s, account, market, symbols[0], eventType="event_update", curPage=1, lastPage=True, data=rows)
             elif reason in REASONS:
-                self._queue(s, account, market, None, data=[self._light_row(account, sums, REASONS[reason], assets, symbols, now)])
+                self._queue(
+                    s, account, market, None, data=[self._light_row(account, sums, REASONS[reason], assets, symbols, now)]
+                )
 
     def _queue(self, subscription: Subscription, account: Account, market: str, symbol: str | None, **content: Any) -> None:
         self.venue.queue(market, symbol, subscription.session.send, subscription.frame(account.uid, **content))

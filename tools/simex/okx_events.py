@@ -389,4 +389,3 @@ def bill_row(row: dict[str, Any], instruments: dict[str, Instrument]) -> dict[st
         "ts": str(row["time"]),
         "fillTime": str(row["time"]),
     }
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tools.simex import okx_errors as errors
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tools.simex.okx_dialect import OkxDialect
 
 Params = dict[str, Any]
+Answer = Callable[[Any], None]  # given an Outcome
 Outcome = list[Any] | VenueError  # a row or a VenueError for each order, or the refusal of them all
 BATCH_MAX = 20
 PENDING_MAX, PENDING_OF_INSTRUMENT_MAX = 4000, 500
@@ -106,21 +108,21 @@ class Orders:
 
     # ---- requests ----------------------------------------------------------------------------------
 
-    def place(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Callable[[Outcome], None]) -> None:
+    def place(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Answer) -> None:
         """One order or several."""
         market, symbol = self.market_of(args[0])
         self.venue.orders_received += len(args) - 1
 
         def execute(plan: Plan) -> Outcome:
-            return [self._attempt(lambda p=params: self._place(account, p, has_codes, is_batch, plan)) for params in args]
+            return [self._attempt(partial(self._place, account, params, has_codes, is_batch, plan)) for params in args]
 
         self.venue.desk.place(market, symbol, execute, answer)
 
-    def cancel(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Callable[[Outcome], None]) -> None:
+    def cancel(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Answer) -> None:
         market, symbol = self.market_of(args[0])
 
         def execute() -> Outcome:
-            return [self._attempt(lambda p=params: self._cancel(account, p, has_codes, is_batch)) for params in args]
+            return [self._attempt(partial(self._cancel, account, params, has_codes, is_batch)) for params in args]
 
         self.venue.desk.cancel(market, symbol, execute, answer)
 
@@ -279,7 +281,9 @@ class Orders:
         if len(pending) >= PENDING_MAX:
             raise VenueError(51102, f"The number of pending orders reached the limit of {PENDING_MAX}.")
         if sum(o.instrument is instrument for o in pending) >= PENDING_OF_INSTRUMENT_MAX:
-            raise VenueError(51103, f"The number of pending orders of the instrument reached the limit of {PENDING_OF_INSTRUMENT_MAX}.")
+            raise VenueError(
+                51103, f"The number of pending orders of the instrument reached the limit of {PENDING_OF_INSTRUMENT_MAX}."
+            )
 
     # ---- finding and cancelling ----------------------------------------------------------------------
 

@@ -114,7 +114,9 @@ class Rest:
 
     # ---- queries -------------------------------------------------------------------------------------
 
-    def _query(self, account: Account | None, method: str, path: str, query: str, body: bytes, now: int, reply: HttpReply) -> None:
+    def _query(
+        self, account: Account | None, method: str, path: str, query: str, body: bytes, now: int, reply: HttpReply
+    ) -> None:
         name, maximum = (CHANGES if method == "POST" else PRIVATE if account is not None else PUBLIC)[path]
         params: Params = dict(parse_qsl(query, keep_blank_values=True)) if method == "GET" else self._json(body)
         if not isinstance(params, dict):
@@ -161,5 +163,3 @@ class Rest:
             reply(outcome.status if isinstance(outcome, VenueError) else 200, orjson.dumps(content), {})
 
         getattr(self.dialect.orders, name)(account, args, False, is_list, answer)
-
-

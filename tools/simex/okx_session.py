@@ -235,7 +235,9 @@ class OkxSession(Session):
         in_us = self.venue.clock.wall_us()
         name, is_batch = ORDER_OPS[op]
         if self.access != PRIVATE:
-            raise VenueError(60018, f"Wrong URL or channel:{op} doesn't exist. Please use the correct URL, channel and parameters.")
+            raise VenueError(
+                60018, f"Wrong URL or channel:{op} doesn't exist. Please use the correct URL, channel and parameters."
+            )
         if self.account is None:
             raise VenueError(60011, "Please log in")
         args = request.get("args")
