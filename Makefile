@@ -4,8 +4,9 @@ PYTHON ?= python3
 PY := .venv/bin/python
 CONFIG ?= config/sim.yaml
 DURATION ?=
+VENUE ?=
 
-.PHONY: help run test build bench bench-smoke lint annotate layouts clean
+.PHONY: help run test build conformance bench bench-smoke lint annotate layouts clean
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -18,6 +19,10 @@ test: .venv/test-stamp  ## all tests, from nothing; compiler warnings and Cython
 
 build: .venv/run-stamp  ## make .venv, install the locked dependencies, compile in place (incremental)
 	@$(PY) tools/build.py
+
+conformance: .venv/test-stamp  ## what every venue must pass, with a table at the end; one venue with VENUE=okx
+	@$(PY) tools/build.py
+	$(PY) -m pytest tests/conformance -n 2 --dist loadfile --full --conformance-json build/conformance.json $(addprefix --venue ,$(VENUE)) $(ARGS)
 
 bench: .venv/test-stamp  ## all benches with their references; results in bench/results/latest.json
 	@$(PY) tools/build.py

@@ -91,9 +91,12 @@ def time_evaluate(Core owner, const unsigned char[::1] records, long long[::1] r
         for n in range(out.shape[0]):
             for k in range(8):
                 feed(core, &ring[next_random(&state) % others], now)
-            count = look(core, now, commands)
-            for k in range(count):
-                undo(core, commands[k].intent)
+            count = 8
+            while count == 8:  # until no touched row is left
+                count = look(core, now, commands)
+                for k in range(count):
+                    if commands[k].kind == CMD_SEND:
+                        undo(core, commands[k].intent)
             feed(core, &chosen[next_random(&state) % <uint64_t>rows.shape[0]], now)
             start = mono_ns()
             count = look(core, now, commands)

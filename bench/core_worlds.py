@@ -1,6 +1,7 @@
 """Worlds that the benches of the hot floor share: coins with one spot instrument and four perpetuals each, and rings of
 records."""
 import random
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,46 @@ def coins(count: int, perps: int = PERPS) -> list[dict[str, Any]]:
     return rows
 
 
-def make_world(coin_count: int, perps: int = PERPS) -> World:
-    """Funded, limits wide, every pair added; books still to come."""
-    limits = {"max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9,
+def venue_coins(count: int) -> list[dict[str, Any]]:
+    """Spot and perpetual of each coin on three venues, two of them with a unified account: six rows a coin."""
+    rows = []
+    for coin in range(count):
+        for venue, account in (("binance", ""), ("bybit", "unified"), ("okx", "unified")):
+            for market in ("spot", "linear"):
+                rows.append(instrument(len(rows), market, f"C{coin:03d}", venue=venue, account=account, max_px="0",
+                                       max_qty="10000"))
+    return rows
+
+
+def make_venue_world(coin_count: int) -> World:
+    """All fifteen pairs of each coin: nine spot against perpetual, three of perpetuals, three of spots; five a row."""
+    world = World(venue_coins(coin_count), wide_limits())
+    for venue in range(3):
+        for market in (1, 2):
+            world.core.set_balance(venue, market, "USDT", 10**9 * 10**8)
+        for base in {row["base"] for row in world.rows}:
+            world.core.set_balance(venue, 1, base, 10**6 * 10**8)
+    params = PairParams(max_notional_usd=200_000, entry_net_bps=1)
+    for first in range(0, 6 * coin_count, 6):
+        spots, perps = (first, first + 2, first + 4), (first + 1, first + 3, first + 5)
+        crossed = [(spot, perp) for spot in spots for perp in perps]
+        for a, b in [*crossed, *combinations(perps, 2), *combinations(spots, 2)]:
+            world.core.add_pair(a, b, params)
+    return world
+
+
+def wide_limits() -> dict[str, Any]:
+    """Limits that no bench reaches."""
+    return {"max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9,
               "max_total_usd": 10**9,
               "max_delta_usd": 10**8, "max_in_flight": 128, "max_orders_per_s": 10_000, "order_burst": 10_000,
               "max_trades_per_minute": 10**6,
               "tell_every_ms": 3_600_000}
-    world = World(coins(coin_count, perps), limits)
+
+
+def make_world(coin_count: int, perps: int = PERPS) -> World:
+    """Funded, limits wide, every pair added; books still to come."""
+    world = World(coins(coin_count, perps), wide_limits())
     for market in (1, 2):
         world.core.set_balance(0, market, "USDT", 10**9 * 10**8)
     for coin in range(coin_count):

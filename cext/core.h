@@ -276,7 +276,7 @@ typedef struct {
     int64_t notional_div;
     int64_t base_mul;         /* qty * mul = e8 */
     int64_t group_mul;        /* qty * mul = the group's scale */
-    int64_t mark_px;          /* own px scale: its own mark, or that of a perpetual paired with it (its venue's first); 0 = none */
+    int64_t mark_px;          /* own px scale: its own mark, or of a perpetual paired with it (its venue's first); 0 = none */
     int64_t mark_mono_ns;
     uint64_t consumed_ids;    /* depth id + top id of the book that was last traded on: must have changed */
     int64_t last_bid_px;      /* best prices before the book became INVALID: reference for reducing orders only */

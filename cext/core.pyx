@@ -1063,7 +1063,8 @@ cdef class Core:
         cdef const row_cold_t *r = &c.rows[row]
         cdef int k
         return {
-            "name": self.instruments.names[row], "px_scale": c.instruments[row].px_scale, "flags": hot.flags, "is_valid": (hot.flags & BOOK_VALID) != 0,
+            "name": self.instruments.names[row], "px_scale": c.instruments[row].px_scale,
+            "flags": hot.flags, "is_valid": (hot.flags & BOOK_VALID) != 0,
             "is_crossed": (hot.flags & BOOK_CROSSED) != 0, "epoch": book.epoch, "instrument_seq": book.instrument_seq,
             "bids": [(book.bids[k].px, book.bids[k].qty) for k in range(book.bid_count)],
             "asks": [(book.asks[k].px, book.asks[k].qty) for k in range(book.ask_count)],

@@ -108,7 +108,8 @@ cdef bint is_reducing(const core_t *core, const intent_t *intent) noexcept nogil
     return True
 
 
-cdef int64_t added_usd_e8(const core_t *core, const intent_t *intent, const leg_order_t *leg, int64_t usd_e8) noexcept nogil:  # hot
+cdef int64_t added_usd_e8(const core_t *core, const intent_t *intent, const leg_order_t *leg,
+                          int64_t usd_e8) noexcept nogil:  # hot
     """What an order adds to exposure in USD: all of it, but for an entry that moves inventory back to where it came from. Such a
     spot order takes the row's position away first; only what it builds up beyond as much on the other side is more."""
     cdef const row_cold_t *row = &core.rows[leg.instrument_id]
@@ -355,7 +356,8 @@ cdef uint32_t check_losses(const core_t *core, int64_t now_wall_ns) noexcept nog
     return GATE_OK
 
 
-cdef int64_t held_back_e8(const core_t *core, const intent_t *intent, uint32_t leg_index, int64_t pledged_e8) noexcept nogil:  # hot
+cdef int64_t held_back_e8(const core_t *core, const intent_t *intent, uint32_t leg_index,
+                          int64_t pledged_e8) noexcept nogil:  # hot
     """Of what is pledged to open trades, the part that this order must leave: all of it for an entry or an order by hand, what is
     not its own trade's for a repair. An exit sells what its own pair holds."""
     cdef int64_t left
@@ -401,8 +403,8 @@ cdef uint32_t check_spot_balance(const core_t *core, const intent_t *intent, uin
 
 
 cdef uint32_t check_margin(const core_t *core, const intent_t *intent, uint32_t k, check_t *check) noexcept nogil:  # hot
-    """Margin and fee of a linear order: within the wallet, and for what adds risk within the share of it that margin may use. What
-    spot orders of the same account hold leaves the wallet and carries no margin."""
+    """Margin and fee of a linear order: within the wallet, and for what adds risk within the share of it that margin may use.
+    What spot orders of the same account hold leaves the wallet and carries no margin."""
     cdef const leg_order_t *leg = &intent.legs[k]
     cdef const row_cold_t *row = &core.rows[leg.instrument_id]
     cdef const balance_t *wallet = &core.balances[row.quote_slot]

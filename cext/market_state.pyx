@@ -80,7 +80,8 @@ cdef bint is_funding_against(const core_t *core, const pair_hot_t *pair, const p
     return pair.direction * (paid_on_a - paid_on_b) > cold.funding_exit_e8
 
 
-cdef bint gives_mark(const core_t *core, const pair_hot_t *pair, const row_cold_t *spot, int64_t now_mono_ns) noexcept nogil:  # hot
+cdef bint gives_mark(const core_t *core, const pair_hot_t *pair, const row_cold_t *spot,
+                     int64_t now_mono_ns) noexcept nogil:  # hot
     """Whether a spot instrument takes its mark from the perpetual of this pair: from its own venue's always; from another
     venue's while it has none of its own that counts. Prices in another quote asset are no reference."""
     if core.instruments[pair.row_a].quote_asset != core.instruments[pair.row_b].quote_asset:

@@ -398,8 +398,8 @@ cdef bint is_price_absurd(const pair_cold_t *cold, const side_t *side, int leg) 
 
 
 cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, intent_t *intent) noexcept nogil:  # hot
-    """Fills legs and money of an entry (leg 0 on row a, leg 1 on row b). Returns SKIP_NONE, or why there is none; the intent is then
-    partly filled."""
+    """Fills legs and money of an entry (leg 0 on row a, leg 1 on row b). Returns SKIP_NONE, or why there is none; the intent is
+    then partly filled."""
     cdef const pair_hot_t *pair = &core.pairs[pair_index]
     cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
     cdef int32_t rows[2]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import Field, create_model, model_validator
 
-from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, Venues, check_venues
+from feeds.config import FeedsConfig, Mode, RunConfig, SymbolName, VenueConfig, VenueName, Venues, check_venues
 from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_document, number, read_document
 
 __all__ = ["Config", "ConfigError", "SecretRef", "config_hash", "dump_effective", "load"]
@@ -226,7 +226,9 @@ class Config(StrictModel):
     feeds: FeedsConfig = FeedsConfig()
     venues: Venues = Field({"binance": VenueConfig()}, min_length=1, description="a section for each venue")
     strategies: StrategiesConfig = StrategiesConfig()
-    conversions: list[ConversionConfig] = Field([], max_length=16, description="quote assets that pairs may mix")  # type: ignore[valid-type]
+    conversions: list[ConversionConfig] = Field(  # type: ignore[valid-type]
+        [], max_length=16, description="quote assets that pairs may mix"
+    )
     risk: RiskConfig = RiskConfig()
     recovery: RecoveryConfig = RecoveryConfig()
     simex: SimexConfig = SimexConfig()
@@ -247,7 +249,7 @@ class Config(StrictModel):
         unknown = [] if target == "even" else sorted(set(target) - set(self.venues))
         if unknown:
             raise Misplaced(("strategies", "cross_exchange", "inventory_target"),
-                            f"{', '.join(unknown)}: no such venue in this configuration; right is one of {', '.join(self.venues)}")
+                            f"{', '.join(unknown)}: no such venue here; right is one of {', '.join(self.venues)}")
         if self.recovery.ack_timeout_ms > self.recovery.ttl_ms:
             raise Misplaced(
                 ("recovery", "ack_timeout_ms"),

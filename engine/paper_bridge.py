@@ -147,8 +147,8 @@ class Bridge:
         if not path:
             raise BridgeFailed(f"{run_dir / 'simex.json'}: the simulated venue takes no books from outside "
                                "(its market is not external)")
-        self.sources = [FeedSource(run_dir.name, venue, [row for row in table.rows if row.venue == venue and row.status != STATUS_IDLE])
-                        for venue in venues]
+        read = [row for row in table.rows if row.status != STATUS_IDLE]
+        self.sources = [FeedSource(run_dir.name, venue, [row for row in read if row.venue == venue]) for venue in venues]
         self.pushed = 0
         self.is_stopping = False
         self._socket = socket.socket(socket.AF_UNIX)

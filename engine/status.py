@@ -63,11 +63,13 @@ def pairs(shell: "Shell") -> list[dict[str, Any]]:
         edges = [edge for edge in (view["edge_bps"], view["reverse_edge_bps"]) if edge is not None]
         rows.append({"name": shell.strategies.describe(index), "state": view["state_name"], "basis_bps": view["basis_bps"],
                      "edge_bps": max(edges, default=None), "why": view["why_not"] if view["is_enabled"] else view["disabled"]})
-    return sorted(rows, key=lambda pair: (pair["state"] == "FLAT", -(pair["edge_bps"] if pair["edge_bps"] is not None else -1e9)))[:PAIRS_SHOWN]
+    rows.sort(key=lambda pair: (pair["state"] == "FLAT", -(pair["edge_bps"] if pair["edge_bps"] is not None else -1e9)))
+    return rows[:PAIRS_SHOWN]
 
 
 def feed_row(name: str, reader: Any, rows: range, now_mono_ns: int) -> dict[str, Any]:
-    """One feed, from its segment's header and board. `rows` = rows of the instrument table, of which it may know only the first."""
+    """One feed, from its segment's header and board. `rows` = rows of the instrument table; the feed may know the first of them
+    only."""
     if reader is None:
         return {"name": name, "state": "down"}
     header = reader.header()

@@ -33,7 +33,8 @@ def choose_rows(venue: FeedVenue, rows: Iterable[InstrumentRow], config: VenueCo
     for markets in by_base.values():
         if len(markets) == len(config.markets):
             if len(chosen) + len(markets) > config.symbols_max:
-                problems.append(f"{venue.name} lists more instruments in {config.quote} than symbols_max {config.symbols_max} allows")
+                problems.append(
+                    f"{venue.name} lists more instruments in {config.quote} than symbols_max {config.symbols_max} allows")
                 break
             chosen += [markets[market] for market in venue.markets if market in markets]
     return chosen, problems

@@ -144,8 +144,8 @@ class Fees(StrictModel):
 
 
 class VenueConfig(StrictModel):
-    """One venue: what is read there and how orders are signed. In a file, markets, order_auth and fees that are not given are those
-    of the venue (feeds/venues/<name>.py)."""
+    """One venue: what is read there and how orders are signed. In a file, markets, order_auth and fees that are not given are
+    those of the venue (feeds/venues/<name>.py)."""
 
     markets: list[Literal["spot", "linear"]] = Field(
         ["spot", "linear"], min_length=1, max_length=2, description="spot, linear or both, as far as the venue has them"
@@ -160,7 +160,9 @@ class VenueConfig(StrictModel):
         default_factory=dict, description="role -> address in place of the venue's own, for a proxy or a test"
     )
     credentials: Credentials = Credentials()
-    order_auth: str = Field("ed25519", pattern=r"^[a-z0-9_]{1,20}$", description="kind of key: ed25519 or hmac, as the venue has it")
+    order_auth: str = Field(
+        "ed25519", pattern=r"^[a-z0-9_]{1,20}$", description="kind of key: ed25519 or hmac, as the venue has it"
+    )
     recv_window_ms: int = number(500, 50, 5000, "receive window of signed requests")
     fees: Fees = Fees()
 
@@ -216,12 +218,14 @@ def check_venues(mode: str, venues: dict[str, VenueConfig]) -> None:
     for name, config in venues.items():
         venue = feed_venue(name)
         if mode != "sim" and mode not in venue.endpoints:
-            raise Misplaced(("venues", name), f"{venue.title} has no {mode} addresses; it runs in sim, {', '.join(venue.endpoints)}")
+            raise Misplaced(("venues", name),
+                            f"{venue.title} has no {mode} addresses; it runs in sim, {', '.join(venue.endpoints)}")
         _check_markets(venue, config)
         _check_endpoints(mode, venue, config)
         if config.order_auth not in venue.credentials:
             raise Misplaced(("venues", name, "order_auth"),
-                            f"{config.order_auth!r} is no kind of key of {venue.title}; right is {' or '.join(venue.credentials)}")
+                            f"{config.order_auth!r} is no kind of key of {venue.title}; right is "
+                            f"{' or '.join(venue.credentials)}")
         missing = [field for field in venue.credentials[config.order_auth] if getattr(config.credentials, field) is None]
         if mode == "testnet" and missing:
             raise Misplaced(("venues", name, "credentials"), f"mode testnet with order_auth {config.order_auth} needs "

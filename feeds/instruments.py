@@ -5,8 +5,8 @@ position is its id. Feeds merge what the venue says today (scales, filters, fees
 engine, captures and journals carry the whole table. `var/instruments.json` is the lasting table (simulated venues have one of
 their own, so that an invented tick size never meets real data). In a run directory each feed writes the table as it stood when it
 started (`venue_table_path`), in which everything but its own instruments of this run is IDLE; the engine joins them
-(`join_run_table`) and writes the result for everybody else (`run_table_path`). A feed needs no other venue's feed: ids never change,
-and `venue_hash` says whether two tables mean the same by the numbers of one venue.
+(`join_run_table`) and writes the result for everybody else (`run_table_path`). A feed needs no other venue's feed: ids never
+change, and `venue_hash` says whether two tables mean the same by the numbers of one venue.
 
 Called when a process starts and by tools; never while records flow."""
 import fcntl
@@ -324,8 +324,8 @@ def join_run_table(run_dir: str | os.PathLike[str], venues: Iterable[str]) -> In
     for row in max(tables.values(), key=len, default=InstrumentTable()).rows:
         names = {table.rows[row.id].name for table in tables.values() if row.id < len(table)}
         if len(names) > 1:
-            raise InstrumentError(f"{run_dir}: id {row.id} is {' and '.join(sorted(names))} in the tables of {', '.join(tables)}; ids "
-                                  "must not change: all feeds of a run use one run.var_dir")
+            raise InstrumentError(f"{run_dir}: id {row.id} is {' and '.join(sorted(names))} in the tables of "
+                                  f"{', '.join(tables)}; ids must not change: all feeds of a run use one run.var_dir")
         own = tables.get(row.venue)
         rows.append(own.rows[row.id] if own is not None and row.id < len(own) else replace(row, status=STATUS_IDLE))
     return InstrumentTable(rows)

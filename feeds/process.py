@@ -4,8 +4,8 @@
 
 Reads D/config.json (written by the supervisor) and, in mode sim, D/simex.json for the addresses. Writes the lasting instrument
 table, D/instruments.<venue>.json (the run's copy, its own instruments alone not IDLE), the segment "feed.<venue>", the histogram
-page "feed.<venue>", D/feed-<venue>.json (a line of state for people), D/logs/feed-<venue>.log. Never decides, trades, or waits for a
-reader or another venue's feed. What is particular to the venue is a FeedVenue (venue.py) and its decoder.
+page "feed.<venue>", D/feed-<venue>.json (a line of state for people), D/logs/feed-<venue>.log. Never decides, trades, or waits
+for a reader or another venue's feed. What is particular to the venue is a FeedVenue (venue.py) and its decoder.
 
 One thread: sockets, timers and REST share the loop; a frame is handled entirely in listener.pyx. Every 20 ms a tick looks after
 the rest: snapshots wanted, crossed books, pings, heartbeat; once a second the slower watches."""
@@ -18,6 +18,7 @@ import random
 import signal
 import ssl
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,13 +83,15 @@ class FeedProcess:
         by_role: dict[str, RestClient] = {}
         for market in self.venue_config.markets:
             limits = self.facts.rest[market]
+            limits = replace(limits, headers={**limits.headers, **self.facts.mode_headers.get(self.config.mode, {})})
             if limits.role not in by_role:
                 by_role[limits.role] = RestClient(self._url(limits.role), limits, self.ssl_context)
         return {market: by_role[self.facts.rest[market].role] for market in self.venue_config.markets}
 
     def _url(self, role: str) -> str:
         if role not in self.endpoints:
-            raise FeedFailed(f"{self.venue}: no address {role} in mode {self.config.mode}; give venues.{self.venue}.endpoints.{role}")
+            raise FeedFailed(f"{self.venue}: no address {role} in mode {self.config.mode}; "
+                             f"give venues.{self.venue}.endpoints.{role}")
         return self.endpoints[role]
 
     # ---------------------------------------------------------------- life
@@ -230,6 +233,10 @@ class FeedProcess:
             self._save_listings({self.table.rows[row_id].name for row_id in ids})
         self.table.save(venue_table_path(self.run_dir, self.venue))
         chosen = [self.table.rows[row_id] for row_id in ids]
+        try:
+            plans = self.facts.plan_routes(chosen, self.config.feeds.connections_per_market, self.config.feeds.trades)
+        except InstrumentError as error:  # more than the venue's sockets carry
+            raise FeedFailed(str(error)) from None
         instruments = self.table.to_array()
         self.retired: set[int] = set()
         try:
@@ -260,7 +267,7 @@ class FeedProcess:
                 if row.name in self.listing.funding_s:
                     self.markets[market].set_funding_interval(row.id, self.listing.funding_s[row.name])
         self.sockets = VenueSockets(self.facts, self.config.feeds, self.publisher, self.rng, self.ssl_context, self.tap.add)
-        for plan in self.facts.plan_routes(chosen, self.config.feeds.connections_per_market, self.config.feeds.trades):
+        for plan in plans:
             self.routes.append(
                 Route(plan, self._url(plan.role) + plan.path, self.markets[plan.market], by_row, self.sockets, self._on_lost))
         self.route_of_row = {row: route for route in self.routes for row in route.plan.rows}
@@ -270,8 +277,8 @@ class FeedProcess:
     def _make_desk(self, market: str, rows: dict[int, InstrumentRow]) -> SnapshotDesk | ResubscribeDesk:
         """Brings rows back that lost sync, the venue's way."""
         decoder = self.markets[market]
-        rest = SnapshotDesk(decoder, rows, self.facts.snapshot_request, self.clients[market], self.config.feeds.snapshots_in_flight,
-                            self.rng, self._on_snapshot)
+        rest = SnapshotDesk(decoder, rows, self.facts.snapshot_request, self.clients[market],
+                            self.config.feeds.snapshots_in_flight, self.rng, self._on_snapshot)
         if self.facts.resync == "rest":
             return rest
         has_rest = all(self.facts.snapshot_request(rows[row]) is not None for row in decoder.rows)
@@ -322,8 +329,8 @@ class FeedProcess:
         if market is None or not self.publisher.is_valid(row):
             return None
         decoder = self.markets[market]
-        book = decoder.book(row)
-        return market, self.facts.write_snapshot(self.table.rows[row], decoder.stats(row)["update_id"], book["bids"], book["asks"])
+        book, update_id = decoder.book(row), decoder.stats(row)["update_id"]
+        return market, self.facts.write_snapshot(self.table.rows[row], update_id, book["bids"], book["asks"])
 
     def _on_lost(self, route: Route, rows: list[int]) -> None:
         """Rows without a socket: INVALID at once."""

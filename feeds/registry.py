@@ -1,4 +1,5 @@
-"""The venues that can be read, found by name: modules of feeds/venues with a `VENUE`, and entry points of the group lockstep.feeds.
+"""The venues that can be read, found by name: modules of feeds/venues with a `VENUE`, and entry points of the group
+lockstep.feeds.
 
 No list of venues is kept anywhere. A module is imported when its venue is asked for; a broken one harms nobody else."""
 from __future__ import annotations
@@ -8,6 +9,7 @@ import importlib
 import importlib.util
 import pkgutil
 from functools import cache
+from importlib.abc import InspectLoader
 from importlib.metadata import entry_points
 
 import feeds.venues
@@ -34,7 +36,8 @@ def venue_names() -> list[str]:
 
 def _declares(module: str) -> bool:
     spec = importlib.util.find_spec(module)
-    source = spec.loader.get_source(module) if spec is not None and hasattr(spec.loader, "get_source") else None  # type: ignore[union-attr]
+    loader = spec.loader if spec is not None else None
+    source = loader.get_source(module) if isinstance(loader, InspectLoader) else None
     return source is not None and any(line.startswith(("VENUE =", "VENUE:")) for line in source.splitlines())
 
 

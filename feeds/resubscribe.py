@@ -1,8 +1,8 @@
 """Rows that lost sync, where subscribing again brings a whole book: with back-off and jitter, within the venue's limits.
 
-The row's book streams are ended and begun anew on the socket that carries them (`Socket.begin_again`, which gathers rows). The new
-stream should begin with a whole book, which puts the row in sync by itself; when it begins with a delta, the deltas wait and the
-venue's REST snapshot is fetched (snapshots.py), where there is one. One ResubscribeDesk a market."""
+The row's book streams are ended and begun anew on the socket that carries them (`Socket.begin_again`, which gathers rows). The
+new stream should begin with a whole book, which puts the row in sync by itself; when it begins with a delta, the deltas wait
+and the venue's REST snapshot is fetched (snapshots.py), where there is one. One ResubscribeDesk a market."""
 import asyncio
 import logging
 import random
@@ -22,8 +22,8 @@ log = logging.getLogger("lockstep.feed")
 
 
 class ResubscribeDesk:
-    """As SnapshotDesk: `want(row)` as often as one likes. `socket_of(row)` = the socket that carries it now, None = there is none.
-    rest: the desk that fetches when a stream begins with a delta; None = the venue has no such book."""
+    """As SnapshotDesk: `want(row)` as often as one likes. `socket_of(row)` = the socket that carries it now, None = there is
+    none. rest: the desk that fetches when a stream begins with a delta; None = the venue has no such book."""
 
     def __init__(self, market: MarketDecoder, rows: dict[int, InstrumentRow], socket_of: Callable[[int], Socket | None],
                  rest: SnapshotDesk | None, rng: random.Random) -> None:

@@ -26,8 +26,9 @@ log = logging.getLogger("lockstep.feed")
 class SnapshotDesk:
     """`want(row)` as often as one likes: a row is fetched once at a time, until it is in sync or waits for its first delta."""
 
-    def __init__(self, market: MarketDecoder, rows: dict[int, InstrumentRow], request: Callable[[InstrumentRow], SnapshotRequest | None],
-                 client: RestClient, in_flight: int, rng: random.Random, on_applied: Callable[[int, str, bytes], None]) -> None:
+    def __init__(self, market: MarketDecoder, rows: dict[int, InstrumentRow],
+                 request: Callable[[InstrumentRow], SnapshotRequest | None], client: RestClient, in_flight: int,
+                 rng: random.Random, on_applied: Callable[[int, str, bytes], None]) -> None:
         self._market = market
         self._rows = rows
         self._request = request

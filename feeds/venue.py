@@ -1,8 +1,8 @@
 """How a venue is read: the contract of feeds/venues/<name>.py.
 
-`VENUE` of such a module is a `FeedVenue`: facts as fields, and pure functions from facts to requests and back. It opens no socket,
-reads no clock and keeps no state; connection.py, process.py and snapshots.py do what it says. A variant of a venue is the same
-object with other facts: `VENUE = replace(binance.VENUE, name="binanceus", ...)`.
+`VENUE` of such a module is a `FeedVenue`: facts as fields, and pure functions from facts to requests and back. It opens no
+socket, reads no clock and keeps no state; connection.py, process.py and snapshots.py do what it says. A variant of a venue is
+the same object with other facts: `VENUE = replace(binance.VENUE, name="binanceus", ...)`.
 
 Money is Decimal, quantities are base units, times are seconds unless the name says otherwise."""
 from __future__ import annotations
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from feeds.config import Fees, VenueConfig
     from feeds.instruments import InstrumentRow
     from feeds.rest import RestClient
+
+
+class RestError(Exception):
+    """A request that gave no usable answer; the text names host, path and cause. `retry_after_s` = what the venue asked for, or
+    0."""
+
+    def __init__(self, text: str, status: int = 0, retry_after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class RestLimits:
     budget: int                            # weight in a window
     window_s: float = 60.0
     used_header: str = ""                  # response header with the weight used in the window; "" = the venue tells nothing
-    headers: Mapping[str, str] = field(default_factory=dict)  # sent with each request (OKX demo)
+    headers: Mapping[str, str] = field(default_factory=dict)  # sent with each request, in every mode
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,8 @@ class SnapshotRequest:
 
 @dataclass
 class Listing:
-    """What a venue lists. rows: id 0, checked, every market asked for, status TRADING where orders are taken, else the venue's word;
-    a symbol that cannot be used is a problem told."""
+    """What a venue lists. rows: id 0, checked, every market asked for, status TRADING where orders are taken, else the venue's
+    word; a symbol that cannot be used is a problem told."""
 
     rows: list[InstrumentRow] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)        # each about one symbol, which it names
@@ -121,7 +131,7 @@ class FeedVenue(ABC):
     title: str                             # in texts for people: Binance
     markets: tuple[str, ...]               # spot, linear: those it has, in this order
     roles: tuple[str, ...]                 # names of all its addresses, those of the order side too
-    # mode (dry_run, paper, testnet) -> role -> address. A mode that is missing is one that the venue does not have; sim is simex's
+    # mode (dry_run, paper, testnet) -> role -> address. The venue does not have a mode that is missing; sim's are simex's
     endpoints: Mapping[str, Mapping[str, str]]
     sockets: Mapping[str, SocketLimits]    # by market
     rest: Mapping[str, RestLimits]         # by market
@@ -132,6 +142,7 @@ class FeedVenue(ABC):
     heartbeat: Heartbeat = Heartbeat()
     # a row that lost sync: "rest" = its deltas wait for a REST snapshot; "resubscribe" = subscribing again brings one
     resync: Literal["rest", "resubscribe"] = "rest"
+    mode_headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # mode -> headers of each REST request
 
     # ---------------------------------------------------------------- decoding
 
@@ -143,8 +154,8 @@ class FeedVenue(ABC):
 
     @abstractmethod
     def plan_routes(self, rows: Iterable[InstrumentRow], sockets_per_market: int, with_trades: bool) -> list[RoutePlan]:
-        """The sockets that bring these rows. Books spread over `sockets_per_market` sockets; trades and funding on sockets of their
-        own, so that they never stand before a book update in a read."""
+        """The sockets that bring these rows. Books spread over `sockets_per_market` sockets; trades and funding on sockets of
+        their own, so that they never stand before a book update in a read."""
 
     @abstractmethod
     def subscribe_requests(
@@ -166,7 +177,9 @@ class FeedVenue(ABC):
         InstrumentError when the venue does not answer or says something else."""
 
     @abstractmethod
-    def parse_listing(self, market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+    def parse_listing(
+        self, market: str, data: Any, fees: Fees, only: set[str] | None = None
+    ) -> tuple[list[InstrumentRow], list[str]]:
         """(rows with id 0, problems) of the JSON value that lists a market; pages joined as read_listing joins them. Pure."""
 
     # ---------------------------------------------------------------- books over REST
@@ -186,4 +199,5 @@ class FeedVenue(ABC):
 
     @abstractmethod
     def glance(self, market: str, text: bytes) -> Glance | None:
-        """One recorded frame or REST depth reply, slowly and plainly. None = not JSON, or of a shape that the venue never sends."""
+        """One recorded frame or REST depth reply, slowly and plainly. None = not JSON, or of a shape that the venue never
+        sends."""

@@ -31,15 +31,15 @@ class Frames:
         return sum(len(frame) for frame in self.depth)
 
 
-def recording_path() -> pathlib.Path | None:
-    """Where the recording lies, if it does."""
-    path = pathlib.Path(os.environ.get("LOCKSTEP_SHARED", ROOT.parent / "shared")) / "data" / RECORDING
+def data_path(relative: str) -> pathlib.Path | None:
+    """Where a recording lies, if it does."""
+    path = pathlib.Path(os.environ.get("LOCKSTEP_SHARED", ROOT.parent / "shared")) / "data" / relative
     return path if path.exists() else None
 
 
 def load_frames(limit: int | None = None) -> Frames:
     """Recorded frames, at most `limit` of depth; generated ones when nothing is recorded."""
-    path = recording_path()
+    path = data_path(RECORDING)
     return generated_frames(limit or 2000) if path is None else recorded_frames(path, limit)
 
 

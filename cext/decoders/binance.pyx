@@ -1,10 +1,11 @@
-"""Binance market data, spot and USD-M: binance_message says what the bytes are, this file how deltas follow each other; the rest is
-that of every venue (market.pyx, stream.pyx).
+"""Binance market data, spot and USD-M: binance_message says what the bytes are, this file how deltas follow each other; the
+rest is that of every venue (market.pyx, stream.pyx).
 
     spot   a snapshot with id L: deltas with u <= L are old; the first one used has U <= L+1 <= u; later ones U <= previous u + 1
     USD-M  a snapshot with id L: deltas with u < L are old; the first one used has U <= L <= u; later ones pu == previous u
 
-Sources: Binance spot web-socket-streams.md (rule text of 2025-11-12), USD-M "how to manage a local order book correctly" (2026-05)."""
+Sources: Binance spot web-socket-streams.md (rule text of 2025-11-12), USD-M "how to manage a local order book correctly"
+(2026-05)."""
 import cython
 
 from libc.stdint cimport uint64_t

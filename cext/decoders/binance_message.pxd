@@ -1,5 +1,5 @@
-"""Bytes of one Binance market data message -> message_t; see binance_message.pyx. No state but the scratch: what a message means for
-a book is decided in stream.pyx by the rules of binance.pyx."""
+"""Bytes of one Binance market data message -> message_t; see binance_message.pyx. No state but the scratch: what a message
+means for a book is decided in stream.pyx by the rules of binance.pyx."""
 from libc.stdint cimport uint32_t, uint64_t
 
 from cext.decoders.message cimport message_t, parser_t

@@ -10,9 +10,10 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from cext.decoders.fields cimport (has, read_decimal, read_id, read_levels, read_rate, read_rounded, read_time, text_is)
-from cext.decoders.message cimport (FUNDING_INDEX, FUNDING_MARK, FUNDING_NEXT, FUNDING_RATE, KEY_OTHER, MESSAGE_BYTES_MAX, MSG_ACK,
-                                    MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_SHUTDOWN, MSG_TOP, MSG_TRADES, MSG_UNKNOWN,
-                                    SNAPSHOT_BYTES_MAX, fields_t, hint_row, message_clear, message_t, parser_t, span_t, symbols_find)
+from cext.decoders.message cimport (FUNDING_INDEX, FUNDING_MARK, FUNDING_NEXT, FUNDING_RATE, KEY_OTHER, MESSAGE_BYTES_MAX,
+                                    MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_SHUTDOWN, MSG_TOP,
+                                    MSG_TRADES, MSG_UNKNOWN, SNAPSHOT_BYTES_MAX, fields_t, hint_row, message_clear, message_t,
+                                    parser_t, span_t, symbols_find)
 from cext.instrument cimport instrument_t
 from cext.layout cimport TRADE_SELL_AGGRESSOR, level_t, trade_record_t
 from cext.scan cimport scan_char, scan_space, scan_string, scan_u64, scan_value

@@ -1,5 +1,5 @@
-"""The leaves of a venue's parser: ids, times, decimals, rates and level arrays of one JSON object, in place. A venue finds the keys
-(fields_t) and says what they mean; how a number is read is written here once.
+"""The leaves of a venue's parser: ids, times, decimals, rates and level arrays of one JSON object, in place. A venue finds the
+keys (fields_t) and says what they mean; how a number is read is written here once.
 
 All functions return 0, or -1 when the value is missing or not what it should be, unless they say otherwise."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -56,8 +56,9 @@ cdef int read_size(const fields_t *f, uint32_t key, const instrument_t *instrume
 cdef int read_rounded(const fields_t *f, uint32_t key, int scale, int64_t *out) noexcept nogil
 # A funding rate * 1e8, quoted, may be negative; digits beyond the eighth are cut. An empty string is no rate: 0.
 cdef int read_rate(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil
-# An array of levels ["px","size", more...] into the scratch, sizes in base units. p: at its '['. Returns the place behind its ']',
-# or NULL: malformed, not exact, or px = 0. Behind px and size stand exactly parser_t.level_extras more strings (OKX 2), skipped.
+# An array of levels ["px","size", more...] into the scratch, sizes in base units. p: at its '['. Returns the place behind its
+# ']', or NULL: malformed, not exact, or px = 0. Behind px and size stand exactly parser_t.level_extras more strings (OKX 2),
+# skipped.
 cdef const char *read_levels(parser_t *d, const char *p, const char *end, const instrument_t *instrument, level_t **first,
                              uint32_t *count) noexcept nogil
 # All keys of one object, values skipped and noted. p: behind its '{'. Returns the place behind its '}', or NULL: malformed, or a

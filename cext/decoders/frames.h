@@ -10,7 +10,7 @@
 #define FRAME_BOOK 1          /* the book or its top changed: publish a record of `row` */
 #define FRAME_TRADE 2         /* `trades` holds trade_count of them, at least one, all of `row` */
 #define FRAME_FUNDING 3       /* `funding` is filled */
-#define FRAME_NOTHING 4       /* duplicate, older than what we have, a top while out of sync; row -1: a heartbeat, or no book changed */
+#define FRAME_NOTHING 4       /* duplicate, older than what we have, a top while out of sync; row -1: no book spoke (heartbeat) */
 #define FRAME_BUFFERED 5      /* a delta of a row that waits for its snapshot */
 #define FRAME_NEED_SNAPSHOT 6 /* row went out of sync: publish (INVALID), fetch a snapshot */
 #define FRAME_ACK 7           /* reply to a subscription request: ack_id, ack_error */

@@ -1,5 +1,5 @@
-"""Market data of one (venue, market): bytes of one frame -> books, records, trades, funding. `MarketDecoder` is the base; a venue's
-class parses the bytes and says how its deltas follow each other.
+"""Market data of one (venue, market): bytes of one frame -> books, records, trades, funding. `MarketDecoder` is the base; a
+venue's class parses the bytes and says how its deltas follow each other.
 
 Called by the feed listener and by tools/replay: the same code on the same bytes. It owns, for each of its rows, the full-depth
 book, the sync state with the deltas buffered while out of sync, the top of book kept apart as an overlay, the counters, and what

@@ -9,11 +9,11 @@ from libc.string cimport memset, strlen
 
 from cext.book cimport book_best, book_check, book_free, book_init, book_levels, book_walk
 from cext.clock cimport mono_ns
-from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT, FRAME_TRADE, FRAME_UNKNOWN,
-                                   SNAPSHOT_ERROR, frame_result_t, stamps_t, stream_stats_t)
+from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT, FRAME_TRADE,
+                                   FRAME_UNKNOWN, SNAPSHOT_ERROR, frame_result_t, stamps_t, stream_stats_t)
 from cext.decoders.message cimport SCRATCH_LEVELS, TRADES_MAX, symbols_add, symbols_find, symbols_free, symbols_init
-from cext.decoders.stream cimport (RECENT_TRADES, STREAM_HOT_BYTES, SYNC_NONE, fill_record, lose_stream, market_state_t, pending_free,
-                                   stream_t, sync_rules_t)
+from cext.decoders.stream cimport (RECENT_TRADES, STREAM_HOT_BYTES, SYNC_NONE, fill_record, lose_stream, market_state_t,
+                                   pending_free, stream_t, sync_rules_t)
 from cext.instrument cimport MARKET_LINEAR, MARKET_SPOT, InstrumentArray
 from cext.layout cimport STATUS_SYNCING, book_record_t, level_t, trade_record_t
 
@@ -147,7 +147,8 @@ cdef class MarketDecoder:
     def stats(self, int row) -> dict:
         """Counters and status of one row (frames.h)."""
         cdef stream_t *s = stream_of(self, row)
-        return {**s.stats, "sync": s.sync, "pending": s.pending.count, "update_id": s.update_id, "top_id": s.top_id, "order_id": s.order_id,
+        return {**s.stats, "sync": s.sync, "pending": s.pending.count, "update_id": s.update_id, "top_id": s.top_id,
+                "order_id": s.order_id,
                 "quiet_limit_ms": s.quiet.limit_ms, "restarts": s.restarts,
                 "begins_with_delta": s.begins_with_delta}
 

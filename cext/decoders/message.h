@@ -44,13 +44,13 @@ typedef struct {
     uint64_t first_id;    /* MSG_DEPTH: first update in it; = last_id where the venue numbers messages */
     uint64_t last_id;     /* MSG_DEPTH, MSG_SNAPSHOT: what the sync rule chains */
     uint64_t previous_id; /* MSG_DEPTH: id that it follows, where the venue says so */
-    uint64_t order_id;    /* by which tops and depths of a row are compared: larger = newer; where they share one count = last_id */
+    uint64_t order_id;    /* by which tops and depths of a row are compared: larger = newer; = last_id where they share a count */
     int64_t checksum;     /* of the book after this message, when has_checksum */
     level_t *bids;        /* into the scratch; base units, whatever the venue counts in */
     level_t *asks;
     uint32_t bid_count;
     uint32_t ask_count;
-    uint32_t depth_limit; /* MSG_SNAPSHOT: levels a side that the source holds at most: a shorter side is complete. 0 = not known */
+    uint32_t depth_limit; /* MSG_SNAPSHOT: levels a side that its source holds at most: a shorter side is complete. 0 = unknown */
     level_t bid;          /* MSG_TOP; px and qty 0 = that side is empty */
     level_t ask;
     /* MSG_TRADES: exch_ns, trade_id, px, qty, flags are the parser's; the rest is filled by take_trades */

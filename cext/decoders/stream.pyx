@@ -1,10 +1,10 @@
-"""When is a book true? What holds for every venue: losing and gaining sync by the venue's rules, merging the depth stream with the
-top-of-book stream, the crossed rule, trades that were seen already, funding that comes in parts, lag.
+"""When is a book true? What holds for every venue: losing and gaining sync by the venue's rules, merging the depth stream with
+the top-of-book stream, the crossed rule, trades that were seen already, funding that comes in parts, lag.
 
-A delta that does not follow (sync_rules_t of stream.h) makes the book INVALID at once, and is the first of those that wait for the
-next snapshot. A whole book on the stream always replaces what there is. The top of book is kept apart: while its order id is newer
-than the depth's it overlays level 0 and hides what it has passed; when the ids are equal both must tell the same best levels (where
-the venue's rules say so), or the book is wrong.
+A delta that does not follow (sync_rules_t of stream.h) makes the book INVALID at once, and is the first of those that wait for
+the next snapshot. A whole book on the stream always replaces what there is. The top of book is kept apart: while its order id
+is newer than the depth's it overlays level 0 and hides what it has passed; when the ids are equal both must tell the same best
+levels (where the venue's rules say so), or the book is wrong.
 
 No I/O, no clock: times come with the frames."""
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
@@ -12,11 +12,12 @@ from libc.string cimport memset
 
 from cext.book cimport book_apply, book_best, book_clear, book_levels, book_walk
 from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_BUFFERED, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT,
-                                   FRAME_NOTHING, FRAME_SHUTDOWN, FRAME_TRADE, FRAME_UNKNOWN, SNAPSHOT_ERROR, SNAPSHOT_IGNORED,
-                                   SNAPSHOT_SYNCED, SNAPSHOT_TOO_OLD, SNAPSHOT_WAITING, frame_result_t, stamps_t)
-from cext.decoders.message cimport (FUNDING_INDEX, FUNDING_INTERVAL, FUNDING_MARK, FUNDING_NEEDED, FUNDING_NEXT, FUNDING_RATE, MSG_ACK,
-                                    MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_PONG, MSG_SHUTDOWN, MSG_SNAPSHOT, MSG_TOP,
-                                    MSG_TRADES, message_t)
+                                   FRAME_NOTHING, FRAME_SHUTDOWN, FRAME_TRADE, FRAME_UNKNOWN, SNAPSHOT_ERROR,
+                                   SNAPSHOT_IGNORED, SNAPSHOT_SYNCED, SNAPSHOT_TOO_OLD, SNAPSHOT_WAITING, frame_result_t,
+                                   stamps_t)
+from cext.decoders.message cimport (FUNDING_INDEX, FUNDING_INTERVAL, FUNDING_MARK, FUNDING_NEEDED, FUNDING_NEXT, FUNDING_RATE,
+                                    MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_PONG, MSG_SHUTDOWN,
+                                    MSG_SNAPSHOT, MSG_TOP, MSG_TRADES, message_t)
 from cext.layout cimport (BOOK_CROSSED, BOOK_DEPTH_COMPLETE, BOOK_LEVELS, BOOK_TOP_NEWER, BOOK_VALID, SIDE_BUY, SIDE_SELL,
                           STATUS_INVALID, STATUS_LIVE, book_record_t, level_t, trade_record_t)
 

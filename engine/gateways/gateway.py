@@ -58,7 +58,14 @@ class VenueGateway:
         """Bring all markets up; what is not reachable is tried again with back-off (alert "venue_unreachable"), for ever or until
         `give_up_after_s`. AccountRefused ends it at once: a wrong account does not get better by asking again."""
         started = time.monotonic()
-        await asyncio.gather(*(self._start_market(market, started, give_up_after_s) for market in self.markets.values()))
+        starts = [asyncio.ensure_future(self._start_market(market, started, give_up_after_s)) for market in self.markets.values()]
+        try:
+            await asyncio.gather(*starts)
+        except BaseException:
+            for one in starts:      # a market that goes on would open sockets after a stop
+                one.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
+            raise
         return {name: market.state for name, market in self.markets.items()}
 
     async def _start_market(self, market: MarketGateway, started: float, give_up_after_s: float | None) -> None:

@@ -1,5 +1,5 @@
-"""What every strategy is to the engine: it adds its pairs to the core at start, keeps their parameters fresh between polls, and can
-say what a pair is. The C half (cext/detect.pyx, cext/sizing.pyx) decides; no strategy ever sees an order.
+"""What every strategy is to the engine: it adds its pairs to the core at start, keeps their parameters fresh between polls, and
+can say what a pair is. The C half (cext/detect.pyx, cext/sizing.pyx) decides; no strategy ever sees an order.
 
 `PairStrategy` has what they share: a look at each pair once a second, in turn and bounded; pairs whose quotes differ are switched
 off and on by their conversion at once, and pay its cost."""
@@ -57,8 +57,8 @@ class PairStrategy(ABC):
     # ---------------------------------------------------------------- set-up
 
     def add_pairs(self, choices: Iterable[PairChoice], params: PairParams, is_wanted: bool) -> None:
-        """Gives pairs to the core. What it cannot compute exactly is an error where a person asked for it (`is_wanted`), else it is
-        left out and logged."""
+        """Gives pairs to the core. What it cannot compute exactly is an error where a person asked for it (`is_wanted`), else it
+        is left out and logged."""
         for choice in choices:
             try:
                 index = self.core.add_pair(choice.row_a, choice.row_b, params, self.name, choice.conversion is not None)

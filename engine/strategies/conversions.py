@@ -18,7 +18,7 @@ COST_BPS_MAX = 1_000.0
 class Conversion:
     """One conversion and its newest word. `cost_bps` None = not now."""
 
-    __slots__ = ("assets", "cost_bps", "row", "version", "_extra_bps", "_limit_bps")
+    __slots__ = ("_extra_bps", "_limit_bps", "assets", "cost_bps", "row", "version")
 
     def __init__(self, settings: Any, row: int) -> None:
         self.assets = frozenset((getattr(settings, "from"), settings.to))

@@ -1,9 +1,9 @@
-"""The Python half of cross_exchange: spot against spot of two venues, bought where it is cheap and sold from inventory where it is
-dear. Nothing is held and no exit is looked for.
+"""The Python half of cross_exchange: spot against spot of two venues, bought where it is cheap and sold from inventory where it
+is dear. Nothing is held and no exit is looked for.
 
-What a trade leaves behind is inventory in the wrong place. Moving it back costs `rebalance_cost_bps` of what is moved; how much of
-that a trade is charged with follows from how skewed the inventory of the two venues is: one that evens it out pays nothing, one
-that skews it further pays up to all of it. Both directions are published once a second."""
+What a trade leaves behind is inventory in the wrong place. Moving it back costs `rebalance_cost_bps` of what is moved; how
+much of that a trade is charged with follows from how skewed the inventory of the two venues is: one that evens it out pays
+nothing, one that skews it further pays up to all of it. Both directions are published once a second."""
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 

@@ -2,10 +2,10 @@
 signals.
 
 Spot against perpetual of one venue, with `across_venues` of two, and with `perp_perp` perpetual against perpetual of two venues.
-Three signals are estimated once a second: the *normal basis* of a pair (median of the last minute: a dislocation of a second does
-not move it), the cost of crossing both books, and the funding that a position would collect within the horizon, of both legs, each
-with its own interval. An entry budgets its exit at the normal basis, so what it counts on is the part of today's basis that is not
-normal. A pair is switched on when it has been seen SAMPLES_MIN times."""
+Three signals are estimated once a second: the *normal basis* of a pair (median of the last minute: a dislocation of a second
+does not move it), the cost of crossing both books, and the funding that a position would collect within the horizon, of both
+legs, each with its own interval. An entry budgets its exit at the normal basis, so what it counts on is the part of today's
+basis that is not normal. A pair is switched on when it has been seen SAMPLES_MIN times."""
 from collections import deque
 from collections.abc import Sequence
 from statistics import median

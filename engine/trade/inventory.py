@@ -1,8 +1,8 @@
 """Inventory that complete trades have moved from one venue to another, by row: exact, in units of the underlying, signed.
 
-Spot against spot across venues holds nothing afterwards: what was bought here and what was sold there both stay where they are. The
-sum over the two rows of each move is zero, so moving it makes no profit and leaves no exposure; only the venues' balances differ
-from how the run began. Separate from dust, which is what such a trade left unbalanced.
+Spot against spot across venues holds nothing afterwards: what was bought here and what was sold there both stay where they are.
+The sum over the two rows of each move is zero, so moving it makes no profit and leaves no exposure; only the venues' balances
+differ from how the run began. Separate from dust, which is what such a trade left unbalanced.
 """
 from __future__ import annotations
 

@@ -273,8 +273,8 @@ class TradeManager:
 
     @staticmethod
     def _share_funding(holders: list[Trade], row: int, amount: Decimal) -> None:
-        """The venue pays on the net position; each trade gets its part of that, so that of two opposite ones one receives what the
-        other pays. Where they cancel out the first has it. The last takes what rounding leaves."""
+        """The venue pays on the net position; each trade gets its part of that, so that of two opposite ones one receives what
+        the other pays. Where they cancel out the first has it. The last takes what rounding leaves."""
         net = sum((trade.position(row) for trade in holders), ZERO)
         left = amount
         for trade in holders[:-1] if net else ():
@@ -292,9 +292,9 @@ class TradeManager:
 
     @exact
     def reconcile(self, balances: Mapping[str, Mapping[str, Decimal]], now_mono_ns: int) -> list[Difference]:
-        """Venue balances ({"binance:spot": {"USDT": ...}}, by account) against the ledger, accounts in motion left out. All differences are
-        returned; one that is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use the asset take no
-        entries."""
+        """Venue balances by account ({"binance:spot": {"USDT": ...}}) against the ledger, accounts in motion left out. All
+        differences are returned; one that is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use
+        the asset take no entries."""
         now = self._advance_clock(now_mono_ns)
         found, lasting = self.accounts.compare(balances, self.busy_rows(), now, RECONCILE_APART_NS)
         for one in lasting:
@@ -812,8 +812,8 @@ class TradeManager:
 
     @staticmethod
     def _moves_the_same(instrument: Instrument, other: Instrument) -> bool:
-        """Whether an order on `other` moves what a position query on `instrument` shows: the same futures position, or the balance
-        of the same asset. In a unified account a perpetual moves no base."""
+        """Whether an order on `other` moves what a position query on `instrument` shows: the same futures position, or the
+        balance of the same asset. In a unified account a perpetual moves no base."""
         if not instrument.is_spot or not other.is_spot:
             return instrument.row == other.row
         return instrument.account == other.account and instrument.base in (other.base, other.quote)
@@ -1082,7 +1082,7 @@ class TradeManager:
         return qty if units > 0 else -qty
 
     def _is_kept(self, trade: Trade) -> bool:
-        """Whether this is the living one: a timer may still hold a trade that was put away and came back anew with a late fill."""
+        """Whether this is the living one: a timer may still hold a trade that was put away and came back with a late fill."""
         return self.trades.get(trade.trade_id) is trade
 
     def _has_pair(self, trade: Trade) -> bool:

@@ -2,6 +2,7 @@
 strings."""
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,9 @@ def dust_units(manager: TradeManager) -> dict[int, Decimal]:
 
 
 def unhedged(manager: TradeManager) -> dict[str, str]:
-    """Instrument with the larger side -> net inventory of the underlying, where that is a common lot or more. Empty is good."""
+    """Instrument with the larger side -> net inventory of the underlying, where that is a common lot or more. Empty is good.
+
+    Spot against spot: what lies below a lot on each venue is dust on both, so there the limit is both lots together."""
     groups: dict[tuple[int, ...], Decimal] = {}
     for trade in manager.trades.values():
         if trade.is_hedged:
@@ -69,9 +72,9 @@ def unhedged(manager: TradeManager) -> dict[str, str]:
     for rows in groups:
         groups[rows] += sum((dust.get(row, ZERO) for row in rows), ZERO)
     for rows, net in groups.items():
-        limit = manager.instruments[rows[0]].lot
-        for row in rows[1:]:
-            limit = lcm_decimal(limit, manager.instruments[row].lot)
+        lots = [manager.instruments[row].lot for row in rows]
+        is_all_spot = all(manager.instruments[row].is_spot for row in rows)
+        limit = sum(lots, ZERO) if is_all_spot else functools.reduce(lcm_decimal, lots)
         if abs(net) >= limit:
             largest = max(rows, key=lambda row: manager.position_units(row) * (1 if net > 0 else -1))
             found[manager.instruments[largest].name] = text(net)

@@ -209,7 +209,7 @@ class Trade:
 
     def leave_inventory(self) -> tuple[int, int, Decimal] | None:
         """(sold on row, bought on row, units): what both legs have in common stays where it is, and the trade has only its
-        remainder afterwards. What was bought is worth what was sold, so no money moves. None = the legs have nothing in common."""
+        remainder afterwards. What was bought is worth what was sold, so no money moves. None = they have nothing in common."""
         first, second = (instrument.row for instrument in self.instruments)
         held = self.positions()
         if held[first] * held[second] >= 0:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,8 +16,21 @@ from cext.decoders.market import MarketDecoder
 from cext.instrument import InstrumentArray
 from feeds.config import Fees, VenueConfig
 from feeds.instruments import InstrumentError, InstrumentRow, largest_max_qty, plain, scale_of, split_multiplier, unified_name
-from feeds.rest import RestClient, RestError
-from feeds.venue import FeedVenue, Glance, Listing, Rate, RestLimits, RoutePlan, SnapshotRequest, SocketLimits, StreamRequest
+from feeds.venue import (
+    FeedVenue,
+    Glance,
+    Listing,
+    Rate,
+    RestError,
+    RestLimits,
+    RoutePlan,
+    SnapshotRequest,
+    SocketLimits,
+    StreamRequest,
+)
+
+if TYPE_CHECKING:
+    from feeds.rest import RestClient  # needs aiohttp: a configuration check need not load it
 
 WS_PATH = "/ws"              # raw payloads, no {"stream":..,"data":..} around them
 LISTING_SYMBOLS_MAX = 50     # spot: asked for at a time when few are enough: a turn of the loop stays short
@@ -144,7 +157,9 @@ class BinanceFeed(FeedVenue):
             return answers
         return [await client.get_json(paths.listing, weight=paths.listing_weight, timeout_s=30.0)]
 
-    def parse_listing(self, market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+    def parse_listing(
+        self, market: str, data: Any, fees: Fees, only: set[str] | None = None
+    ) -> tuple[list[InstrumentRow], list[str]]:
         """Of an exchangeInfo. Takes perpetuals only on USD-M."""
         if not isinstance(data, dict) or not isinstance(data.get("symbols"), list):
             raise InstrumentError(f"{self.name} {market} exchangeInfo has no list of symbols")

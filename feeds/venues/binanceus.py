@@ -1,7 +1,7 @@
 """How Binance.US is read: Binance spot under other addresses, with smaller limits and one kind of key.
 
-Sources: binance-us-api-docs (2024-06), docs.binance.us (2026-08). The upgrade announced for 2026-08-31 raises the weights to Binance's;
-until it is seen, the smaller ones hold. There is no public testnet, and no perpetual."""
+Sources: binance-us-api-docs (2024-06), docs.binance.us (2026-08). The upgrade announced for 2026-08-31 raises the weights to
+Binance's; until it is seen, the smaller ones hold. There is no public testnet, and no perpetual."""
 from dataclasses import replace
 
 from feeds.venue import RestLimits

@@ -11,7 +11,7 @@ from cext.journal import JournalReader
 from engine.config import ConfigError, load
 from engine.gateways.binance_facts import ENDPOINTS as ORDER_ENDPOINTS
 from engine.gateways.settings import gateway_settings
-from feeds.venues.binance import ENDPOINTS as FEED_ENDPOINTS
+from feeds.venues.binance import VENUE
 from tests.support.feed_system import ROOT, Venues, make_run_dir
 from tests.support.supervised import MADE_UP_PUBLIC, Supervised
 
@@ -90,7 +90,7 @@ def test_dry_run_journals_what_it_would_have_sent(home, real_venue):
         intent = next(record.decode() for record in records if record.type_name == "INTENT")
         refused = {record.decode()["intent_id"] for record in records if record.type_name == "REFUSAL"}
         assert intent["leg_count"] == 2 and intent["intent_id"] in refused
-        assert "would send binance:" in (run.run_dir / "logs" / "engine.log").read_text()
+        assert "/USDT binance>binance perp: BUY " in (run.run_dir / "logs" / "engine.log").read_text()
 
 
 def test_dry_run_has_no_order_settings_at_all(home):
@@ -126,10 +126,10 @@ def test_testnet_with_key_files_that_are_not_there_is_refused_before_anything_st
 
 
 def test_testnet_addresses_are_the_venues_test_hosts_and_never_its_real_ones():
-    feed = FEED_ENDPOINTS["testnet"].model_dump().values()
+    feed = VENUE.endpoints["testnet"].values()
     orders = ORDER_ENDPOINTS["testnet"].values()
     real = {url.split("//")[1].split("/")[0].split(":")[0]
-            for url in [*FEED_ENDPOINTS["paper"].model_dump().values(), *ORDER_ENDPOINTS["live"].values()] if url}
+            for url in [*VENUE.endpoints["paper"].values(), *ORDER_ENDPOINTS["live"].values()] if url}
     for url in [url for url in [*feed, *orders] if url]:
         host = url.split("//")[1].split("/")[0].split(":")[0]
         assert host not in real and ("testnet" in host or "demo" in host), url

@@ -214,9 +214,9 @@ async def run_against(hostile, venues, seconds, **feeds):
         "spot_ws": address, "linear_ws_public": f"{address}/public", "linear_ws_market": f"{address}/market"}})
     (run_dir / "simex.json").write_bytes((venues.run_dir / "simex.json").read_bytes())
     with Feed(run_dir) as feed:
+        reader = await asyncio.to_thread(feed.attach)
         await asyncio.sleep(seconds)
         assert feed.process.poll() is None, feed.text()
-        reader = await asyncio.to_thread(feed.attach)
         header, log = reader.header(), feed.log()
         assert not any(feed.is_valid(row.id) for row in feed.table.rows)
         assert await asyncio.to_thread(feed.stop) == 0

@@ -1,9 +1,9 @@
 """A tiny venue as truth, a virtual clock and a driver for TradeManager: no sockets, no bytes, every delay and fault drawn from
 one seed or scripted.
 
-`World` owns the clock; `Venue` holds balances, positions, orders and executions of all accounts and answers as venues do (spot
-buys pay their fee in base, everything else in quote); `Treatment` says what happens to one order. Shares no arithmetic with engine/trade: ints
-and plain sums.
+`World` owns the clock; `Venue` holds balances, positions, orders and executions of all accounts and answers as venues do
+(spot buys pay their fee in base, everything else in quote); `Treatment` says what happens to one order. Shares no arithmetic
+with engine/trade: ints and plain sums.
 """
 from __future__ import annotations
 
@@ -210,8 +210,8 @@ class World:
             self.stream_restarts += 1
 
     def enter(self, pair: int = 0, qty: int = 10, direction: int = 1) -> Intent:
-        """An entry as the hot core would decide it: `qty` perpetual lots (0.001) on both legs. Of spot against spot the buyer takes
-        the fee in base along; against a perpetual it is below a common lot and left out here."""
+        """An entry as the hot core would decide it: `qty` perpetual lots (0.001) on both legs. Of spot against spot the buyer
+        takes the fee in base along; against a perpetual it is below a common lot and left out here."""
         legs = []
         rows = self.core.pair_list[pair]
         is_gross = all(self.rows[row].market == "spot" for row in rows)

@@ -83,7 +83,8 @@ def test_trade(frame: bytes, trade_id: int, exch_ms: int, flags: int) -> None:
     market = make_market("spot", SPOT)
     told = market.decode(frame, frame_mono_ns=77)
     assert told["kind"] == "trade" and told["row"] == 0
-    assert told["trades"][0] == {"seq": 0, "exch_ns": exch_ms * MS, "recv_mono_ns": 77, "trade_id": trade_id, "px": 10, "qty": 10000,
+    assert told["trades"][0] == {"seq": 0, "exch_ns": exch_ms * MS, "recv_mono_ns": 77, "trade_id": trade_id,
+                                 "px": 10, "qty": 10000,
                              "instrument_id": 0, "flags": flags, "pad0": 0}
     assert market.decode(frame)["kind"] == "nothing"  # the same trade by a second connection
     assert market.stats(0)["duplicates"] == 1

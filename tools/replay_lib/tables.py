@@ -50,7 +50,8 @@ def markets_of(table: InstrumentTable, path: pathlib.Path) -> dict[tuple[str, st
         except UnknownVenue as error:
             raise ReplayError(f"{path}: {error}: nothing decodes it") from None
         if row.market not in venue.markets:
-            raise ReplayError(f"{path}: {row.name}: {venue.title} has no market {row.market}; right is {' or '.join(venue.markets)}")
+            raise ReplayError(f"{path}: {row.name}: {venue.title} has no market {row.market}; "
+                              f"right is {' or '.join(venue.markets)}")
         groups.setdefault((row.venue, row.market), []).append(row.id)
     return groups
 

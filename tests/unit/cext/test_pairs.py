@@ -1,4 +1,4 @@
-"""Pairs of every kind, unified accounts, pledges, positions that net, inventory that moves: what several venues add to the core."""
+"""Pairs of every kind, unified accounts, pledges, positions that net, inventory that moves: what several venues add."""
 from typing import Any
 
 import pytest
@@ -22,8 +22,8 @@ from tests.support.core_world import (
 from tests.support.slow_core import check_entry
 
 E8 = 10**8
-WIDE = {"max_order_usd": 10**6, "max_position_usd": 10**6, "max_symbol_usd": 10**6, "max_venue_usd": 10**6, "max_total_usd": 10**6,
-        "max_delta_usd": 10**6}
+WIDE = {"max_order_usd": 10**6, "max_position_usd": 10**6, "max_symbol_usd": 10**6, "max_venue_usd": 10**6,
+        "max_total_usd": 10**6, "max_delta_usd": 10**6}
 BINANCE_SPOT, BINANCE_PERP, BYBIT_SPOT, BYBIT_PERP = range(4)
 MIXED = {"quote": "USDC", "settle": "USDC"}
 
@@ -72,7 +72,8 @@ def sides(intent: dict[str, Any]) -> list[tuple[int, int]]:
     ([instrument(0, "spot"), instrument(1, "spot", venue="bybit", **MIXED)], "or has a conversion"),
     ([instrument(0, "linear"), instrument(1, "linear", venue="bybit", **MIXED)], "or has a conversion"),
     ([instrument(0, "spot"), instrument(1, "spot", "ETH", venue="bybit")], "underlyings differ"),
-    ([instrument(0, "spot"), instrument(1, "linear", venue="bybit", settle="USDC", name="bybit:BTC/USDT:USDC")], "settle assets differ")])
+    ([instrument(0, "spot"), instrument(1, "linear", venue="bybit", settle="USDC", name="bybit:BTC/USDT:USDC")],
+     "settle assets differ")])
 def test_what_cannot_hedge_each_other_is_no_pair(rows: list[dict], message: str):
     world = World(rows, fund=False)
     with pytest.raises(ValueError, match=message):
@@ -115,7 +116,7 @@ def test_every_kind_can_be_rehearsed_and_leaves_nothing():
     pairs = [(BINANCE_SPOT, BINANCE_PERP), (BYBIT_SPOT, BYBIT_PERP), (BINANCE_SPOT, BYBIT_PERP), (BINANCE_PERP, BYBIT_PERP),
              (BINANCE_SPOT, BYBIT_SPOT)]
     world = make(*pairs)
-    world.core.set_account_balance("bybit:unified", "BTC", 0)  # the last pair has nothing to sell forward: it is rehearsed in reverse
+    world.core.set_account_balance("bybit:unified", "BTC", 0)  # nothing to sell there: the last pair is rehearsed in reverse
     before = world.core.counters()
     assert [GATE_NAMES[core_loops.rehearse(world.core, pair, world.now)] for pair in range(len(pairs))] == ["OK"] * len(pairs)
     assert world.core.counters() == before and world.core.state()["in_flight"] == 0

@@ -157,8 +157,7 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
         ("mode: testnet\nvenues: {binanceus: {}}\n",
          ":2: venues.binanceus: Binance.US has no testnet addresses; it runs in sim, dry_run, paper"),
         ("mode: sim\nvenues:\n  binanceus:\n    endpoints:\n      spot_wss: ws://127.0.0.1:1\n",
-         ":5: venues.binanceus.endpoints.spot_wss: Binance.US has no such address; did you mean spot_ws? it has spot_rest, "
-         "spot_ws, spot_ws_api"),
+         ":5: venues.binanceus.endpoints.spot_wss: Binance.US has no such address; did you mean spot_ws?"),
         ("mode: sim\nvenues: {binance: {endpoints: {spot_ws: nowhere}}}\n", "venues.binance.endpoints.spot_ws: not an address; right is"),
         ("mode: sim\nvenues: {binance: {symbols: [btcusdt]}}\n", "'btcusdt' is no instrument; right is BTC/USDT"),
         ("mode: sim\nvenues: {binance: {symbols: [BTC/USDT, BTC/USDT]}}\n", "names an instrument twice"),

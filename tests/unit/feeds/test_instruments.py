@@ -221,7 +221,7 @@ def test_a_feed_that_is_not_there_yet_is_waited_for_by_name(tmp_path):
 def test_tables_that_give_one_id_two_meanings_are_refused(tmp_path):
     run_tables(tmp_path)
     InstrumentTable([make_row(name="binanceus:BTC/USDT", venue="binanceus")]).save(venue_table_path(tmp_path, "binanceus"))
-    with pytest.raises(InstrumentError, match="id 0 is binance:BTC/USDT and binanceus:BTC/USDT in the tables of binance, binanceus"):
+    with pytest.raises(InstrumentError, match="id 0 is binance:BTC/USDT and binanceus:BTC/USDT in the tables of"):
         join_run_table(tmp_path, ["binance", "binanceus"])
 
 

@@ -1,4 +1,5 @@
-"""Venues are found by name: in feeds/venues, or brought by an installed package; what does not keep the contract is refused by name."""
+"""Venues are found by name: in feeds/venues, or brought by an installed package; what does not keep the contract is refused by
+name."""
 import pathlib
 import sys
 

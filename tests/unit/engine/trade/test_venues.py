@@ -1,4 +1,4 @@
-"""TradeManager with two venues and pairs of every kind: the life of spot against spot, positions that net, pledges, unified accounts.
+"""TradeManager with two venues and pairs of every kind: the life of spot against spot, positions that net, pledges, accounts.
 
 Rows: 0, 1 = spot and perpetual of binance (an account each), 2, 3 = of bybit (one account). Pairs: 0 (0, 1), 1 (2, 3), 2 (0, 3),
 3 (1, 3), 4 (0, 2)."""
@@ -67,8 +67,8 @@ def test_profit_of_spot_against_spot_is_realised_at_once_in_quote():
     cross(world)
     world.enter(SPOT_SPOT, qty=10)
     settle(world)
-    # 0.01002 bought at 10,000.10, 0.01 sold at 10,100.00; fees 0.1 % in base of the one and in quote of the other. What is too much
-    # is below a lot and stays as dust, at its cost.
+    # 0.01002 bought at 10,000.10, 0.01 sold at 10,100.00; fees 0.1 % in base of the one and in quote of the other. What is too
+    # much is below a lot and stays as dust, at its cost.
     change = {account: assets["USDT"] - world.venue.opening[account]["USDT"] for account, assets in world.venue.balances.items()}
     assert change == {"binance:spot": Decimal("-100.201002"), "binance:linear": 0, "bybit:unified": Decimal("100.899")}
     net = Decimal("100.899") - Decimal("100.201002") + Decimal("0.00000998") * Decimal("10000.10")
@@ -92,7 +92,8 @@ def test_moving_there_and_back_leaves_nothing_but_dust_and_fees():
 @pytest.mark.parametrize(("treatment", "name"), [
     (Treatment(reject="REJECT"), "reject"), (Treatment(fraction=0.5), "partial"), (Treatment(fraction=0.0), "nothing"),
     (Treatment(reply=None, stream=None), "unknown"), (Treatment(arrives=None), "lost"),
-    (Treatment(lies="rejected", stream=3 * S), "late fill")], ids=["reject", "partial", "nothing", "unknown", "lost", "late fill"])
+    (Treatment(lies="rejected", stream=3 * S), "late fill")],
+    ids=["reject", "partial", "nothing", "unknown", "lost", "late fill"])
 def test_whatever_becomes_of_either_leg_the_trade_ends_hedged(row: int, treatment: Treatment, name: str):
     world = make({(Purpose.ENTRY, row): treatment})
     cross(world)
