@@ -232,6 +232,39 @@ def test_a_cancel_of_nothing_and_of_what_ended_is_51400(rig, what):
     assert socket.trade("cancel-order", {"clOrdId": "done"})[0]["data"][0]["sCode"] == "50014"
 
 
+def test_amendments_keep_the_order_and_tell_their_result(rig):
+    socket = rig.private(ORDERS)
+    first, _ = socket.trade("order", swap(rig, ordType="limit", px="60000", clOrdId="am"))
+    name = {"instIdCode": rig.code(SWAP), "clOrdId": "am"}
+    answer, events = socket.trade("amend-order", name | {"newPx": "61000", "newSz": "20", "reqId": "q1"})
+    assert (answer["op"], answer["data"][0]["sCode"], answer["data"][0]["reqId"]) == ("amend-order", "0", "q1")
+    (row,) = rows(events)
+    assert (row["ordId"], row["px"], row["sz"], row["state"]) == (first["data"][0]["ordId"], "61000", "20", "live")
+    assert (row["amendResult"], row["reqId"]) == ("0", "q1")
+    assert (rig.venue.books[LINEAR][SWAP].own_bids, rig.account.orders[LINEAR][int(row["ordId"])].qty) == ({610_000: 2000}, 2000)
+    answer, events = socket.trade("amend-order", name | {"newPx": "64001"})
+    filled = rows(events)[-1]
+    assert (filled["state"], filled["accFillSz"], filled["amendResult"]) == ("filled", "20", "")
+    answer, _ = socket.trade("amend-order", name | {"newPx": "64000"})
+    assert answer["data"][0]["sCode"] == "51503"
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [({}, "50014"), ({"newSz": "0"}, "51000"), ({"newSz": "0.005"}, "51121"), ({"newPx": "60000.05"}, "51150"),
+     ({"newSz": "19000", "newPx": "64000"}, "51008"), ({"newSz": "11", "reqId": "a-b"}, "51000")],
+)  # fmt: skip
+def test_an_amendment_that_is_refused_changes_nothing(rig, more, code):
+    socket = rig.private(ORDERS)
+    socket.trade("order", swap(rig, ordType="limit", px="60000", clOrdId="am"))
+    answer, events = socket.trade("amend-order", {"instIdCode": rig.code(SWAP), "clOrdId": "am"} | more)
+    assert (answer["data"][0]["sCode"], events) == (code, [])
+    (row,) = rig.get("/api/v5/trade/orders-pending")
+    assert (row["px"], row["sz"], row["state"]) == ("60000", "10", "live")
+    answer = rig.call("POST", "/api/v5/trade/amend-batch-orders", [{"instId": SWAP, "clOrdId": "am", "newSz": "5"}])[1]
+    assert answer["code"] == "0" and rig.get("/api/v5/trade/orders-pending")[0]["sz"] == "5"
+
+
 def test_batches_answer_for_each_order(rig):
     socket = rig.private(ORDERS)
     answer, events = socket.trade(

@@ -62,9 +62,11 @@ TRADES = {
     "/api/v5/trade/batch-orders": ("place", True),
     "/api/v5/trade/cancel-order": ("cancel", False),
     "/api/v5/trade/cancel-batch-orders": ("cancel", True),
+    "/api/v5/trade/amend-order": ("amend", False),
+    "/api/v5/trade/amend-batch-orders": ("amend", True),
 }
 KNOWN = {"GET": {*PUBLIC, *PRIVATE}, "POST": {*CHANGES, *TRADES}}
-TIMED = ("place",)  # what the header expTime is for
+TIMED = ("place", "amend")  # what the header expTime is for
 
 
 class Rest:

@@ -35,6 +35,8 @@ ORDER_OPS = {
     "batch-orders": ("place", True),
     "cancel-order": ("cancel", False),
     "batch-cancel-orders": ("cancel", True),
+    "amend-order": ("amend", False),
+    "batch-amend-orders": ("amend", True),
 }
 PRIVATE_CHANNELS = ("orders", "account", "positions", "balance_and_position")
 INST_TYPES = ("ANY", "SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
@@ -256,7 +258,7 @@ class OkxSession(Session):
             ):
                 raise errors.request_error(60013, "Invalid args")
             self.dialect.limits.check_open(self.venue.clock.wall_ms())
-            if name == "place":
+            if name != "cancel":
                 self.dialect.check_expiry(request.get("expTime"))
         except VenueError as error:
             answer(error)
