@@ -95,9 +95,7 @@ class Rest:
             return
         self._perform(name, endpoint, market, account, params, lambda told: self._answer(told, account, endpoint, market, reply))
 
-    def _perform(
-        self, name: str, endpoint: str, market: str, account: Account | None, params: Params, answer: Any
-    ) -> None:
+    def _perform(self, name: str, endpoint: str, market: str, account: Account | None, params: Params, answer: Any) -> None:
         orders, queries, desk = self.dialect.orders, self.dialect.queries, self.venue.desk
         symbol = params.get("symbol") if isinstance(params.get("symbol"), str) else None
         if name in PUBLIC:
@@ -134,7 +132,9 @@ class Rest:
         if status == 403:
             reply(403, text.encode(), headers)
             return
-        reply(status, orjson.dumps({"retCode": code, "retMsg": text, "result": result, "retExtInfo": info, "time": now_ms}), headers)
+        reply(
+            status, orjson.dumps({"retCode": code, "retMsg": text, "result": result, "retExtInfo": info, "time": now_ms}), headers
+        )
 
 
 def _body(body: bytes) -> Params:
