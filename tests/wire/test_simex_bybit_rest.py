@@ -89,7 +89,12 @@ def test_an_address_that_asks_too_much_gets_403_for_a_while(rig):
 
 def test_limits_and_bans_on_command(rig):
     rig.venue.dialect.limit("linear", rig.clock.wall_ms() + 1000, False)
-    assert rig.get("position/list", category="linear", symbol="BTCUSDT")["retCode"] == 10006
+    refused = rig.raw("GET", "order/realtime", "category=linear", rig.signed("category=linear"))
+    assert orjson.loads(refused.body)["retCode"] == 10006
+    assert (refused.headers["X-Bapi-Limit-Status"], refused.headers["X-Bapi-Limit-Reset-Timestamp"]) == (
+        "0", str(rig.clock.wall_ms() + 1000),
+    )  # fmt: skip
+    assert rig.get("market/tickers", is_public=True, category="linear")["retCode"] == 0
     assert rig.get("order/realtime", category="spot")["retCode"] == 0
     assert rig.order(rig.trade(), "order.create", limit("linear", "l1"))["retCode"] == 10006
     rig.clock.advance_ns(1_000_000_000)

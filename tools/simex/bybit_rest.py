@@ -83,9 +83,7 @@ class Rest:
                 account, key = self.dialect.keyring.check_rest(headers, payload, now_ms)
             params = _body(body) if method == "POST" else dict(parse_qsl(query, keep_blank_values=True))
             market = SPOT if params.get("category") == SPOT else LINEAR
-            if account is None:
-                self.limits.check_market(market, now_ms)
-            else:
+            if account is not None:  # what is public is counted by address alone
                 cost = len(batch_of(params)) if endpoint.endswith("-batch") else 1
                 self.limits.spend(account, endpoint, market, cost, now_ms)
                 if name == "user/query-api":
