@@ -6,7 +6,7 @@ import pytest
 
 from cext import layout
 from cext.decoders.okx import OkxMarket
-from tests.support.okx_rig import (ASKS, MS, T0, checksum_of, kinds, make_okx, okx_row, market_of, rest_book, snapshot, top, update)
+from tests.support.okx_rig import ASKS, MS, T0, checksum_of, kinds, make_okx, market_of, okx_row, rest_book, snapshot, top, update
 
 WHOLE = {"bids": [(1000, 100), (995, 200)], "asks": [(1005, 300), (1010, 400)]}
 
