@@ -230,7 +230,7 @@ SPARE_FROM_DIGITS = 3
 
 
 def _parse_symbol(venue: str, market: str, symbol: dict[str, Any], fees: Fees) -> InstrumentRow | None:
-    if market == "linear" and symbol.get("contractType") != "PERPETUAL":
+    if symbol.get("contractType") != ("PERPETUAL" if market == "linear" else None):  # a spot pair is no contract
         return None
     filters = {entry["filterType"]: entry for entry in symbol["filters"]}
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]

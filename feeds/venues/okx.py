@@ -199,6 +199,9 @@ def _entries(venue: str, market: str, data: Any) -> list[Any]:
         raise InstrumentError(f"{venue} {market} instruments: {words}, not code 0")
     if not isinstance(data.get("data"), list):
         raise InstrumentError(f"{venue} {market} instruments has no list of instruments")
+    kinds = {str(told["instType"]) for told in data["data"] if isinstance(told, dict) and "instType" in told}
+    if kinds and INST_TYPES[market] not in kinds:
+        raise InstrumentError(f"{venue} {market} instruments lists {', '.join(sorted(kinds))}, not {INST_TYPES[market]}")
     return data["data"]
 
 

@@ -84,7 +84,7 @@ def test_only_live_instruments_trade(state: str, status: str) -> None:
 
 @pytest.mark.parametrize(("market", "change", "words"), [
     ("linear", {"ctValCcy": "USDT"}, "not an amount of ETH"), ("linear", {"ctVal": ""}, "InvalidOperation"), ("linear", {"ctVal": "0"}, "is 0"),
-    ("linear", {"instType": "FUTURES"}, "not a SWAP"), ("linear", {"uly": "ETHUSDT"}, "ValueError"), ("linear", {"instIdCode": "10461"}, "instIdCode"),
+    ("linear", {"uly": "ETHUSDT"}, "ValueError"), ("linear", {"instIdCode": "10461"}, "instIdCode"),
     ("linear", {"instIdCode": True}, "instIdCode"), ("linear", {"instIdCode": -1}, "instIdCode"), ("spot", {"tickSz": "0"}, "is 0"),
     ("spot", {"lotSz": "x"}, "InvalidOperation"), ("spot", {"state": None}, "AttributeError"), ("spot", {"baseCcy": "B" * 50}, "bytes"),
     ("spot", {"minSz": None}, "TypeError"),
@@ -95,7 +95,8 @@ def test_unusable_instrument_is_a_problem_that_names_it(market: str, change: dic
     assert rows == [] and problem.startswith(f"okx {market} {told['instId']}: not usable") and words in problem
 
 
-@pytest.mark.parametrize("data", [None, [], {}, {"code": "50011", "msg": "Too Many Requests", "data": []}, {"code": "0", "data": None}, {"code": 0, "data": []}])
+@pytest.mark.parametrize("data", [None, [], {}, {"code": "50011", "msg": "Too Many Requests", "data": []}, {"code": "0", "data": None}, {"code": 0, "data": []},
+                                  {"code": "0", "data": [{"instType": "SWAP"}, {"instType": "FUTURES"}]}])
 def test_reply_that_lists_nothing_is_an_error(data: Any) -> None:
     with pytest.raises(InstrumentError, match="okx spot instruments"):
         OKX.parse_listing("spot", data, FEES)
