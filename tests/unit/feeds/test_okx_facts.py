@@ -159,7 +159,6 @@ def test_only_live_instruments_trade(state: str, status: str) -> None:
         ("linear", {"ctValCcy": "USDT"}, "not an amount of ETH"),
         ("linear", {"ctVal": ""}, "InvalidOperation"),
         ("linear", {"ctVal": "0"}, "is 0"),
-        ("linear", {"instType": "FUTURES"}, "not a SWAP"),
         ("linear", {"uly": "ETHUSDT"}, "ValueError"),
         ("linear", {"instIdCode": "10461"}, "instIdCode"),
         ("linear", {"instIdCode": True}, "instIdCode"),
@@ -186,6 +185,7 @@ def test_unusable_instrument_is_a_problem_that_names_it(market: str, change: dic
         {"code": "50011", "msg": "Too Many Requests", "data": []},
         {"code": "0", "data": None},
         {"code": 0, "data": []},
+        {"code": "0", "data": [{"instType": "SWAP"}, {"instType": "FUTURES"}]},
     ],
 )
 def test_reply_that_lists_nothing_is_an_error(data: Any) -> None:

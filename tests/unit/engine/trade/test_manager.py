@@ -365,8 +365,8 @@ def test_funding_goes_to_the_trade_that_holds_the_instrument():
     world = World()
     world.enter(qty=10)
     world.run_for(1 * S)
-    world.manager.on_funding_income("binance", "linear", "USDT", Decimal("0.0123"), PERP, world.now)
-    world.manager.on_funding_income("binance", "linear", "USDT", Decimal("-0.002"), None, world.now)
+    world.manager.on_funding_income("binance:linear", "USDT", Decimal("0.0123"), PERP, world.now)
+    world.manager.on_funding_income("binance:linear", "USDT", Decimal("-0.002"), None, world.now)
     world.venue.balances["binance:linear"]["USDT"] += Decimal("0.0103")
     world.leave()
     world.run_for(1 * S)
@@ -383,7 +383,7 @@ def test_reconcile_locks_only_a_difference_that_lasts():
     assert not world.core.locks
     world.manager.reconcile(theirs, world.now + 300 * MS)
     assert world.core.locks[0][0] > world.now and "ledger_difference" in world.alert_codes()
-    world.manager.on_transfer("binance", "spot", "BTC", Decimal("-0.5"), world.now)
+    world.manager.on_transfer("binance:spot", "BTC", Decimal("-0.5"), world.now)
     assert world.manager.reconcile(theirs, world.now + 600 * MS) == []
 
 
