@@ -195,9 +195,12 @@ def check_document(document: _Document, model: type[Model], only: set[str] | Non
         return model.model_validate(data)
     except ValidationError as error:
         problems: dict[str, str] = {}
-        for item in error.errors(include_url=False):
-            place, text = _explain(model, item)
+        explained = [(item, *_explain(model, item)) for item in error.errors(include_url=False)]
+        deeper = {place[:depth] for item, place, _ in explained for depth in range(len(place))}
+        for item, place, text in explained:
             name = _dotted(place)
+            if place in deeper and item["type"] != "value_error":  # of a choice of types: what lies inside it says more
+                continue
             line = f"{document.path}:{document.line(place)}: {name + ': ' if name else ''}{text}"
             if name not in problems or item["type"] == "value_error":  # of a choice of types the written reason says most
                 problems[name] = line
@@ -215,15 +218,17 @@ def _explain(model: type[BaseModel], item: Any) -> tuple[tuple[str | int, ...], 
     field: FieldInfo | None = None
     section: type[BaseModel] | None = model
     names: list[str] = list(model.model_fields)
-    in_dict = False
+    in_dict = is_tag = False
     for part in item["loc"]:
-        if in_dict:
+        if is_tag:      # which of a choice of types was tried
+            is_tag = False
+        elif in_dict:
             place.append(part)
             in_dict = False
         elif section is not None and part in section.model_fields:
             field = section.model_fields[part]
             place.append(part)
-            in_dict = _is_dict(field.annotation)
+            in_dict, is_tag = _is_dict(field.annotation), _is_choice(field.annotation)
             section = _model_in(field.annotation)
             names = list(section.model_fields) if section is not None else []
         elif isinstance(part, int) or item["type"] == "extra_forbidden" and part == item["loc"][-1]:
@@ -276,6 +281,12 @@ def _type_text(annotation: Any) -> str:
         return "a section"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a text",
             type(None): "null", SecretRef: "file:/path/to/file"}.get(annotation, str(annotation))
+
+
+def _is_choice(annotation: Any) -> bool:
+    """Several types but null: then the next part of a location names the one that was tried."""
+    return (typing.get_origin(annotation) in (typing.Union, types.UnionType)
+            and len([arg for arg in typing.get_args(annotation) if arg is not type(None)]) > 1)
 
 
 def _is_dict(annotation: Any) -> bool:

@@ -14,6 +14,7 @@ import yaml
 from engine.check import check_config
 from engine.config import Config, ConfigError, config_hash, dump_effective, load
 from feeds.config import LIVE_REFUSED, load_feed_config
+from feeds.registry import venue_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FULL = orjson.loads(dump_effective(Config()))
@@ -158,6 +159,10 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
          ":2: venues.binanceus: Binance.US has no testnet addresses; it runs in sim, dry_run, paper"),
         ("mode: sim\nvenues:\n  binanceus:\n    endpoints:\n      spot_wss: ws://127.0.0.1:1\n",
          ":5: venues.binanceus.endpoints.spot_wss: Binance.US has no such address; did you mean spot_ws?"),
+        ("mode: sim\nstrategies:\n  cross_exchange:\n    inventory_target: {bibyt: 1}\n",
+         ":4: strategies.cross_exchange.inventory_target.bibyt: venue 'bibyt' is unknown; did you mean bybit? known are binance, "),
+        ("mode: sim\nvenues: {binance: {}, okx: {}}\nstrategies:\n  cross_exchange:\n    inventory_target:\n      okxus: 1\n",
+         ":6: strategies.cross_exchange.inventory_target.okxus: okxus: no such venue in this configuration; did you mean okx?"),
         ("mode: sim\nvenues: {binance: {endpoints: {spot_ws: nowhere}}}\n", "venues.binance.endpoints.spot_ws: not an address; right is"),
         ("mode: sim\nvenues: {binance: {symbols: [btcusdt]}}\n", "'btcusdt' is no instrument; right is BTC/USDT"),
         ("mode: sim\nvenues: {binance: {symbols: [BTC/USDT, BTC/USDT]}}\n", "names an instrument twice"),
@@ -303,3 +308,11 @@ def test_cores_are_resolved():
     assert not engine.resolved_spin(1) and engine.resolved_spin(8)
     with pytest.raises(ConfigError, match="core 9 is not available"):
         engine.model_copy(update={"cpu": 9}).resolved_cpu([0, 1])
+
+
+@pytest.mark.parametrize("venue", venue_names())
+def test_every_venue_that_exists_may_have_a_section_and_a_share_of_the_inventory(tmp_path, venue):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"mode: sim\nvenues: {{{venue}: {{}}}}\nstrategies: {{cross_exchange: {{inventory_target: {{{venue}: 2}}}}}}\n")
+    config = load(path)
+    assert list(config.venues) == [venue] and config.strategies.cross_exchange.inventory_target == {venue: 2.0}
