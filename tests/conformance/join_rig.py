@@ -219,12 +219,13 @@ class JoinRig:
         for side, wanted in (("bids", truth.bids), ("asks", truth.asks)):
             assert book[side] == wanted[:limit], (
                 f"{where}: VALID at id {stats['update_id']} with {side} that the venue did not have: "
-                f"ghosts {sorted(set(book[side]) - set(wanted))[:5]}, missing {sorted(set(wanted[:limit]) - set(book[side]))[:5]}")
+                f"ghosts {sorted(set(book[side]) - set(wanted))[:5]}, "
+                f"missing {sorted(set(wanted[:limit]) - set(book[side]))[:5]}")
         assert not decoder.record(0)["flags"] & CROSSED, f"{where}: crossed, the venue's book was not"
         return True
 
     def heal(self, decoder: MarketDecoder, where: str) -> None:
-        """What the feed does about a lost book: resubscribe, or keep buffering and ask for a REST book. It must be VALID after it."""
+        """What the feed does about a lost book: resubscribe, or keep buffering and ask for a REST book. Then it must be VALID."""
         self.heal_with(decoder, [*self.begin(), *self.books(3)], where)
 
     def heal_with(self, decoder: MarketDecoder, events: list[Event], where: str) -> None:

@@ -1,5 +1,5 @@
-"""Damaged and unknown bytes from the market and about orders: counted; the book is INVALID or untouched, the order UNKNOWN; no crash
-and nothing taken for what it is not."""
+"""Damaged and unknown bytes from the market and about orders: counted; the book is INVALID or untouched, the order UNKNOWN;
+no crash and nothing taken for what it is not."""
 from __future__ import annotations
 
 import random
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from cext.decoders.market import MarketDecoder
     from cext.decoders.orders import OrderDecoder
 
-FORGED = (b"", b"{", b"[]", b"null", b"0", b"\xff\xfe", b'"text"', b"{}", b'{"hello":1}', b'{"data":[]}', b'{"data":{}}', b'{"id":null}',
+FORGED = (b"", b"{", b"[]", b"null", b"0", b"\xff\xfe", b'"text"', b"{}", b'{"hello":1}', b'{"data":[]}', b'{"data":{}}',
+          b'{"id":null}',
           b'{"topic":"x"}', b'{"arg":{}}', b'{"e":"depthUpdate"}', b'{"result":[]}', b"[" * 4000, b'{"a":' * 2000, b"\x00" * 64)
 TAKEN = ("book", "trade", "funding", "ack", "buffered", "shutdown")
 NUMBER = re.compile(rb'"([0-9]+(?:\.[0-9]+)?)"')
@@ -105,7 +106,7 @@ def mutate(case: VenueCase, market: str, count: int, seed: int) -> None:
             numbers = {Decimal(text.decode()) for text in NUMBER.findall(frame)}
             for px, qty in {(px, qty) for side in decoder.book(0).values() for px, qty in side} - before:
                 price, amount = Decimal(px).scaleb(-scene.scales[0]), Decimal(qty).scaleb(-scene.scales[1])
-                assert price in numbers and amount / size in numbers, f"seed {seed} number {number}: {price} x {amount} of {frame!r}"
+                assert price in numbers and amount / size in numbers, (seed, number, price, amount, frame)
 
 
 def test_mutated_market_frames(case: VenueCase, market: str) -> None:
@@ -199,7 +200,8 @@ def test_mutated_order_replies_say_nothing_that_does_not_stand_in_them(orders: O
         _, events, _ = orders.decode(frame)
         numbers = {Decimal(text.decode()) for text in PLAIN.findall(frame)}
         for event in events:
-            if event.is_terminal and not event.flags & EventFlag.FOREIGN:  # damage in what is skipped may pass; what is told stands in the frame
+            # damage in what is skipped may pass; what is told stands in the frame
+            if event.is_terminal and not event.flags & EventFlag.FOREIGN:
                 row = next(row for row in orders.gateway.rows.values() if row.id == event.instrument_id)
                 filled = Decimal(event.cum_qty).scaleb(-row.qty_scale) / row.contract_size
                 assert event.client_id.encode() in frame and filled in numbers, (number, frame, event)

@@ -1,4 +1,5 @@
-"""What the venue really sent, through the real decoder: books, trades, funding, checksums come out as an independent reader has them.
+"""What the venue really sent, through the real decoder: books, trades, funding, checksums come out as an independent reader
+has them.
 
 Scenes are payloads of the venue's documents and always run; recordings lie beside the project, or their tests are skipped."""
 from __future__ import annotations

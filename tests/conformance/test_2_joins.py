@@ -1,7 +1,7 @@
 """Snapshots and deltas of the simulated venue, delivered in every order that a network and a feed can make of them.
 
-After every step the decoder's book is exactly the venue's at that id, or it is not VALID (join_rig.JoinRig.check). That it is VALID
-when nothing is wrong, and again after the venue's remedy, is asked as well: a decoder that never commits itself fails."""
+After every step the decoder's book is exactly the venue's at that id, or it is not VALID (join_rig.JoinRig.check). That it is
+VALID when nothing is wrong, and again after the venue's remedy, is asked as well: a decoder that never commits itself fails."""
 from __future__ import annotations
 
 import itertools

@@ -1,5 +1,5 @@
-"""ccxt and ccxt.pro, which share no code with ours, trade on the simulated venue and agree with its ledger and with our reading of its
-instruments; one changed byte of a signature is refused."""
+"""ccxt and ccxt.pro, which share no code with ours, trade on the simulated venue and agree with its ledger and with our
+reading of its instruments; one changed byte of a signature is refused."""
 from __future__ import annotations
 
 import asyncio
@@ -198,7 +198,8 @@ def test_a_changed_byte_of_a_signature_is_refused(client: Client) -> None:
     bad = local(client.case, client.endpoints, client.keys, tamper=tampered(client.facts.signature_fields))
     bad.load_markets()
     count = len(client.orders())
-    for call in (lambda: bad.fetch_balance(), lambda: bad.create_order(client.symbol, "limit", "buy", client.amount(2000, 60_000), 60_000),
+    for call in (lambda: bad.fetch_balance(),
+                 lambda: bad.create_order(client.symbol, "limit", "buy", client.amount(2000, 60_000), 60_000),
                  lambda: bad.cancel_order("1", client.symbol)):
         with pytest.raises(ccxt.ExchangeError) as raised:
             call()

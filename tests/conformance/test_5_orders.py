@@ -1,5 +1,5 @@
-"""The life of orders through the real gateway on the simulated venue: whatever gets lost, late or refused, what is known in the end
-is what the venue's ledger says, and until then it is UNKNOWN, never assumed."""
+"""The life of orders through the real gateway on the simulated venue: whatever gets lost, late or refused, what is known in
+the end is what the venue's ledger says, and until then it is UNKNOWN, never assumed."""
 from __future__ import annotations
 
 import asyncio

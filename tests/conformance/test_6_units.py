@@ -1,5 +1,5 @@
-"""Sizes between what the venue counts in and base units: exact in both directions for every row, and never an order that one of the
-two venues of a pair refuses."""
+"""Sizes between what the venue counts in and base units: exact in both directions for every row, and never an order that one
+of the two venues of a pair refuses."""
 from __future__ import annotations
 
 import random
@@ -62,7 +62,8 @@ def test_ccxt_reads_the_same_ticks_lots_and_contracts(case: VenueCase, market: s
         told = client.market(row.name.partition(":")[2])
         contract = Decimal(str(told.get("contractSize") or 1))
         assert told["id"] == row.symbol and contract == row.contract_size, row.name
-        assert exact(told["precision"]["price"]) == row.tick and exact(told["precision"]["amount"]) * contract == row.lot, row.name
+        assert exact(told["precision"]["price"]) == row.tick, row.name
+        assert exact(told["precision"]["amount"]) * contract == row.lot, row.name
 
 
 def exact(value: float) -> Decimal:
@@ -89,7 +90,8 @@ def test_every_instrument_of_a_recorded_listing_is_exact_both_ways(case: VenueCa
 
 def as_world_row(row: InstrumentRow, number: int) -> dict[str, Any]:
     """The row of a pair's leg: one base for both."""
-    told = row.to_json() | {"id": number, "base": BASE, "underlying": BASE, "quote": "USDT", "settle": "USDT", "status": "TRADING"}
+    told = row.to_json() | {"id": number, "base": BASE, "underlying": BASE, "quote": "USDT", "settle": "USDT",
+                            "status": "TRADING"}
     told["name"] = f"{row.venue}:{BASE}/USDT" + (":USDT" if row.market == "linear" else "")
     return told | {"maker_fee": "0.0002", "taker_fee": "0.001", "multiplier": 1}
 
@@ -113,8 +115,8 @@ def joint_orders(rng: random.Random, mine: InstrumentRow, other: InstrumentRow) 
     """Legs that the core sizes on a pair with a large edge and random depth; [] when it finds no common size."""
     spot, linear = (mine, other) if mine.market == "spot" else (other, mine)
     world = World([as_world_row(spot, 0), as_world_row(linear, 1)], {
-        "max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9, "max_total_usd": 10**9,
-        "max_delta_usd": 10**8, "collar_bps": 5000}, fund=False)
+        "max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9,
+        "max_total_usd": 10**9, "max_delta_usd": 10**8, "collar_bps": 5000}, fund=False)
     for account in {spot.account_name, linear.account_name}:
         for asset in ("USDT", BASE):
             world.core.set_account_balance(account, asset, 10**9 * 10**8)

@@ -77,7 +77,8 @@ class TradeRig:
 
     async def _read_rows(self) -> list[InstrumentRow]:
         endpoints = self.venues.facts["endpoints"][self.case.name]
-        clients = {market: FeedRest(endpoints[self.feed.rest[market].role], self.feed.rest[market]) for market in self.case.markets}
+        clients = {market: FeedRest(endpoints[self.feed.rest[market].role], self.feed.rest[market])
+                   for market in self.case.markets}
         try:
             listing = await self.feed.read_listing(clients, VenueConfig(markets=list(self.case.markets)))
         finally:
@@ -116,8 +117,8 @@ class TradeRig:
         least = max(lot, to_scaled(row.min_qty, row.qty_scale))
         return max(least, wanted // lot * lot)
 
-    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC, quote: int = 2000,
-              qty: int = 0, px: int = 0, reduce_only: bool = False, client_id: str = "") -> str:
+    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC,
+              quote: int = 2000, qty: int = 0, px: int = 0, reduce_only: bool = False, client_id: str = "") -> str:
         """One order, `away_bps` beyond the other side's best (negative: short of our own); returns its id."""
         bid, ask = self.top(row)
         tick = to_scaled(row.tick, row.px_scale)
@@ -150,7 +151,8 @@ class TradeRig:
         return {event.trade_id: event.last_qty for event in self.of(client_id) if event.is_fill}
 
     def fees(self, client_id: str) -> dict[int, tuple[Decimal, str]]:
-        return {event.trade_id: (event.fee, event.fee_asset) for event in self.of(client_id) if event.is_fill and event.fee is not None}
+        return {event.trade_id: (event.fee, event.fee_asset) for event in self.of(client_id)
+                if event.is_fill and event.fee is not None}
 
     def agree_with_ledger(self, client_id: str, row: InstrumentRow) -> dict[str, Any]:
         """Executed quantity, number of fills, and what was paid in fees; returns the ledger's order."""
