@@ -174,7 +174,8 @@ ORDER_REPLIES = (
     (b'{"arg":{"channel":"orders","instType":"ANY","uid":"614488474791936"},"data":[{"instType":"SPOT","instId":"<SYMBOL>",'
      b'"ordId":"452197707845865472","clOrdId":"<CID>","side":"sell","posSide":"net","tdMode":"cash","ordType":"ioc",'
      b'"px":"31527.1","sz":"1","state":"filled","accFillSz":"1","avgPx":"31527.1","fillPx":"31527.1","fillSz":"1",'
-     b'"tradeId":"242589207","fillTime":"1654084353263","fillFee":"-0.02522168","fillFeeCcy":"USDT","execType":"T","fee":"-0.02522168","feeCcy":"USDT",'
+     b'"tradeId":"242589207","fillTime":"1654084353263","fillFee":"-0.02522168","fillFeeCcy":"USDT","execType":"T",'
+     b'"fee":"-0.02522168","feeCcy":"USDT",'
      b'"rebate":"0","rebateCcy":"BTC","reduceOnly":"false","cancelSource":"","amendResult":"","category":"normal","code":"0",'
      b'"msg":"","cTime":"1654084334977","uTime":"1654084353264"}]}'),
 )
