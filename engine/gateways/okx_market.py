@@ -242,8 +242,8 @@ class OkxMarket(MarketGateway):
     # ------------------------------------------------------------ cancel timer
 
     async def arm_dead_man(self, seconds: float) -> bool:
-        """One timer for the account: markets that ask for the same within a second are one request; another time waits for the second
-        that the venue wants between two."""
+        """One timer for the account: markets that ask for the same within a second are one request; another time waits for the
+        second that the venue wants between two."""
         whole = math.ceil(seconds)
         low, high = facts.DEAD_MAN_S
         if whole and not low <= whole <= high:
