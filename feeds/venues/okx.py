@@ -119,7 +119,6 @@ class OkxVenue(FeedVenue):
             rows, problems = self.parse_listing(market, data, config.fees, None if only is None else only.get(market, set()))
             listing.rows += rows
             listing.problems += problems
-            listing.raw[market] = data
         return listing
 
     def parse_listing(self, market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
