@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_decimal, scan_decimal_slow, scan_level, scan_level_scales,
+from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_decimal, scan_decimal_slow, scan_level_extras, scan_level_scales,
                         scan_u64,
                         scan_value)
 
@@ -49,9 +49,9 @@ def value_bytes(bytes text) -> int:
     return size
 
 
-def level(bytes text, int px_scale, int qty_scale) -> tuple | None:
-    """(px, qty, bytes read) of the ["px","qty"] at the start of `text`, which has at least SCAN_LEVEL_REACH bytes; None =
-    refused."""
+def level(bytes text, int px_scale, int qty_scale, int extras=0) -> tuple | None:
+    """(px, qty, bytes read) of the ["px","qty"] at the start of `text`, with so many strings more in it; `text` has at least
+    SCAN_LEVEL_REACH bytes; None = refused."""
     cdef int64_t px = 0
     cdef int64_t qty = 0
     cdef level_scales_t scales = scan_level_scales(px_scale, qty_scale)
@@ -60,7 +60,7 @@ def level(bytes text, int px_scale, int qty_scale) -> tuple | None:
     if len(text) < SCAN_LEVEL_REACH:
         raise ValueError(f"{len(text)} bytes; at least {SCAN_LEVEL_REACH} are needed")
     block = exact_copy(text)
-    behind = scan_level(block, &scales, &px, &qty)
+    behind = scan_level_extras(block, &scales, &px, &qty, extras)
     result = None if behind == NULL else (px, qty, behind - block)
     free(block)
     return result

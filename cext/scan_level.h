@@ -1,4 +1,5 @@
-/* ["px","qty"] in one go, or with more strings behind them that are skipped (OKX has two): the innermost step of every depth message.
+/* ["px","qty"] in one go, or with more strings behind them that are skipped (OKX has two): the innermost step of every depth
+ * message.
  *
  * The four quotes are found at once, so that where the next level begins depends on nothing else and the work on one level
  * overlaps with the next; price and quantity are converted side by side in the two halves of one register: 9 ns a level, 11 with
@@ -31,8 +32,8 @@ static inline level_scales_t scan_level_scales(int px_scale, int qty_scale)
     return scales;
 }
 
-/* p: the '['; extras: strings behind the quantity. Returns the place behind the ']', or NULL when the text has another shape, or 64
- * bytes do not hold it: the slow way then decides. */
+/* p: the '['; extras: strings behind the quantity. Returns the place behind the ']', or NULL when the text has another shape, or
+ * 64 bytes do not hold it: the slow way then decides. */
 static inline const char *scan_level_extras(const char *p, const level_scales_t *scales, int64_t *px, int64_t *qty, int extras)
 {
     __m512i all = _mm512_loadu_si512((const void *)p);

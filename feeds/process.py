@@ -18,6 +18,7 @@ import random
 import signal
 import ssl
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,6 +83,7 @@ class FeedProcess:
         by_role: dict[str, RestClient] = {}
         for market in self.venue_config.markets:
             limits = self.facts.rest[market]
+            limits = replace(limits, headers={**limits.headers, **self.facts.mode_headers.get(self.config.mode, {})})
             if limits.role not in by_role:
                 by_role[limits.role] = RestClient(self._url(limits.role), limits, self.ssl_context)
         return {market: by_role[self.facts.rest[market].role] for market in self.venue_config.markets}
@@ -229,6 +231,10 @@ class FeedProcess:
         self.table: InstrumentTable = lasting.for_run(ids)
         self.table.save(venue_table_path(self.run_dir, self.venue))
         chosen = [self.table.rows[row_id] for row_id in ids]
+        try:
+            plans = self.facts.plan_routes(chosen, self.config.feeds.connections_per_market, self.config.feeds.trades)
+        except InstrumentError as error:  # more than the venue's sockets carry
+            raise FeedFailed(str(error)) from None
         instruments = self.table.to_array()
         self.retired: set[int] = set()
         try:
@@ -259,7 +265,7 @@ class FeedProcess:
                 if row.name in self.listing.funding_s:
                     self.markets[market].set_funding_interval(row.id, self.listing.funding_s[row.name])
         self.sockets = VenueSockets(self.facts, self.config.feeds, self.publisher, self.rng, self.ssl_context, self.tap.add)
-        for plan in self.facts.plan_routes(chosen, self.config.feeds.connections_per_market, self.config.feeds.trades):
+        for plan in plans:
             self.routes.append(
                 Route(plan, self._url(plan.role) + plan.path, self.markets[plan.market], by_row, self.sockets, self._on_lost))
         self.route_of_row = {row: route for route in self.routes for row in route.plan.rows}

@@ -11,20 +11,12 @@ from typing import Any
 import aiohttp
 import orjson
 
-from feeds.venue import RestLimits
+from feeds.venue import RestError, RestLimits
+
+__all__ = ["RestClient", "RestError", "WeightBudget"]
 
 BODY_BYTES_MAX = 64 << 20
 BUDGET_SHARE = 0.8  # of the venue's limit: the rest is for the engine's queries from the same address
-
-
-class RestError(Exception):
-    """A request that gave no usable answer; the text names host, path and cause. `retry_after_s` = what the venue asked for, or
-    0."""
-
-    def __init__(self, text: str, status: int = 0, retry_after_s: float = 0.0) -> None:
-        super().__init__(text)
-        self.status = status
-        self.retry_after_s = retry_after_s
 
 
 class WeightBudget:

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from feeds.rest import RestClient
 
 
+class RestError(Exception):
+    """A request that gave no usable answer; the text names host, path and cause. `retry_after_s` = what the venue asked for, or
+    0."""
+
+    def __init__(self, text: str, status: int = 0, retry_after_s: float = 0.0) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(frozen=True)
 class Rate:
     """At most `count` in any `window_s`."""
@@ -47,7 +57,7 @@ class RestLimits:
     budget: int                            # weight in a window
     window_s: float = 60.0
     used_header: str = ""                  # response header with the weight used in the window; "" = the venue tells nothing
-    headers: Mapping[str, str] = field(default_factory=dict)  # sent with each request (OKX demo)
+    headers: Mapping[str, str] = field(default_factory=dict)  # sent with each request, in every mode
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,7 @@ class FeedVenue(ABC):
     heartbeat: Heartbeat = Heartbeat()
     # a row that lost sync: "rest" = its deltas wait for a REST snapshot; "resubscribe" = subscribing again brings one
     resync: Literal["rest", "resubscribe"] = "rest"
+    mode_headers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # mode -> headers of each REST request
 
     # ---------------------------------------------------------------- decoding
 

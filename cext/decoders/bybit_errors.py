@@ -1,11 +1,13 @@
 """What Bybit v5's errors mean for the order that they answer, as data (Bybit v5 documentation as of 2026-07-24: error, enum,
 websocket/trade/guideline; docs/gateway-bybit.md).
 
-`ERRORS` is read top to bottom (order_errors.py says how). Replies over the order socket have no status; HTTP answers 200 to nearly
-everything, the code counts. An ack is no outcome, but an error code in its place says that the request went no further, unless a row
-says UNKNOWN_EXECUTION: an order is rejected only by a row that says so. 10001 is a catch-all that only its text tells apart.
+`ERRORS` is read top to bottom (order_errors.py says how). Replies over the order socket have no status; HTTP answers 200 to
+nearly everything, the code counts. An ack is no outcome, but an error code in its place says that the request went no further,
+unless a row says UNKNOWN_EXECUTION: an order is rejected only by a row that says so. 10001 is a catch-all that only its text
+tells apart.
 
-Rows with the code REASON are about `rejectReason` of an order that the venue calls Rejected: it has no code, its word is the text.
+Rows with the code REASON are about `rejectReason` of an order that the venue calls Rejected: it has no code, its word is the
+text.
 """
 from __future__ import annotations
 
@@ -87,12 +89,12 @@ ERRORS: tuple[ErrorRow, ...] = (
     row(BOTH, ANY, 10001, "price", FILTER, "bad price"),
     row(BOTH, ANY, 10001, "", REJECT, "bad request: refused while being parsed"),
     # ---- money
-    *rows(BOTH, BALANCE, "balance or margin not sufficient", 110004, 110006, 110007, 110012, 110014, 110044, 110045, 110051, 110052,
-          110053, 170131, 170033),
+    *rows(BOTH, BALANCE, "balance or margin not sufficient", 110004, 110006, 110007, 110012, 110014, 110044, 110045, 110051,
+          110052, 110053, 170131, 170033),
     *rows(BOTH, BALANCE, "position or open interest limit", 110090, 110021),
     # ---- price, size
-    *rows(BOTH, FILTER, "price out of range or off the limit", 110003, 110120, 110121, 30208, 30209, 170132, 170133, 170134, 170192,
-          170193, 170194, 170371, 170372),
+    *rows(BOTH, FILTER, "price out of range or off the limit", 110003, 110120, 110121, 30208, 30209, 170132, 170133, 170134,
+          170192, 170193, 170194, 170371, 170372),
     *rows(BOTH, FILTER, "notional below min", 110094, 170140),
     *rows(BOTH, FILTER, "quantity or amount", 170136, 170137, 170124, 170148, 170381, 170382, 170341),
     *rows(BOTH, FILTER, "too many open orders", 110020, 170810),
@@ -108,8 +110,8 @@ ERRORS: tuple[ErrorRow, ...] = (
     # ---- rejectReason of an order that is Rejected
     *reasons(UNKNOWN_EXECUTION, "ec_duplicatedclordid"),
     *reasons(UNKNOWN_ORDER, "ec_origclordiddoesnotexist", "ec_toolatetocancel", "ec_ordernotexist"),
-    *reasons(FILTER, "ec_limitorderinvalidprice", "ec_invalidpricescale", "ec_qtycannotbezero", "ec_ecinvalidqty", "ec_invalidamount",
-             "ec_reachriskpricelimit", "ec_reachmarketpricelimit", "ec_invalidbasevalue"),
+    *reasons(FILTER, "ec_limitorderinvalidprice", "ec_invalidpricescale", "ec_qtycannotbezero", "ec_ecinvalidqty",
+             "ec_invalidamount", "ec_reachriskpricelimit", "ec_reachmarketpricelimit", "ec_invalidbasevalue"),
     *reasons(REJECT, "ec_postonlywilltakeliquidity", "ec_noimmediateqtytofill", "ec_noenoughqtytofill", "ec_cancelfornofullfill",
              "ec_bysmp", "ec_byselfmatch", "ec_stopbyselfmatch", "ec_invalidsymbolstatus", "ec_incallauctionstatus",
              "ec_securitystatusfail", "ec_others"),

@@ -1,7 +1,7 @@
 """Bybit v5's order replies and private topics -> order_event_t. See orders.pxd for what a decoder is.
 
-`name` of a DECODED_ACCOUNT is the topic without its category ("wallet", "position"; "execution" for rows that are no trades: funding,
-settlement). A message may carry orders of several categories: only those of the decoder's market are looked at.
+`name` of a DECODED_ACCOUNT is the topic without its category ("wallet", "position"; "execution" for rows that are no trades:
+funding, settlement). A message may carry orders of several categories: only those of the decoder's market are looked at.
 """
 from cext.decoders.orders cimport OrderDecoder
 from cext.json_walk cimport json_span_t
@@ -40,7 +40,7 @@ cdef class BybitOrderDecoder(OrderDecoder):
     cdef readonly int64_t limit_total
     cdef readonly int64_t limit_left
     cdef readonly int64_t limit_reset_ms
-    cdef readonly int64_t foreign_executions   # ADL, liquidation, delivery ...: the position moved without an order of anybody here
+    cdef readonly int64_t foreign_executions   # ADL, liquidation, delivery ...: a position moved without an order of ours
     cdef asset_names_t *asset_names
     cdef bint is_linear
 

@@ -1,9 +1,9 @@
 """Bybit v5's order replies and private topics as order_event_t; see orders.pxd for the interface.
 
-Total: any bytes give events, or DECODED_ERROR and a counter. A reply or a row about one of our orders that cannot be understood becomes
-an UNKNOWN event for that order, never silence. A reply with code 0 is "accepted for processing" and no outcome: NEW for a place,
-nothing for a cancel; what became of the order comes with the topics. Sources: Bybit v5 documentation as of 2026-07-24
-(websocket/trade/guideline, websocket/private/order, websocket/private/execution, order/open-order, enum).
+Total: any bytes give events, or DECODED_ERROR and a counter. A reply or a row about one of our orders that cannot be
+understood becomes an UNKNOWN event for that order, never silence. A reply with code 0 is "accepted for processing" and no
+outcome: NEW for a place, nothing for a cancel; what became of the order comes with the topics. Sources: Bybit v5 documentation
+as of 2026-07-24 (websocket/trade/guideline, websocket/private/order, websocket/private/execution, order/open-order, enum).
 """
 from cext.client_id cimport CLIENT_ID_LENGTH
 from cext.decoders import bybit_errors
@@ -13,10 +13,10 @@ from cext.decoders.orders cimport (ANSWERS_NONE, ANSWERS_PLACE, ANSWERS_QUERY, D
 from cext.instrument cimport InstrumentArray, instrument_t
 from cext.json_walk cimport (JSON_ARRAY, JSON_NONE, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int, json_is, json_next_element,
                              json_next_member, json_open, json_scaled, json_space, json_span_t, json_value)
-from cext.layout cimport (ERROR_NONE, ERROR_RATE, ERROR_UNKNOWN_ORDER, ERROR_UNMAPPED, ERROR_REJECT, OE_FOREIGN, OE_IS_FILL, OE_LITE,
-                          OE_MAKER, OE_SOURCE_QUERY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED, ORDER_STATUS_EXPIRED,
-                          ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_NONE, ORDER_STATUS_NOT_FOUND, ORDER_STATUS_PARTIAL,
-                          ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN, order_event_t)
+from cext.layout cimport (ERROR_NONE, ERROR_RATE, ERROR_REJECT, ERROR_UNKNOWN_ORDER, ERROR_UNMAPPED, OE_FOREIGN, OE_IS_FILL,
+                          OE_LITE, OE_MAKER, OE_SOURCE_QUERY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED, ORDER_STATUS_EXPIRED,
+                          ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_NONE, ORDER_STATUS_NOT_FOUND,
+                          ORDER_STATUS_PARTIAL, ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN, order_event_t)
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
@@ -116,6 +116,7 @@ cdef class BybitOrderDecoder(OrderDecoder):
         cdef int64_t code = 0
         cdef bint understood
         self.begin(&about, request_id.at, recv_mono_ns)
+        self.limit_reset_ms = 0
         if header.kind == JSON_OBJECT:
             self.read_limits(header, &about)
         if not json_int(ret_code, &code):
@@ -140,7 +141,6 @@ cdef class BybitOrderDecoder(OrderDecoder):
         cdef json_span_t key, value
         cdef json_cursor_t cursor
         cdef int64_t number = 0
-        self.limit_reset_ms = 0
         json_open(&cursor, header)
         while json_next_member(&cursor, &key, &value) == 1:
             if not json_int(&value, &number) or number < 0:
@@ -210,8 +210,8 @@ cdef class BybitOrderDecoder(OrderDecoder):
         return 1
 
     cdef int decode_list(self, const json_span_t *result, order_event_t *about, int64_t recv_mono_ns) noexcept nogil:  # hot
-        """A query's {"category","list":[order]}: one order of that id, or none (NOT_FOUND). A row that was refused because its id was
-        in use is not the order that was asked for. 1, or 0 when it is not understood, or ambiguous."""
+        """A query's {"category","list":[order]}: one order of that id, or none (NOT_FOUND). A row that was refused because its
+        id was in use is not the order that was asked for. 1, or 0 when it is not understood, or ambiguous."""
         cdef json_span_t key, value, rows, element
         cdef json_cursor_t cursor
         cdef row_fields_t fields
@@ -354,8 +354,8 @@ cdef class BybitOrderDecoder(OrderDecoder):
                 fields.is_maker = value
 
     cdef uint32_t own_row(self, const row_fields_t *fields) noexcept nogil:  # hot
-        """The instrument of a row of this market; NO_ROW for another market or a symbol that is not ours (counted). Rows of REST lists
-        name no category."""
+        """The instrument of a row of this market; NO_ROW for another market or a symbol that is not ours (counted). Rows of
+        REST lists name no category."""
         cdef uint32_t row
         if fields.category.kind != JSON_NONE and not self.is_own(&fields.category):
             return NO_ROW
@@ -399,8 +399,8 @@ cdef class BybitOrderDecoder(OrderDecoder):
         event.cum_qty, event.last_qty, event.last_px, event.trade_id = -1, 0, 0, 0
 
     cdef int set_order(self, order_event_t *event, const row_fields_t *fields) noexcept nogil:  # hot
-        """Status, executed quantity and value of an order. 1, or 0 when they are not understood: an end without its quantity is no
-        outcome."""
+        """Status, executed quantity and value of an order. 1, or 0 when they are not understood: an end without its quantity
+        is no outcome."""
         cdef const instrument_t *instrument = &self.instruments.rows[event.instrument_id]
         cdef const json_span_t *word = &fields.status
         if fields.cum_qty.end > fields.cum_qty.at and not scaled_size(&fields.cum_qty, instrument, &event.cum_qty):
@@ -459,8 +459,9 @@ cdef class BybitOrderDecoder(OrderDecoder):
     cdef int add_execution(self, const row_fields_t *fields, int64_t recv_mono_ns) noexcept nogil:  # hot
         """One row of the execution topic -> a fill; 1 when it is none but a payment (funding, settlement): cold code's.
 
-        Only trades are fills of an order of ours. What else moves a position (ADL, liquidation, delivery, block trades, what nobody
-        knows) is a fill without our id, so that it is told and locks the instrument; its price may be finer than any tick."""
+        Only trades are fills of an order of ours. What else moves a position (ADL, liquidation, delivery, block trades, what
+        nobody knows) is a fill without our id, so that it is told and locks the instrument; its price may be finer than any
+        tick."""
         cdef uint32_t row = self.own_row(fields)
         cdef order_event_t *event
         cdef bint is_trade = json_is(&fields.exec_type, "Trade")

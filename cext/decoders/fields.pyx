@@ -6,8 +6,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from cext.decoders.message cimport KEY_OTHER, TIME_MS_LIMIT, TIME_US_LIMIT, fields_t, key_of_t, parser_t
 from cext.instrument cimport instrument_t
 from cext.layout cimport level_t
-from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_extras, scan_level_scales,
-                        scan_space, scan_string, scan_u64, scan_value)
+from cext.scan cimport (SCAN_LEVEL_REACH, level_scales_t, scan_char, scan_decimal, scan_level, scan_level_extras,
+                        scan_level_scales, scan_space, scan_string, scan_u64, scan_value)
 
 cdef enum:
     RATE_SCALE = 8           # funding rates are kept with 8 decimals
@@ -108,8 +108,8 @@ cdef int read_rate(const fields_t *f, uint32_t key, int64_t *out) noexcept nogil
 # ---------------------------------------------------------------- levels
 
 cdef inline const char *read_extras(const char *p, const char *end, int count) noexcept nogil:  # hot
-    """What else the venue tells of a level: strings that are skipped, and the ']'. p: behind the size. Returns the place behind the
-    level, or NULL."""
+    """What else the venue tells of a level: strings that are skipped, and the ']'. p: behind the size. Returns the place behind
+    the level, or NULL."""
     while count > 0:
         p = scan_char(p, end, c',')
         p = scan_char(p, end, c'"') if p != NULL else NULL

@@ -1,12 +1,12 @@
-"""OKX v5 market data, spot and SWAP (and of OKX US): okx_message says what the bytes are, this file how updates follow each other; the
-rest is that of every venue (market.pyx, stream.pyx).
+"""OKX v5 market data, spot and SWAP (and of OKX US): okx_message says what the bytes are, this file how updates follow each
+other; the rest is that of every venue (market.pyx, stream.pyx).
 
-    books     a snapshot replaces the book; an update is the next one when its prevSeqId is the last seqId, whatever its own seqId: after
-              maintenance that may be smaller. Equal numbers without levels are a heartbeat.
-    no snapshot  a stream that begins with an update: the first is dropped, the others wait for a REST book with seqId S. Those with
-              seqId <= S are old; the first one used has prevSeqId <= S < seqId.
-    bbo-tbt   counts in the same numbers: larger = newer, within one generation of them (okx_message.h)
-    checksum  0 = not provided (always, since 2026-06); else of the book after the message
+    books        a snapshot replaces the book; an update is the next one when its prevSeqId is the last seqId, whatever its own
+                 seqId: after maintenance that may be smaller. Equal numbers without levels are a heartbeat.
+    no snapshot  a stream that begins with an update: the first is dropped, the others wait for a REST book with seqId S. Those
+                 with seqId <= S are old; the first one used has prevSeqId <= S < seqId.
+    bbo-tbt      counts in the same numbers: larger = newer, within one generation of them (okx_message.h)
+    checksum     0 = not provided (always, since 2026-06); else of the book after the message
     recordings of 2022 have no numbers: their updates are taken as they come, and the checksum decides.
 
 Sources: OKX v5 documentation, order book channel (2026-09) and change log (2026-02-12, 2026-06-23); docs/venues/okx.md."""
@@ -21,8 +21,8 @@ from cext.decoders.message cimport MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_SNAPSHOT, 
 from cext.decoders.okx_checksum cimport CHECKSUM_TEXT_BYTES, checksum_text, crc32_of, forms_free, note_forms
 from cext.decoders.okx_message cimport (CHANNEL_BOOKS, GENERATION_MAX, SEQ_NONE, okx_frame_t, okx_row_t, okx_state_t, parse_frame,
                                         parse_snapshot)
-from cext.decoders.stream cimport (SYNC_JOINING, SYNC_NONE, delta_t, learn_lag, lose_stream, lose_sync, market_state_t, pending_clear,
-                                   quiet_learn, stream_t, sync_rules_t, take_message, take_snapshot)
+from cext.decoders.stream cimport (SYNC_JOINING, SYNC_NONE, delta_t, learn_lag, lose_stream, lose_sync, market_state_t,
+                                   pending_clear, quiet_learn, stream_t, sync_rules_t, take_message, take_snapshot)
 from cext.instrument cimport InstrumentArray
 from cext.layout cimport SIDE_BUY, SIDE_SELL
 
@@ -94,7 +94,7 @@ cdef inline uint64_t ordered(uint32_t generation, uint64_t seq) noexcept nogil: 
 
 cdef bint is_repeated(const okx_row_t *r, const message_t *m, uint32_t connection_id) noexcept nogil:  # hot
     """The same stream comes through two sockets while one replaces the other. What the book contains is a repetition, told from
-    smaller numbers after maintenance by its time; so is, of the other socket, what spans the snapshot that this one began with."""
+    smaller numbers after maintenance by its time; so is what comes of the other socket and spans this one's first snapshot."""
     if m.previous_id == r.depth_seq or m.previous_id == SEQ_NONE:
         return False
     if m.last_id <= r.depth_seq:
@@ -159,13 +159,17 @@ cdef void place_top(okx_row_t *r, message_t *m) noexcept nogil:  # hot
 cdef void begin_stream(stream_t *s, okx_row_t *r) noexcept nogil:  # hot
     """What waits is of the stream before: the next update is the first one of the new stream."""
     r.is_begun = 0
+    s.has_begun = False
+    s.begins_with_delta = False
     if s.sync == SYNC_NONE:
         pending_clear(&s.pending)
 
 
 cdef bint is_first_update(const stream_t *s, const okx_row_t *r, const message_t *m) noexcept nogil:  # hot
     """Of a stream that begins without a snapshot: it is dropped. One that follows nothing can never be joined."""
-    return m.kind == MSG_DEPTH and s.sync == SYNC_NONE and (not r.is_begun or r.restarts != s.restarts or m.previous_id == SEQ_NONE)
+    if m.kind != MSG_DEPTH or s.sync != SYNC_NONE:
+        return False
+    return not r.is_begun or r.restarts != s.restarts or m.previous_id == SEQ_NONE
 
 
 cdef int drop_first(market_state_t *state, stream_t *s, const message_t *m, const stamps_t *stamps,
@@ -175,6 +179,8 @@ cdef int drop_first(market_state_t *state, stream_t *s, const message_t *m, cons
     quiet_learn(&s.quiet, stamps.frame_mono_ns)
     learn_lag(s, m.event_ns, stamps.recv_wall_ns)
     pending_clear(&s.pending)
+    s.has_begun = True
+    s.begins_with_delta = True
     out.row = m.row
     out.kind = FRAME_BUFFERED
     return FRAME_BUFFERED
@@ -255,5 +261,7 @@ cdef class OkxMarket(MarketDecoder):
         return take_snapshot(s, m, stamps.frame_mono_ns)
 
     cdef int invalidate_row(self, int row) noexcept nogil:  # hot
-        self.okx.rows[row].is_begun = 0      # whatever comes next is of another stream
-        return lose_stream(&self.state.streams[row])
+        cdef stream_t *s = &self.state.streams[row]
+        cdef int was_in_use = lose_stream(s)
+        begin_stream(s, &self.okx.rows[row])     # whatever comes next is of another stream
+        return was_in_use

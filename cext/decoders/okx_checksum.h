@@ -1,5 +1,5 @@
-/* What OKX's book checksum is made of: CRC-32 (IEEE 802.3, reflected 0xedb88320, that of zlib), decimals as text, and which levels
- * were not written in the shortest form.
+/* What OKX's book checksum is made of: CRC-32 (IEEE 802.3, reflected 0xedb88320, that of zlib), decimals as text, and which
+ * levels were not written in the shortest form.
  *
  * A book holds integers, the checksum is over the digits as sent. OKX writes decimals in the shortest form ("30316", never
  * "30316.0"): all 26,544 of the recordings of 2022 are. So digits are made anew from the integers, and a level that was written
@@ -40,8 +40,8 @@ static inline __m128i crc32_fold(__m128i x, __m128i by, __m128i next)
     return _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(x, by, 0x00), _mm_clmulepi64_si128(x, by, 0x11)), next);
 }
 
-/* 64 bytes or more, a multiple of 16: folded by carry-less products, then reduced (Gopal et al., "Fast CRC computation for generic
- * polynomials using PCLMULQDQ", 2009; the constants are powers of x modulo the polynomial). */
+/* 64 bytes or more, a multiple of 16: folded by carry-less products, then reduced (Gopal et al., "Fast CRC computation for
+ * generic polynomials using PCLMULQDQ", 2009; the constants are powers of x modulo the polynomial). */
 static inline uint32_t crc32_blocks(uint32_t crc, const uint8_t *p, uint64_t bytes)
 {
     const __m128i by_64 = _mm_set_epi64x(0x1c6e41596, 0x154442bd4), by_16 = _mm_set_epi64x(0x0ccaa009e, 0x1751997d0);
@@ -82,8 +82,8 @@ static inline uint32_t crc32_of(const char *text, uint64_t bytes)
 
 /* ---- decimals */
 
-/* value / 10**scale with at least `decimals` decimals (up to 18), no further zeros behind them. out: DECIMAL_TEXT_BYTES. Returns the
- * place behind the text. */
+/* value / 10**scale with at least `decimals` decimals (up to 18), no further zeros behind them. out: DECIMAL_TEXT_BYTES. Returns
+ * the place behind the text. */
 static inline char *put_decimal_slow(char *out, uint64_t value, uint32_t scale, uint32_t decimals)
 {
     static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
@@ -262,8 +262,8 @@ static inline int is_shortest(const char *p, const char *stop)
 #endif
 }
 
-/* How a decimal p..stop was written: 0 = in the shortest form, else its decimals; -1 = a form that no number has (leading zeros), or
- * one with more decimals than can be kept. A point is never last (scan.h). */
+/* How a decimal p..stop was written: 0 = in the shortest form, else its decimals; -1 = a form that no number has (leading zeros),
+ * or one with more decimals than can be kept. A point is never last (scan.h). */
 static inline int decimal_form(const char *p, const char *stop)
 {
     const char *point;

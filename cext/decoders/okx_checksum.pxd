@@ -28,8 +28,8 @@ cdef extern from "decoders/okx_checksum.h" nogil:
     int decimal_form(const char *p, const char *stop) noexcept
 
 
-# Notes how the levels of one array of a message are written; levels: its text, well-formed (read_levels took it). -1 = a form that
-# cannot be made again.
+# Notes how the levels of one array of a message are written; levels: its text, well-formed (read_levels took it). -1 = a form
+# that cannot be made again.
 cdef int note_forms(forms_t *forms, span_t levels, uint32_t side, const instrument_t *instrument) noexcept nogil
 # The text that the checksum is over. out: CHECKSUM_TEXT_BYTES. Returns its size.
 cdef uint64_t checksum_text(const book_t *book, const forms_t *forms, const instrument_t *instrument, char *out) noexcept nogil

@@ -4,20 +4,20 @@
     {"event":"subscribe","id":"7","arg":{...},"connId":".."}      and the plain text pong
 
 Keys may come in any order; one that we do not use is stepped over with its value; one that we use and that comes twice makes the
-message malformed. In the documented order (arg before data) the data are read on the way, otherwise in a second look. A message is
-read to its last byte before anything is done with it.
+message malformed. In the documented order (arg before data) the data are read on the way, otherwise in a second look. A message
+is read to its last byte before anything is done with it.
 
-Formats: OKX v5 documentation (2026-06..09): order book channel, trades channel, mark price channel, funding rate channel, subscribe,
-notification; docs/venues/okx.md. Runs in the feed's loop and in replay, without the GIL."""
+Formats: OKX v5 documentation (2026-06..09): order book channel, trades channel, mark price channel, funding rate channel,
+subscribe, notification; docs/venues/okx.md. Runs in the feed's loop and in replay, without the GIL."""
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
-from cext.decoders.fields cimport (has, read_decimal, read_levels, read_quoted_id, read_quoted_time, read_rate, read_rounded, read_size,
-                                   scan_fields, text_is)
-from cext.decoders.message cimport (FUNDING_INTERVAL, FUNDING_MARK, FUNDING_NEXT, FUNDING_RATE, KEY_OTHER, MESSAGE_BYTES_MAX, MSG_ACK,
-                                    MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_PONG, MSG_SHUTDOWN, MSG_SNAPSHOT, MSG_TOP,
-                                    MSG_TRADES, MSG_UNKNOWN, SNAPSHOT_BYTES_MAX, TRADES_MAX, fields_t, hint_row, message_clear,
-                                    message_t, parser_t, span_t, symbols_find)
+from cext.decoders.fields cimport (has, read_decimal, read_levels, read_quoted_id, read_quoted_time, read_rate, read_rounded,
+                                   read_size, scan_fields, text_is)
+from cext.decoders.message cimport (FUNDING_INTERVAL, FUNDING_MARK, FUNDING_NEXT, FUNDING_RATE, KEY_OTHER, MESSAGE_BYTES_MAX,
+                                    MSG_ACK, MSG_DEPTH, MSG_ERROR, MSG_FUNDING, MSG_NO_SYMBOL, MSG_PONG, MSG_SHUTDOWN,
+                                    MSG_SNAPSHOT, MSG_TOP, MSG_TRADES, MSG_UNKNOWN, SNAPSHOT_BYTES_MAX, TRADES_MAX, fields_t,
+                                    hint_row, message_clear, message_t, parser_t, span_t, symbols_find)
 from cext.instrument cimport instrument_t
 from cext.layout cimport TRADE_SELL_AGGRESSOR, level_t, trade_record_t
 from cext.scan cimport scan_char, scan_space, scan_string, scan_u64, scan_value

@@ -1,11 +1,11 @@
 """Order requests of Bybit's order socket as bytes (bybit.pxd says what a template is).
 
-Source: Bybit v5 documentation as of 2026-07-24 (websocket/trade/guideline, order/create-order, order/cancel-order). The socket has
-authenticated once: messages carry time and receive window, no signature. Prices and sizes are JSON strings. Whatever the venue has a
-default for is said: one-way position, no reduce-only, spot without borrowing, self-match prevention.
+Source: Bybit v5 documentation as of 2026-07-24 (websocket/trade/guideline, order/create-order, order/cancel-order). The socket
+has authenticated once: messages carry time and receive window, no signature. Prices and sizes are JSON strings. Whatever the
+venue has a default for is said: one-way position, no reduce-only, spot without borrowing, self-match prevention.
 
-The request id of an order is its client id alone: it is used once in a life. A cancel may be sent again, and a request id must not
-repeat on a connection (20006): a counter follows its 18 characters. The order socket knows no query: that goes over REST.
+The request id of an order is its client id alone: it is used once in a life. A cancel may be sent again, and a request id must
+not repeat on a connection (20006): a counter follows its 18 characters. The order socket knows no query: that goes over REST.
 """
 from cext.encoders.encoder cimport MARK_CANCEL, ORDER_TYPE_COUNT, OrderEncoder, set_text
 from cext.instrument cimport instrument_t

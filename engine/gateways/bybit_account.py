@@ -57,7 +57,8 @@ def parse_key(answer: Any, market: str) -> KeyFacts:
 
 def check_key_restrictions(answer: Any) -> None:
     """GET /v5/user/query-api: a key that can move money out, or that works from any address, is refused."""
-    moving = sorted({right for given in require(answer, "permissions", "API key").values() for right in given or ()} & MOVING_RIGHTS)
+    moving = sorted({right for given in require(answer, "permissions", "API key").values()
+                     for right in given or ()} & MOVING_RIGHTS)
     if moving:
         raise AccountRefused(f"API key: {', '.join(moving)} is on; right is a key that can trade and nothing else")
     addresses = require(answer, "ips", "API key")
@@ -84,13 +85,14 @@ def parse_account(answer: Any) -> AccountFacts:
     margin_mode = require(answer, "marginMode", "account info")
     if margin_mode not in MARGIN_TYPES:
         raise AccountRefused(f"account: marginMode is {margin_mode!r}; right is one of {', '.join(MARGIN_TYPES)}")
-    return AccountFacts(f"{UNIFIED_STATUS[status]}, {margin_mode}", MARGIN_TYPES[margin_mode], str(answer.get("dcpStatus", "OFF")))
+    return AccountFacts(f"{UNIFIED_STATUS[status]}, {margin_mode}", MARGIN_TYPES[margin_mode],
+                        str(answer.get("dcpStatus", "OFF")))
 
 
 def parse_wallet(accounts: Iterable[Any], venue: str, market: str, account: str, reason: str, exch_ns: int,
                  recv_mono_ns: int = 0) -> list[BalanceUpdate]:
-    """Rows of wallet-balance, or of the wallet topic -> balances of the unified account. `wallet` is what is ours (walletBalance has
-    borrowed coins in it: borrowed is negative), `free` what spot can spend now."""
+    """Rows of wallet-balance, or of the wallet topic -> balances of the unified account. `wallet` is what is ours
+    (walletBalance has borrowed coins in it: borrowed is negative), `free` what spot can spend now."""
     found = []
     for told in accounts:
         kind = require(told, "accountType", "wallet")
@@ -101,8 +103,9 @@ def parse_wallet(accounts: Iterable[Any], venue: str, market: str, account: str,
             where = f"wallet {asset}"
             balance = decimal(require(coin, "walletBalance", where), where)
             locked, borrowed = or_zero(coin.get("locked"), where), or_zero(coin.get("spotBorrow"), where)
-            found.append(BalanceUpdate(venue, market, asset, free=balance - locked - borrowed, locked=locked, wallet=balance - borrowed,
-                                       reason=reason, exch_ns=exch_ns, recv_mono_ns=recv_mono_ns, account=account))
+            found.append(BalanceUpdate(venue, market, asset, free=balance - locked - borrowed, locked=locked,
+                                       wallet=balance - borrowed, reason=reason,
+                                       exch_ns=exch_ns, recv_mono_ns=recv_mono_ns, account=account))
     return found
 
 
@@ -166,8 +169,8 @@ def parse_fees(answer: Any) -> dict[str, FeeRates]:
 
 
 def parse_funding(answer: Any, account: str) -> list[FundingIncome]:
-    """One page of GET /v5/account/transaction-log with type SETTLEMENT: `funding` is positive when it was received (the opposite of
-    execFee). Rows of other kinds, and sessions without funding, are passed over."""
+    """One page of GET /v5/account/transaction-log with type SETTLEMENT: `funding` is positive when it was received (the
+    opposite of execFee). Rows of other kinds, and sessions without funding, are passed over."""
     where = "transaction log"
     return [FundingIncome(account, str(require(row, "symbol", where)), str(require(row, "currency", where)), amount,
                           int(require(row, "transactionTime", where)) * 1_000_000, str(require(row, "id", where)))
@@ -180,8 +183,8 @@ def parse_funding(answer: Any, account: str) -> list[FundingIncome]:
 
 def fill_of(told: dict[str, Any], row: InstrumentRow, client_id: str, trade_id: int, venue_order_id: int,
             recv_mono_ns: int) -> OrderEvent:
-    """One row of execution/list with execType Trade as a fill, source QUERY; ids already as numbers. AccountRefused or InstrumentError
-    when it makes no sense."""
+    """One row of execution/list with execType Trade as a fill, source QUERY; ids already as numbers. AccountRefused or
+    InstrumentError when it makes no sense."""
     where = f"execution of {row.symbol}"
     fee = decimal(require(told, "execFee", where), where)
     return OrderEvent(

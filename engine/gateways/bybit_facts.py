@@ -1,7 +1,8 @@
 """Bybit v5 spot and USDT/USDC perpetuals as data: where, which paths, what it costs (Bybit v5 documentation as of 2026-07-24).
 
-Both markets pay from one unified account and share every address of the order side; the word `category` tells them apart. Accounts of
-regional sites (bybit.eu, bybit.nl, bybit.tr, bybit.kz ...) must use their own hosts: a key of another site is refused with 10003.
+Both markets pay from one unified account and share every address of the order side; the word `category` tells them apart.
+Accounts of regional sites (bybit.eu, bybit.nl, bybit.tr, bybit.kz ...) must use their own hosts: a key of another site is
+refused with 10003.
 """
 from __future__ import annotations
 

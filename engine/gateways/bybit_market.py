@@ -1,9 +1,9 @@
 """Bybit, one market (spot or USDT/USDC perpetuals) of a unified account: its requests and parsers. What every venue shares is in
 market_gateway.py.
 
-An ack says no more than "accepted for processing", and no private topic begins with a snapshot: what became of an order is told by the
-order topic, and asked over REST (open and recent orders, then the history) whenever a socket was down. Both markets share one account:
-one count of requests for both, and one of them tells the balances.
+An ack says no more than "accepted for processing", and no private topic begins with a snapshot: what became of an order is
+told by the order topic, and asked over REST (open and recent orders, then the history) whenever a socket was down. Both
+markets share one account: one count of requests for both, and one of them tells the balances.
 """
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ class BybitMarket(MarketGateway):
         return BybitOrderDecoder(self.instruments, self.market, self.venue.name)
 
     def make_encoder(self) -> BybitOrderEncoder:
-        return BybitOrderEncoder(self.market, self.settings.recv_window_ms, self.settings.stp_mode or "CancelMaker", self.venue.name)
+        return BybitOrderEncoder(self.market, self.settings.recv_window_ms, self.settings.stp_mode or "CancelMaker",
+                                 self.venue.name)
 
     def make_dialect(self) -> BybitSocketDialect:
         self.words = BybitSocketDialect()
@@ -154,7 +155,8 @@ class BybitMarket(MarketGateway):
         for which in self._scopes():
             async for row in self._pages("orders", {**which, "openOnly": 0}, facts.ORDERS_PAGE):
                 if row.get("orderStatus") not in facts.CLOSED_WORDS:
-                    found.append((str(account.require(row, "symbol", "order")), str(account.require(row, "orderLinkId", "order"))))
+                    found.append((str(account.require(row, "symbol", "order")),
+                                  str(account.require(row, "orderLinkId", "order"))))
         return found
 
     async def read_balances(self) -> list[BalanceUpdate]:
@@ -176,7 +178,8 @@ class BybitMarket(MarketGateway):
         """Parameters of lists of the whole market: linear lists want a settling coin."""
         if self.market == "spot":
             return [{"category": "spot"}]
-        return [{"category": "linear", "settleCoin": coin} for coin in sorted({row.settle for row in self.rows.values()} or {"USDT"})]
+        coins = {row.settle for row in self.rows.values()} or {"USDT"}
+        return [{"category": "linear", "settleCoin": coin} for coin in sorted(coins)]
 
     def account_report(self) -> AccountReport:
         markets = tuple(market for market in self.settings.markets if self.venue.account_of(market) == self.account)
@@ -242,7 +245,8 @@ class BybitMarket(MarketGateway):
     async def _public(self, path: str, params: dict[str, Any]) -> Any:
         return account.require(await self.rest.get(path, params), "result", path)
 
-    async def _pages(self, name: str, params: dict[str, Any], page: int, *, is_critical: bool = False) -> AsyncIterator[dict[str, Any]]:
+    async def _pages(self, name: str, params: dict[str, Any], page: int, *,
+                     is_critical: bool = False) -> AsyncIterator[dict[str, Any]]:
         """Every row of a list, page by page. RestError when it has no end: part of a list is no answer."""
         which = {**params, "limit": page}
         for _ in range(facts.PAGES_MAX):
@@ -258,8 +262,8 @@ class BybitMarket(MarketGateway):
     # ------------------------------------------------------------ questions about one order
 
     async def query_order(self, row: int, client_id: str) -> Answer:
-        """Open and recent orders, then the history (after a restart of the venue finished ones are only there); and the fills with
-        their fees when something was executed."""
+        """Open and recent orders, then the history (after a restart of the venue finished ones are only there); and the fills
+        with their fees when something was executed."""
         params = {"category": self.market, "symbol": self.symbol(row), "orderLinkId": client_id}
         events = await self._ask_order("orders", params, row)
         if events[-1].status == OrderStatus.NOT_FOUND:
@@ -299,8 +303,8 @@ class BybitMarket(MarketGateway):
                     continue
                 if account.require(told, "orderLinkId", "execution") != client_id or told.get("symbol") != symbol:
                     raise AccountRefused("it is of another order")
-                fills.append(account.fill_of(told, self.rows[symbol], client_id, id64(account.require(told, "execId", "execution")),
-                                             id64(account.require(told, "orderId", "execution")), time.monotonic_ns()))
+                ids = (id64(account.require(told, name, "execution")) for name in ("execId", "orderId"))
+                fills.append(account.fill_of(told, self.rows[symbol], client_id, *ids, time.monotonic_ns()))
             except (KeyError, TypeError, ValueError, AttributeError, InstrumentError, AccountRefused) as error:
                 raise RestError(f"{self.name} executions {client_id}", 200, 0,
                                 f"an execution that makes no sense ({error}): {told}") from None
@@ -315,8 +319,8 @@ class BybitMarket(MarketGateway):
     async def cancel_symbol(self, symbol: str) -> None:
         """Of more than 500 open linear orders of a symbol the venue takes 500 by chance: asked again while it took so many."""
         for _ in range(facts.PAGES_MAX):
-            answer = await self.rest.json("POST", PATHS["cancel_all"], {"category": self.market, "symbol": symbol}, is_signed=True,
-                                          is_critical=True)
+            answer = await self.rest.json("POST", PATHS["cancel_all"], {"category": self.market, "symbol": symbol},
+                                          is_signed=True, is_critical=True)
             if len((answer.get("result") or {}).get("list") or ()) < facts.CANCEL_ALL_MAX:
                 return
 
@@ -341,8 +345,8 @@ class BybitMarket(MarketGateway):
             self.spawn("account after a reconnect", self._catch_up())
 
     async def _logon(self, socket: VenueSocket, *, is_trade: bool) -> None:
-        """A refusal may be the time's fault, which the private socket does not say by a code: the clock is measured before the next
-        attempt."""
+        """A refusal may be the time's fault, which the private socket does not say by a code: the clock is measured before the
+        next attempt."""
         expires_ms = self.orders.venue_time_ms() + facts.AUTH_LIFE_MS
         key, frame = self.words.logon(self.credentials, expires_ms, is_trade=is_trade)
         try:

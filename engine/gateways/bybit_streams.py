@@ -1,7 +1,7 @@
 """Bybit's private topics that are not about orders: balances and positions.
 
-Pure: JSON in, typed facts out. Order events take the decoder's way (cext/decoders/bybit_orders). A topic that nobody knows gives no
-facts and is counted by the caller.
+Pure: JSON in, typed facts out. Order events take the decoder's way (cext/decoders/bybit_orders). A topic that nobody knows
+gives no facts and is counted by the caller.
 """
 from __future__ import annotations
 

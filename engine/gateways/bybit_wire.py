@@ -18,8 +18,8 @@ CODE_WITHIN_BYTES = 64   # the envelope begins with it; a body of megabytes is n
 
 
 class BybitRestDialect:
-    """BybitRestDialect(credentials, recv_window_ms): time + key + window + (query of a GET, body of a POST) are signed, byte for byte
-    as they are sent; everything about the signature stands in headers."""
+    """BybitRestDialect(credentials, recv_window_ms): time + key + window + (query of a GET, body of a POST) are signed, byte
+    for byte as they are sent; everything about the signature stands in headers."""
 
     def __init__(self, credentials: Credentials | None = None, recv_window_ms: int = 5000) -> None:
         self._credentials = credentials or Credentials()
@@ -75,8 +75,8 @@ class BybitRestDialect:
 
 
 class BybitSocketDialect:
-    """Replies carry `reqId` (order socket) or `req_id` (private socket), or neither: the private socket's logon. A request of each
-    kind goes out once a socket, so its `op` is its id, and either way leads back to it."""
+    """Replies carry `reqId` (order socket) or `req_id` (private socket), or neither: the private socket's logon. A request of
+    each kind goes out once a socket, so its `op` is its id, and either way leads back to it."""
 
     def logon(self, credentials: Credentials, expires_ms: int, *, is_trade: bool) -> tuple[str, bytes]:
         """(key, frame) of the auth request."""

@@ -284,6 +284,10 @@ class MarketGateway(abc.ABC):
             middle_ns = wall_ns + (response.sent_mono_ns - mono_ns) + round_trip_ns // 2
             if round_trip_ns // 2 + own_ns < best.uncertainty_ns:
                 best = Clock(server_ns - middle_ns, round_trip_ns // 2 + own_ns, response.received_mono_ns, limit_ns)
+        return self.take_clock(best)
+
+    def take_clock(self, best: Clock) -> Clock:
+        """Use this clock from now on; one that another market of the same host has just measured will do."""
         was_good = self.clock.is_good
         self.clock = best
         self.rest.clock_offset_ns = best.offset_ns

@@ -60,6 +60,7 @@ LOCK_OF_COOLDOWN = {"timeout": LockReason.TIMEOUT, "api_error": LockReason.API_E
                     "margin": LockReason.MARGIN, "stale": LockReason.STALE}
 FAILED_CLASSES = frozenset({ErrorClass.RATE, ErrorClass.AUTH, ErrorClass.RETRY, ErrorClass.FATAL, ErrorClass.TIME,
                             ErrorClass.UNKNOWN_EXECUTION, ErrorClass.UNMAPPED})
+NOT_REDUCING = "NOT_REDUCING"   # a gate code (docs/gate.md)
 RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
@@ -237,6 +238,11 @@ class TradeManager:
         if trade.attempts == 1:
             self._alert("recovery_refused",
                         f"trade {trade.trade_id}: {command.cause} was refused by the gate ({reason}), trying again", trade)
+        if self._stop_mode == "close" and trade.state == TradeState.OPEN and reason == NOT_REDUCING and len(command.legs) == 1:
+            # a last lot opposite to what is left elsewhere: the gate is right, and will be for ever
+            trade.is_undersized = True
+            self._alert("exit_too_small", f"trade {trade.trade_id}: closing the last lot that is held would raise the delta of "
+                        f"{self.instruments[command.legs[0][0]].base}; it stays, as dust", trade)
         self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
         self._proceed(trade, now)
 

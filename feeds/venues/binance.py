@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -26,8 +26,21 @@ from feeds.instruments import (
     unified_name,
     with_room,
 )
-from feeds.rest import RestClient, RestError
-from feeds.venue import FeedVenue, Glance, Listing, Rate, RestLimits, RoutePlan, SnapshotRequest, SocketLimits, StreamRequest
+from feeds.venue import (
+    FeedVenue,
+    Glance,
+    Listing,
+    Rate,
+    RestError,
+    RestLimits,
+    RoutePlan,
+    SnapshotRequest,
+    SocketLimits,
+    StreamRequest,
+)
+
+if TYPE_CHECKING:
+    from feeds.rest import RestClient  # needs aiohttp: a configuration check need not load it
 
 WS_PATH = "/ws"              # raw payloads, no {"stream":..,"data":..} around them
 LISTING_SYMBOLS_MAX = 50     # spot: asked for at a time when few are enough: a turn of the loop stays short

@@ -1,8 +1,9 @@
 """How OKX v5 spot and USDT/USDC perpetuals (its SWAP) are read: hosts, channels, limits, and what the list of instruments means.
 
-Facts only, no socket (feeds/venue.py). Contracts are turned into base units here and in the decoder; outside of OKX's files nobody
-counts them. OKX US is the same object with other facts (okxus.py). Source: OKX v5 documentation (2026-06..09): overview, websocket,
-order book channel, public data; docs/venues/okx.md."""
+Facts only, no socket (feeds/venue.py). Contracts are turned into base units here and in the decoder; outside of OKX's files
+nobody counts them. OKX US is the same object with other facts (okxus.py). Source: OKX v5 documentation (2026-06..09): overview,
+websocket, order book channel, public data; docs/venues/okx.md."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,14 +45,14 @@ if TYPE_CHECKING:
 INST_TYPES = {"spot": "SPOT", "linear": "SWAP"}
 SETTLED_IN = ("USDT", "USDC")
 INSTRUMENTS_PATH = "/api/v5/public/instruments"
-INSTRUMENTS_WEIGHT = 2                       # 20 in two seconds, books 40
+INSTRUMENTS_WEIGHT = 2  # 20 in two seconds, books 40
 BOOKS_PATH = "/api/v5/market/books"
-BOOKS_LEVELS = 400                           # of REST books and of the channel books
-STATUS = {"live": "TRADING"}                 # any other is kept as the venue says it, and not traded
+BOOKS_LEVELS = 400  # of REST books and of the channel books
+STATUS = {"live": "TRADING"}  # any other is kept as the venue says it, and not traded
 
-BOOK_CHANNELS = ("books", "bbo-tbt")         # 400 levels every 100 ms; the best ones every 10 ms
-DEPTH_CHANNELS_MAX = 28                      # of one socket: fewer than 30, two for each row
-PLANNED_SOCKETS_MAX = 28                     # of the 32 that a feed has ids for; the others replace
+BOOK_CHANNELS = ("books", "bbo-tbt")  # 400 levels every 100 ms; the best ones every 10 ms
+DEPTH_CHANNELS_MAX = 28  # of one socket: fewer than 30, two for each row
+PLANNED_SOCKETS_MAX = 28  # of the 32 that a feed has ids for; the others replace
 
 # name of a stream: channel:instId
 
@@ -63,6 +64,7 @@ class OkxVenue(FeedVenue):
     def make_decoder(self, instruments: InstrumentArray, market: str, rows: Sequence[int]) -> MarketDecoder:
         """The same for both markets: an instId says which it is of."""
         from cext.decoders.okx import OkxMarket
+
         return OkxMarket(instruments, market, list(rows))
 
     # ---------------------------------------------------------------- sockets
@@ -73,12 +75,18 @@ class OkxVenue(FeedVenue):
         by_market: dict[str, list[InstrumentRow]] = {}
         for row in rows:
             by_market.setdefault(row.market, []).append(row)
-        plans = [plan for market in self.markets if (members := by_market.get(market))
-                 for plan in (*_book_plans(market, members, sockets_per_market), *self._aside_plans(market, members, with_trades))]
+        plans = [
+            plan
+            for market in self.markets
+            if (members := by_market.get(market))
+            for plan in (*_book_plans(market, members, sockets_per_market), *self._aside_plans(market, members, with_trades))
+        ]
         if len(plans) > PLANNED_SOCKETS_MAX:
             count = sum(map(len, by_market.values()))
-            raise InstrumentError(f"{self.name}: {count} instruments need {len(plans)} sockets, {DEPTH_CHANNELS_MAX // 2} books on each; "
-                                  f"{PLANNED_SOCKETS_MAX} are there: lower symbols_max, or read fewer symbols or no trades")
+            raise InstrumentError(
+                f"{self.name}: {count} instruments need {len(plans)} sockets, {DEPTH_CHANNELS_MAX // 2} books on each; "
+                f"{PLANNED_SOCKETS_MAX} are there: lower symbols_max, or read fewer symbols or no trades"
+            )
         return plans
 
     def _aside_plans(self, market: str, members: list[InstrumentRow], with_trades: bool) -> Iterator[RoutePlan]:
@@ -86,23 +94,34 @@ class OkxVenue(FeedVenue):
         if market == "linear":
             for row in members:
                 wanted += [(f"mark-price:{row.symbol}", None), (f"funding-rate:{row.symbol}", (row.id, "funding"))]
-        if with_trades:                      # a trade may be rare: not watched
+        if with_trades:  # a trade may be rare: not watched
             wanted += [(f"trades:{row.symbol}", None) for row in members]
         room = self.sockets[market].streams_per_socket
         for start in range(0, len(wanted), room):
-            part = wanted[start:start + room]
-            yield RoutePlan(f"{market}-aside-{start // room}", market, "public_ws", "", (), tuple(stream for stream, _ in part),
-                            tuple(watch for _, watch in part if watch is not None))
+            part = wanted[start : start + room]
+            yield RoutePlan(
+                f"{market}-aside-{start // room}",
+                market,
+                "public_ws",
+                "",
+                (),
+                tuple(stream for stream, _ in part),
+                tuple(watch for _, watch in part if watch is not None),
+            )
 
     def subscribe_requests(
         self, market: str, streams: Sequence[str], first_id: int, is_subscribe: bool = True
     ) -> list[StreamRequest]:
         """Each stream is acknowledged by itself, all with the id of the request."""
         step = self.sockets[market].streams_per_request
-        chunks = [streams[start:start + step] for start in range(0, len(streams), step)]
+        chunks = [streams[start : start + step] for start in range(0, len(streams), step)]
         word = "subscribe" if is_subscribe else "unsubscribe"
-        return [StreamRequest(number, orjson.dumps({"id": str(number), "op": word, "args": [_arg(stream) for stream in chunk]}), len(chunk))
-                for number, chunk in enumerate(chunks, first_id)]
+        return [
+            StreamRequest(
+                number, orjson.dumps({"id": str(number), "op": word, "args": [_arg(stream) for stream in chunk]}), len(chunk)
+            )
+            for number, chunk in enumerate(chunks, first_id)
+        ]
 
     def streams_of_row(self, plan: RoutePlan, row: InstrumentRow) -> tuple[str, ...]:
         return tuple(stream for stream in plan.streams if stream.partition(":")[2] == row.symbol)
@@ -115,13 +134,17 @@ class OkxVenue(FeedVenue):
         """One reply a market. Funding intervals are not in it: the funding-rate channel tells each with its rate."""
         listing = Listing()
         for market, client in clients.items():
-            data = await client.get_json(INSTRUMENTS_PATH, {"instType": INST_TYPES[market]}, weight=INSTRUMENTS_WEIGHT, timeout_s=30.0)
+            data = await client.get_json(
+                INSTRUMENTS_PATH, {"instType": INST_TYPES[market]}, weight=INSTRUMENTS_WEIGHT, timeout_s=30.0
+            )
             rows, problems = self.parse_listing(market, data, config.fees, None if only is None else only.get(market, set()))
             listing.rows += rows
             listing.problems += problems
         return listing
 
-    def parse_listing(self, market: str, data: Any, fees: Fees, only: set[str] | None = None) -> tuple[list[InstrumentRow], list[str]]:
+    def parse_listing(
+        self, market: str, data: Any, fees: Fees, only: set[str] | None = None
+    ) -> tuple[list[InstrumentRow], list[str]]:
         """Of linear, perpetuals settled in USDT or USDC; inverse ones are not ours and are passed over."""
         rows, problems = [], []
         for told in _entries(self.name, market, data):
@@ -147,8 +170,14 @@ class OkxVenue(FeedVenue):
         self, row: InstrumentRow, update_id: int, bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]]
     ) -> bytes:
         def side(levels: Sequence[tuple[int, int]]) -> list[list[str]]:
-            return [[_text(px, row.px_scale, Decimal(1)), _text(qty, row.qty_scale, row.contract_size), "0", "1"] for px, qty in levels]
-        return orjson.dumps({"code": "0", "msg": "", "data": [{"asks": side(asks), "bids": side(bids), "ts": "0", "seqId": update_id}]})
+            return [
+                [_text(px, row.px_scale, Decimal(1)), _text(qty, row.qty_scale, row.contract_size), "0", "1"]
+                for px, qty in levels
+            ]
+
+        return orjson.dumps(
+            {"code": "0", "msg": "", "data": [{"asks": side(asks), "bids": side(bids), "ts": "0", "seqId": update_id}]}
+        )
 
     # ---------------------------------------------------------------- recordings
 
@@ -183,9 +212,15 @@ def _book_plans(market: str, members: list[InstrumentRow], sockets: int) -> Iter
     count = max(min(sockets, len(members)), -(-len(members) // rows_max))
     for index in range(count):
         part = members[index::count]
-        yield RoutePlan(f"{market}-book-{index}", market, "public_ws", "", tuple(row.id for row in part),
-                        tuple(f"{channel}:{row.symbol}" for row in part for channel in BOOK_CHANNELS),
-                        tuple((row.id, "book") for row in part))
+        yield RoutePlan(
+            f"{market}-book-{index}",
+            market,
+            "public_ws",
+            "",
+            tuple(row.id for row in part),
+            tuple(f"{channel}:{row.symbol}" for row in part for channel in BOOK_CHANNELS),
+            tuple((row.id, "book") for row in part),
+        )
 
 
 # ---------------------------------------------------------------- listing
@@ -299,7 +334,6 @@ REAL = {
     "private_ws": "wss://ws.okx.com:8443/ws/v5/private",
 }
 DEMO = {role: url.replace("//ws.", "//wspap.") for role, url in REAL.items()}
-DEMO_HEADERS = {"x-simulated-trading": "1"}   # the same REST host: the header makes it the demo's
 # requests: subscriptions, ends of them and logins together. No bound of messages is documented, this one is ours.
 SOCKETS = SocketLimits(messages=Rate(10, 1.0), streams_per_socket=240, streams_per_request=100, requests=(Rate(480, 3600.0),))
 REST = RestLimits(role="rest", budget=40, window_s=2.0)
@@ -316,6 +350,7 @@ VENUE = OkxVenue(
     fees={"spot_maker_bps": 8.0, "spot_taker_bps": 10.0, "linear_maker_bps": 2.0, "linear_taker_bps": 5.0},
     credentials={"hmac": ("hmac_key", "hmac_secret", "passphrase")},
     account=UNIFIED,
-    heartbeat=Heartbeat(frame=b"ping"),       # text, answered by the text pong; 30 s of silence end a socket
+    heartbeat=Heartbeat(frame=b"ping"),  # text, answered by the text pong; 30 s of silence end a socket
     resync="resubscribe",
+    mode_headers={"testnet": {"x-simulated-trading": "1"}},  # the same REST host: the header makes it the demo's
 )

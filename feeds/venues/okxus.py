@@ -1,8 +1,9 @@
 """How OKX US is read: OKX spot under other addresses. Keys of one site are unknown on the other.
 
 Sources: hosts of the OKX v5 documentation (2026-09); okx/agent-trade-kit (2026-07) reaches REST under app.okx.com, which
-venues.okxus.endpoints can say. Perpetuals are not offered by any statement of the venue. Its fee groups are its own since 2026-02 and
-were not seen: these rates are careful guesses until the account's are read."""
+venues.okxus.endpoints can say. Perpetuals are not offered by any statement of the venue. Its fee groups are its own since 2026-02
+and were not seen: these rates are careful guesses until the account's are read."""
+
 from dataclasses import replace
 
 from feeds.venues import okx

@@ -99,6 +99,8 @@ class Table:
         self.summary.take(report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.summary.words:
+            return
         terminalreporter.section("conformance")
         for line in self.summary.lines():
             terminalreporter.write_line(line)

@@ -17,6 +17,7 @@ from feeds.instruments import InstrumentRow, InstrumentTable, to_scaled
 from tests.conformance.case import Answer, VenueCase, case_names, load_case
 from tests.conformance.layers import gateway_of, leave, sim_of
 from tests.conformance.listed import listed_rows, read_listing
+from tests.conformance.oracle_ccxt import frozen
 from tests.conformance.recordings import read_http
 from tests.support.core_world import World
 from tests.support.shared_data import shared_data
@@ -49,6 +50,24 @@ def test_sizes_of_awkward_instruments_are_exact_both_ways(case: VenueCase, marke
     rows = [row for row in listed_rows(case) if row.market == market]
     assert len(rows) >= 3, "the case's listing has hardly any instrument of this market"
     check_rows(rows)
+
+
+def test_ccxt_reads_the_same_ticks_lots_and_contracts(case: VenueCase, market: str) -> None:
+    leave(case, 6, market)
+    client = frozen(case)
+    client.load_markets()
+    for row in listed_rows(case):
+        if row.market != market:
+            continue
+        told = client.market(row.name.partition(":")[2])
+        contract = Decimal(str(told.get("contractSize") or 1))
+        assert told["id"] == row.symbol and contract == row.contract_size, row.name
+        assert exact(told["precision"]["price"]) == row.tick and exact(told["precision"]["amount"]) * contract == row.lot, row.name
+
+
+def exact(value: float) -> Decimal:
+    """The digits that ccxt was given: its floats print them."""
+    return Decimal(repr(value))
 
 
 def test_every_instrument_of_a_recorded_listing_is_exact_both_ways(case: VenueCase, market: str) -> None:

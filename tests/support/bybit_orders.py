@@ -31,7 +31,8 @@ def bybit_table() -> InstrumentTable:
 def order_told(client_id: str, **changes: Any) -> dict[str, Any]:
     """One row of the order topic (the documentation's, limit instead of market)."""
     return {"symbol": "BTCUSDT", "category": "linear", "orderId": ORDER_ID, "orderLinkId": client_id, "side": "Sell",
-            "orderType": "Limit", "cancelType": "UNKNOWN", "price": "72.5", "qty": "1", "timeInForce": "IOC", "orderStatus": "New",
+            "orderType": "Limit", "cancelType": "UNKNOWN", "price": "72.5", "qty": "1", "timeInForce": "IOC",
+            "orderStatus": "New",
             "reduceOnly": False, "leavesQty": "", "leavesValue": "", "cumExecQty": "0", "cumExecValue": "0", "avgPrice": "",
             "positionIdx": 0, "cumExecFee": "0", "closedPnl": "0", "createdTime": "1672364262444", "updatedTime": "1672364262457",
             "rejectReason": "EC_NoError", "stopOrderType": "", "triggerPrice": "", "closeOnTrigger": False, "smpType": "None",

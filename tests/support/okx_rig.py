@@ -1,4 +1,5 @@
 """Builders for tests of OKX market data: rows with any scales, markets, messages."""
+
 import zlib
 from decimal import Decimal
 from itertools import zip_longest
@@ -10,20 +11,48 @@ from cext.decoders.okx import OkxMarket
 from cext.instrument import make_instrument_array
 
 MS = 1_000_000
-T0 = 1_700_000_000_000      # ms; messages without a time of their own are later by their seqId
-Levels = Any                # [(price text, size text), ...]
+T0 = 1_700_000_000_000  # ms; messages without a time of their own are later by their seqId
+Levels = Any  # [(price text, size text), ...]
 
 
-def okx_row(number: int, symbol: str, market: str = "spot", px_scale: int = 1, qty_scale: int = 2, contract: str = "1",
-            lot: str | None = None) -> dict[str, Any]:
+def okx_row(
+    number: int,
+    symbol: str,
+    market: str = "spot",
+    px_scale: int = 1,
+    qty_scale: int = 2,
+    contract: str = "1",
+    lot: str | None = None,
+) -> dict[str, Any]:
     """An instrument as a table row. contract: base units of one; lot: base units, default one step of qty_scale."""
     base, quote = f"C{number}", "USDT"
     name = f"okx:{base}/{quote}" + (f":{quote}" if market == "linear" else "")
-    return {"id": number, "name": name, "venue": "okx", "market": market, "symbol": symbol, "base": base, "quote": quote, "settle": quote,
-            "underlying": base, "multiplier": 1, "contract_size": contract, "px_scale": px_scale, "qty_scale": qty_scale,
-            "tick": str(Decimal(1).scaleb(-px_scale)), "lot": lot or str(Decimal(1).scaleb(-qty_scale)), "min_qty": "0", "max_qty": "0",
-            "min_notional": "0", "min_px": "0", "max_px": "0", "maker_fee": "0", "taker_fee": "0", "status": "TRADING",
-            "account": "unified"}
+    return {
+        "id": number,
+        "name": name,
+        "venue": "okx",
+        "market": market,
+        "symbol": symbol,
+        "base": base,
+        "quote": quote,
+        "settle": quote,
+        "underlying": base,
+        "multiplier": 1,
+        "contract_size": contract,
+        "px_scale": px_scale,
+        "qty_scale": qty_scale,
+        "tick": str(Decimal(1).scaleb(-px_scale)),
+        "lot": lot or str(Decimal(1).scaleb(-qty_scale)),
+        "min_qty": "0",
+        "max_qty": "0",
+        "min_notional": "0",
+        "min_px": "0",
+        "max_px": "0",
+        "maker_fee": "0",
+        "taker_fee": "0",
+        "status": "TRADING",
+        "account": "unified",
+    }
 
 
 def market_of(rows: list[dict[str, Any]]) -> OkxMarket:
@@ -33,8 +62,12 @@ def market_of(rows: list[dict[str, Any]]) -> OkxMarket:
 
 def make_okx(market: str = "spot", symbols: dict[str, tuple[int, int]] | None = None) -> OkxMarket:
     """Rows in the order given; {"BTC-USDT": (px_scale, qty_scale)}."""
-    return market_of([okx_row(number, symbol, market, *scales)
-                      for number, (symbol, scales) in enumerate((symbols or {"BTC-USDT": (1, 2)}).items())])
+    return market_of(
+        [
+            okx_row(number, symbol, market, *scales)
+            for number, (symbol, scales) in enumerate((symbols or {"BTC-USDT": (1, 2)}).items())
+        ]
+    )
 
 
 def levels(side: Levels) -> list[list[str]]:
@@ -46,8 +79,17 @@ def push(channel: str, data: Any, symbol: str = "BTC-USDT", **more: Any) -> byte
     return orjson.dumps({"arg": {"channel": channel, "instId": symbol}, **more, "data": data})
 
 
-def book(action: str, seq: int | None, previous: int | None, bids: Levels = (), asks: Levels = (), *, ms: int | None = None,
-         checksum: int | None = 0, symbol: str = "BTC-USDT") -> bytes:
+def book(
+    action: str,
+    seq: int | None,
+    previous: int | None,
+    bids: Levels = (),
+    asks: Levels = (),
+    *,
+    ms: int | None = None,
+    checksum: int | None = 0,
+    symbol: str = "BTC-USDT",
+) -> bytes:
     """A message of the channel books; None leaves a field out."""
     told: dict[str, Any] = {"asks": levels(asks), "bids": levels(bids), "ts": str(T0 + (seq or 0) if ms is None else ms)}
     told |= {key: value for key, value in (("checksum", checksum), ("prevSeqId", previous), ("seqId", seq)) if value is not None}
@@ -65,16 +107,33 @@ def update(previous: int | None, seq: int | None, bids: Levels = (), asks: Level
     return book("update", seq, previous, bids, asks, **more)
 
 
-def top(seq: int, bid: tuple[str, str] | None, ask: tuple[str, str] | None, *, ms: int | None = None, symbol: str = "BTC-USDT") -> bytes:
+def top(
+    seq: int, bid: tuple[str, str] | None, ask: tuple[str, str] | None, *, ms: int | None = None, symbol: str = "BTC-USDT"
+) -> bytes:
     """A message of bbo-tbt."""
-    return push("bbo-tbt", [{"asks": levels([ask] if ask else []), "bids": levels([bid] if bid else []),
-                             "ts": str(T0 + seq if ms is None else ms), "seqId": seq}], symbol)
+    return push(
+        "bbo-tbt",
+        [
+            {
+                "asks": levels([ask] if ask else []),
+                "bids": levels([bid] if bid else []),
+                "ts": str(T0 + seq if ms is None else ms),
+                "seqId": seq,
+            }
+        ],
+        symbol,
+    )
 
 
 def rest_book(seq: int, bids: Levels = BIDS, asks: Levels = ASKS, *, ms: int | None = None) -> bytes:
     """The reply of /api/v5/market/books."""
-    return orjson.dumps({"code": "0", "msg": "", "data": [{"asks": levels(asks), "bids": levels(bids),
-                                                           "ts": str(T0 + seq if ms is None else ms), "seqId": seq}]})
+    return orjson.dumps(
+        {
+            "code": "0",
+            "msg": "",
+            "data": [{"asks": levels(asks), "bids": levels(bids), "ts": str(T0 + seq if ms is None else ms), "seqId": seq}],
+        }
+    )
 
 
 def checksum_of(bids: Levels, asks: Levels) -> int:

@@ -31,7 +31,8 @@ def test_linear_order_says_everything_explicitly() -> None:
     raw = place(BybitOrderEncoder("linear"), LINEAR, order_type=OrderType.POST_ONLY)
     assert orjson.loads(raw) == {
         "reqId": CLIENT_ID, "header": {"X-BAPI-TIMESTAMP": str(TIME_MS), "X-BAPI-RECV-WINDOW": "500"}, "op": "order.create",
-        "args": [{"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Limit", "qty": "0.200", "price": "28000.0",
+        "args": [{"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Limit", "qty": "0.200",
+                  "price": "28000.0",
                   "timeInForce": "PostOnly", "orderLinkId": CLIENT_ID, "positionIdx": 0, "reduceOnly": False,
                   "smpType": "CancelMaker"}]}
 
@@ -87,7 +88,8 @@ def test_whole_sizes_have_no_point() -> None:
     assert (order["qty"], order["price"], order["symbol"]) == ("120", "0.00007", "SHIB1000USDT")
 
 
-@pytest.mark.parametrize("wrong", [{"px": 0}, {"px": -1}, {"qty": 0}, {"qty": -5}, {"side": 2}, {"order_type": 4}, {"time_ms": 0}])
+@pytest.mark.parametrize("wrong", [{"px": 0}, {"px": -1}, {"qty": 0}, {"qty": -5}, {"side": 2}, {"order_type": 4},
+                                   {"time_ms": 0}])
 def test_legs_that_cannot_be_said_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="cannot say"):
         place(BybitOrderEncoder("linear"), LINEAR, **wrong)  # type: ignore[arg-type]

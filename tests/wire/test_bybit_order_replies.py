@@ -84,7 +84,8 @@ def test_ack_of_a_cancel_says_nothing_about_the_order() -> None:
     (987654, "news", OrderStatus.UNKNOWN, ErrorClass.UNMAPPED)])
 def test_refusals_of_a_place(code: int, text: str, status: OrderStatus, error_class: ErrorClass) -> None:
     _, [event] = decode(refusal(OURS, code, text))
-    assert (event.client_id, event.status, event.error_class, event.venue_code, event.message) == (OURS, status, error_class, code,
+    assert (event.client_id, event.status, event.error_class, event.venue_code, event.message) == (OURS, status, error_class,
+                                                                                                   code,
                                                                                                  text)
 
 
@@ -101,17 +102,20 @@ def test_rate_answers_ask_for_a_stop_until_the_reset(code: int) -> None:
     _, [event] = decode(refusal(OURS, code, "Too many visits!"), made=made)
     assert (event.status, event.error_class, made.last_reply(), made.limit_left) == (
         OrderStatus.REJECTED, ErrorClass.RATE, (429, 1711001595208), 0)
-    decode({**refusal(OURS, code, "Too many visits!"), "header": {}}, made=made)
-    assert made.last_reply() == (429, 0)
+    for header in ({}, None):   # the reset of an earlier reply says nothing about this one
+        decode({**refusal(OURS, code, "Too many visits!"), "header": header}, made=made)
+        assert made.last_reply() == (429, 0)
     decode(ack(OURS, OURS), made=made)
     assert made.last_reply() == (0, 0)
 
 
-@pytest.mark.parametrize("data", [{}, {"orderId": "", "orderLinkId": OURS}, {"orderId": ORDER_ID, "orderLinkId": "other"}, [], None, 7])
+@pytest.mark.parametrize("data", [{}, {"orderId": "", "orderLinkId": OURS}, {"orderId": ORDER_ID, "orderLinkId": "other"}, [],
+                                  None, 7])
 def test_ack_that_is_about_something_else_is_unknown(data: object) -> None:
     made = decoder()
     _, [event] = decode({**ack(OURS, OURS), "data": data}, made=made)
-    assert (event.client_id, event.status, event.error_class, made.malformed) == (OURS, OrderStatus.UNKNOWN, ErrorClass.UNMAPPED, 1)
+    assert (event.client_id, event.status, event.error_class, made.malformed) == (OURS, OrderStatus.UNKNOWN,
+                                                                                  ErrorClass.UNMAPPED, 1)
 
 
 @pytest.mark.parametrize("code", ["x", None, 1.5, {}])
@@ -170,7 +174,8 @@ def test_post_only_that_would_take_is_a_reject(word: str) -> None:
     assert (event.status, event.error_class, event.cum_qty) == (OrderStatus.REJECTED, ErrorClass.REJECT, 0)
     # the answer to a question has no class: there a class would mean that it brought no answer
     event = answered(listed(order_told(OURS, orderStatus=word, rejectReason="EC_PostOnlyWillTakeLiquidity")), "query")
-    assert (event.status, event.error_class, event.message) == (OrderStatus.REJECTED, ErrorClass.NONE, "EC_PostOnlyWillTakeLiquidity")
+    assert (event.status, event.error_class, event.message) == (OrderStatus.REJECTED, ErrorClass.NONE,
+                                                                "EC_PostOnlyWillTakeLiquidity")
 
 
 def test_post_only_reason_with_something_executed_is_no_reject() -> None:
@@ -186,7 +191,8 @@ def test_cancel_that_raced_a_fill_stays_filled() -> None:
 
 
 @pytest.mark.parametrize(("reason", "status", "error_class"), [
-    ("EC_InvalidPriceScale", OrderStatus.REJECTED, ErrorClass.FILTER), ("EC_SomethingNew", OrderStatus.REJECTED, ErrorClass.REJECT),
+    ("EC_InvalidPriceScale", OrderStatus.REJECTED, ErrorClass.FILTER), ("EC_SomethingNew", OrderStatus.REJECTED,
+                                                                        ErrorClass.REJECT),
     ("EC_NoError", OrderStatus.REJECTED, ErrorClass.NONE), ("", OrderStatus.REJECTED, ErrorClass.NONE),
     ("EC_DuplicatedClOrdID", OrderStatus.UNKNOWN, ErrorClass.UNKNOWN_EXECUTION),
     ("EC_OrigClOrdIDDoesNotExist", OrderStatus.UNKNOWN, ErrorClass.UNKNOWN_ORDER)])
@@ -196,7 +202,8 @@ def test_rejected_orders_by_their_reason(reason: str, status: OrderStatus, error
 
 
 def test_only_rows_of_this_market_count() -> None:
-    frame = topic("order", order_told(OURS), order_told(OURS, category="spot", cumExecQty="0.000001", orderStatus="PartiallyFilled"),
+    frame = topic("order", order_told(OURS), order_told(OURS, category="spot", cumExecQty="0.000001",
+                                                        orderStatus="PartiallyFilled"),
                   order_told(OURS, category="inverse", symbol="BTCUSD"), order_told(OURS, category="option"))
     _, [linear] = decode(frame)
     _, [spot] = decode(frame, "spot")
@@ -306,7 +313,8 @@ def test_payments_are_no_fills(kind: str) -> None:
     assert (kind_of_both, [e.client_id for e in events]) == ("orders", [OURS])
 
 
-@pytest.mark.parametrize("change", [{"execQty": "0.0001"}, {"execQty": "0"}, {"execQty": ""}, {"execId": ""}, {"execPrice": "1.23"},
+@pytest.mark.parametrize("change", [{"execQty": "0.0001"}, {"execQty": "0"}, {"execQty": ""}, {"execId": ""},
+                                    {"execPrice": "1.23"},
                                     {"execFee": "1e-5"}, {"execPrice": None}])
 def test_fill_of_ours_that_is_not_understood_is_unknown(change: dict[str, Any]) -> None:
     kind, [event] = decode(topic("execution", execution_told(OURS, **change)))
@@ -331,7 +339,8 @@ def test_rest_answers_about_one_order() -> None:
     result = {"orderId": ORDER_ID, "orderLinkId": OURS}
     assert answered(envelope(result), "place").status == OrderStatus.NEW
     cancelled = answered(envelope(result), "cancel")
-    assert (cancelled.status, cancelled.flags, cancelled.venue_order_id) == (OrderStatus.NONE, EventFlag.CANCEL_REPLY, id64(ORDER_ID))
+    assert (cancelled.status, cancelled.flags, cancelled.venue_order_id) == (OrderStatus.NONE, EventFlag.CANCEL_REPLY,
+                                                                             id64(ORDER_ID))
     found = answered(listed(order_told(OURS, orderStatus="Filled", cumExecQty="1", cumExecValue="75")), "query")
     assert (found.status, found.cum_qty, found.instrument_id, found.venue_order_id) == (OrderStatus.FILLED, 1000, LINEAR,
                                                                                        id64(ORDER_ID))
@@ -346,7 +355,8 @@ def test_query_passes_over_the_row_that_was_refused_as_a_duplicate() -> None:
     duplicate = order_told(OURS, orderStatus="Rejected", rejectReason="EC_DuplicatedClOrdID", orderId="second")
     real = order_told(OURS, orderStatus="Filled", cumExecQty="1", cumExecValue="75")
     assert answered(listed(duplicate, real), "query").status == OrderStatus.FILLED
-    assert answered(listed(duplicate), "query").error_class == ErrorClass.UNMAPPED   # the order itself is not there: nothing is said
+    # the order itself is not there: nothing is said
+    assert answered(listed(duplicate), "query").error_class == ErrorClass.UNMAPPED
 
 
 @pytest.mark.parametrize("body", [
@@ -410,7 +420,8 @@ def test_any_changed_byte_gives_events_of_the_same_order_or_none() -> None:
                 assert event.instrument_id in (SPOT, LINEAR, PERP, NO_INSTRUMENT, 2), (seed, bytes(data))
 
 
-@pytest.mark.parametrize("frame", [b"", b"{", b"null", b"[]", b"7", b'"x"', b"{}", b'{"topic":"order"}', b'{"topic":"order","data":{}}',
+@pytest.mark.parametrize("frame", [b"", b"{", b"null", b"[]", b"7", b'"x"', b"{}", b'{"topic":"order"}',
+                                   b'{"topic":"order","data":{}}',
                                    b'{"topic":7}', b'{"topic":"order","data":[7]}', b'{"topic":"order","data":[{]}',
                                    b'{"op":7}', b'{"topic":"order","data":[{}]}', b"\x00" * 64, b"{" * 200])
 def test_garbage_is_an_error(frame: bytes) -> None:

@@ -1,4 +1,5 @@
 """When an OKX book is true: chains of prevSeqId, heartbeats, numbers that begin anew, streams without a snapshot, tops, checksums."""
+
 import itertools
 import random
 
@@ -24,17 +25,21 @@ def is_valid(market: OkxMarket, row: int = 0) -> bool:
 
 # ---------------------------------------------------------------- the chain
 
+
 def test_snapshot_makes_the_book_valid_at_once() -> None:
     market = live()
     assert market.book(0) == WHOLE and is_valid(market)
     record = market.record(0)
     assert (record["depth_update_id"], record["depth_exch_ns"]) == (100, (T0 + 100) * MS)
-    assert record["flags"] & layout.BOOK_DEPTH_COMPLETE      # fewer than 400 levels: nothing lies beyond
+    assert record["flags"] & layout.BOOK_DEPTH_COMPLETE  # fewer than 400 levels: nothing lies beyond
 
 
 def test_update_follows_when_it_names_the_last_number() -> None:
     market = live()
-    assert kinds(market, [update(100, 107, [("100.0", "0"), ("99.9", "5")]), update(107, 108, asks=[("100.4", "1")])]) == ["book", "book"]
+    assert kinds(market, [update(100, 107, [("100.0", "0"), ("99.9", "5")]), update(107, 108, asks=[("100.4", "1")])]) == [
+        "book",
+        "book",
+    ]
     assert market.book(0) == {"bids": [(999, 500), (995, 200)], "asks": [(1004, 100), (1005, 300), (1010, 400)]}
     assert market.stats(0)["update_id"] == 108
 
@@ -58,10 +63,11 @@ def test_heartbeat_keeps_the_book() -> None:
     market = live()
     assert kinds(market, [update(100, 100, ms=T0 + 60_100), update(100, 101)]) == ["book", "book"]
     assert market.book(0) == WHOLE and is_valid(market)
-    assert kinds(market, [update(102, 102)]) == ["need_snapshot"]      # one of numbers that we have not reached
+    assert kinds(market, [update(102, 102)]) == ["need_snapshot"]  # one of numbers that we have not reached
 
 
 # ---------------------------------------------------------------- numbers that begin anew
+
 
 def test_smaller_number_is_the_next_one_when_the_chain_holds() -> None:
     market = live()
@@ -77,10 +83,18 @@ def test_missed_beginning_of_new_numbers_is_a_gap() -> None:
 
 
 def test_top_is_newer_across_new_numbers_whichever_stream_tells_first() -> None:
-    reset, first, second = update(100, 3, [("99.9", "5")], ms=T0 + 1000), top(4, ("100.1", "7"), ("100.5", "3"), ms=T0 + 1005), \
-        update(3, 5, [("100.1", "7")], ms=T0 + 1100)
+    reset, first, second = (
+        update(100, 3, [("99.9", "5")], ms=T0 + 1000),
+        top(4, ("100.1", "7"), ("100.5", "3"), ms=T0 + 1005),
+        update(3, 5, [("100.1", "7")], ms=T0 + 1100),
+    )
     before = top(99, ("100.0", "1"), ("100.5", "3"), ms=T0 + 99)
-    for frames in ([before, reset, first, second], [before, first, reset, second], [reset, first, second], [first, reset, second]):
+    for frames in (
+        [before, reset, first, second],
+        [before, first, reset, second],
+        [reset, first, second],
+        [first, reset, second],
+    ):
         market = live()
         kinds(market, frames[:-1])
         record = market.record(0)
@@ -95,28 +109,37 @@ def test_top_of_the_old_numbers_hides_nothing_after_the_new_ones_began() -> None
     kinds(market, [top(101, ("100.2", "7"), ("100.5", "3"), ms=T0 + 101), update(100, 3, [("100.0", "9")], ms=T0 + 1000)])
     record = market.record(0)
     assert record["bids"][0] == (1000, 900) and not record["flags"] & layout.BOOK_TOP_NEWER
-    assert kinds(market, [top(101, ("100.2", "7"), ("100.5", "3"), ms=T0 + 101)]) == ["nothing"]      # again, of another socket
+    assert kinds(market, [top(101, ("100.2", "7"), ("100.5", "3"), ms=T0 + 101)]) == ["nothing"]  # again, of another socket
 
 
 def test_top_that_was_quiet_while_the_numbers_began_anew_is_newer_again() -> None:
     """Its first new number is larger than its last old one."""
     market = live()
-    kinds(market, [top(20, ("100.0", "1"), ("100.5", "3"), ms=T0 + 20), update(100, 3, ms=T0 + 1000), update(3, 50, ms=T0 + 1100)])
+    kinds(
+        market, [top(20, ("100.0", "1"), ("100.5", "3"), ms=T0 + 20), update(100, 3, ms=T0 + 1000), update(3, 50, ms=T0 + 1100)]
+    )
     assert kinds(market, [top(60, ("100.2", "7"), ("100.5", "3"), ms=T0 + 1105)]) == ["book"]
     assert market.record(0)["bids"][0] == (1002, 700)
 
 
 def test_both_streams_may_begin_anew_often() -> None:
     market, previous, now = live(), 100, T0 + 1000
-    for number in range(600):                            # more often than generations can be told apart
+    for number in range(600):  # more often than generations can be told apart
         now += 1000
-        assert kinds(market, [update(previous, 1, [("99.9", str(number + 1))], ms=now), update(1, 90, ms=now + 100),
-                              top(91, ("100.3", "7"), ("100.5", "3"), ms=now + 200)])[:2] == ["book", "book"], number
+        assert kinds(
+            market,
+            [
+                update(previous, 1, [("99.9", str(number + 1))], ms=now),
+                update(1, 90, ms=now + 100),
+                top(91, ("100.3", "7"), ("100.5", "3"), ms=now + 200),
+            ],
+        )[:2] == ["book", "book"], number
         previous = 90
     assert is_valid(market) and market.stats(0)["gaps"] == 0
 
 
 # ---------------------------------------------------------------- tops
+
 
 def test_top_overlays_the_book_until_the_book_has_it() -> None:
     market = live()
@@ -134,9 +157,17 @@ def test_top_may_have_an_empty_side() -> None:
 
 
 def test_every_order_of_arrival_ends_with_the_same_best_levels() -> None:
-    chain = [update(100, 102, [("100.1", "1")]), update(102, 104, [("100.1", "0"), ("100.2", "2")]), update(104, 106, asks=[("100.3", "9")])]
-    tops = [top(101, ("100.1", "1"), ("100.5", "3")), top(104, ("100.2", "2"), ("100.5", "3")), top(106, ("100.2", "2"), ("100.3", "9"))]
-    for places in itertools.combinations(range(6), 3):   # both streams in their own order
+    chain = [
+        update(100, 102, [("100.1", "1")]),
+        update(102, 104, [("100.1", "0"), ("100.2", "2")]),
+        update(104, 106, asks=[("100.3", "9")]),
+    ]
+    tops = [
+        top(101, ("100.1", "1"), ("100.5", "3")),
+        top(104, ("100.2", "2"), ("100.5", "3")),
+        top(106, ("100.2", "2"), ("100.3", "9")),
+    ]
+    for places in itertools.combinations(range(6), 3):  # both streams in their own order
         deltas, bests = iter(chain), iter(tops)
         frames = [next(bests) if place in places else next(deltas) for place in range(6)]
         market = live()
@@ -146,6 +177,7 @@ def test_every_order_of_arrival_ends_with_the_same_best_levels() -> None:
 
 
 # ---------------------------------------------------------------- two sockets
+
 
 def test_what_another_socket_repeats_is_dropped() -> None:
     market = live()
@@ -167,7 +199,12 @@ def test_update_of_the_old_socket_that_spans_the_snapshot_of_the_new_one_is_drop
 
 # ---------------------------------------------------------------- a stream without a snapshot
 
-STREAM = [update(90, 95, [("1.0", "1")]), update(95, 101, [("99.5", "0")]), update(101, 104, [("99.4", "5")]), update(104, 107, [("100.0", "8")])]
+STREAM = [
+    update(90, 95, [("1.0", "1")]),
+    update(95, 101, [("99.5", "0")]),
+    update(101, 104, [("99.4", "5")]),
+    update(104, 107, [("100.0", "8")]),
+]
 JOINED = {"bids": [(1000, 800), (994, 500)], "asks": [(1005, 300), (1010, 400)]}
 
 
@@ -185,12 +222,24 @@ def test_the_very_first_update_is_dropped() -> None:
     kinds(market, [update(99, 101, [("77.0", "1")])])
     assert market.stats(0)["pending"] == 0 and market.stats(0)["msgs"] == 1
     assert market.apply_snapshot(0, rest_book(100), 400) == "waiting"
-    assert kinds(market, [update(101, 104)]) == ["need_snapshot"]      # what the dropped one said is not in the book
+    assert kinds(market, [update(101, 104)]) == ["need_snapshot"]  # what the dropped one said is not in the book
     assert market.apply_snapshot(0, rest_book(102), 400) == "synced"
 
 
-@pytest.mark.parametrize(("seq", "outcome"), [(94, "too_old"), (95, "synced"), (100, "synced"), (101, "synced"), (103, "synced"),
-                                              (104, "synced"), (106, "synced"), (107, "synced"), (108, "waiting")])
+@pytest.mark.parametrize(
+    ("seq", "outcome"),
+    [
+        (94, "too_old"),
+        (95, "synced"),
+        (100, "synced"),
+        (101, "synced"),
+        (103, "synced"),
+        (104, "synced"),
+        (106, "synced"),
+        (107, "synced"),
+        (108, "waiting"),
+    ],
+)
 def test_rest_book_must_reach_the_second_update(seq: int, outcome: str) -> None:
     market = make_okx()
     kinds(market, STREAM)
@@ -203,7 +252,7 @@ def test_rest_book_ahead_of_the_stream_waits_for_it() -> None:
     kinds(market, STREAM[:2])
     assert market.apply_snapshot(0, rest_book(105, [("60.0", "1")], [("61.0", "1")]), 400) == "waiting"
     assert kinds(market, [STREAM[2]]) == ["nothing"]
-    assert kinds(market, [STREAM[3]]) == ["book"]        # 104 <= 105 < 107
+    assert kinds(market, [STREAM[3]]) == ["book"]  # 104 <= 105 < 107
     assert market.book(0)["bids"] == [(1000, 800), (600, 100)]
 
 
@@ -224,12 +273,16 @@ def test_hole_while_waiting_throws_away_what_lies_before_it() -> None:
 
 def test_stream_that_begins_again_drops_its_first_update_again() -> None:
     acknowledged = b'{"id":"5","event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT"},"connId":"a"}'
+
     def disconnected(market: OkxMarket) -> None:
         market.invalidate(0)
+
     def restarted(market: OkxMarket) -> None:
         market.restart_stream(0)
+
     def subscribed(market: OkxMarket) -> None:
         assert market.decode(acknowledged) == {"kind": "ack", "row": -1, "ack_id": 5, "ack_error": 0}
+
     for begin in (disconnected, restarted, subscribed):
         market = make_okx()
         kinds(market, STREAM[:3])
@@ -239,6 +292,17 @@ def test_stream_that_begins_again_drops_its_first_update_again() -> None:
         kinds(market, [update(301, 302, ms=T0 + 600)])
         assert market.stats(0)["pending"] == 1, begin
         assert market.apply_snapshot(0, rest_book(301), 400) == "synced"
+
+
+def test_that_a_stream_begins_with_an_update_is_told_until_another_begins() -> None:
+    market = make_okx()
+    assert not market.stats(0)["begins_with_delta"]
+    kinds(market, STREAM[:1])
+    assert market.stats(0)["begins_with_delta"]  # the feed asks for a REST book
+    market.restart_stream(0)
+    assert not market.stats(0)["begins_with_delta"]
+    kinds(market, [*STREAM[1:], snapshot(200)])
+    assert not market.stats(0)["begins_with_delta"]
 
 
 def test_update_that_follows_nothing_is_never_kept() -> None:
@@ -289,11 +353,15 @@ def test_every_moment_of_the_rest_book_gives_the_book_of_the_whole_chain() -> No
 EXAMPLE_BIDS, EXAMPLE_ASKS = [("3366.1", "7"), ("3366", "6")], [("3366.8", "9"), ("3368", "8"), ("3372", "8")]
 
 
-@pytest.mark.parametrize("market_rows", [
-    [okx_row(0, "BTC-USDT", px_scale=1, qty_scale=0)], [okx_row(0, "BTC-USDT", px_scale=4, qty_scale=8)],
-    [okx_row(0, "BTC-USDT", "linear", px_scale=2, qty_scale=4, contract="0.01", lot="0.0001")],
-    [okx_row(0, "BTC-USDT", "linear", px_scale=2, qty_scale=0, contract="1000000", lot="1000000")],
-])
+@pytest.mark.parametrize(
+    "market_rows",
+    [
+        [okx_row(0, "BTC-USDT", px_scale=1, qty_scale=0)],
+        [okx_row(0, "BTC-USDT", px_scale=4, qty_scale=8)],
+        [okx_row(0, "BTC-USDT", "linear", px_scale=2, qty_scale=4, contract="0.01", lot="0.0001")],
+        [okx_row(0, "BTC-USDT", "linear", px_scale=2, qty_scale=0, contract="1000000", lot="1000000")],
+    ],
+)
 @pytest.mark.parametrize(("bids", "checksum"), [(EXAMPLE_BIDS, 1362239393), (EXAMPLE_BIDS[:1], 831078360)])
 def test_examples_of_the_venue_verify_whatever_the_scales(market_rows: list, bids: list, checksum: int) -> None:
     market = market_of(market_rows)
@@ -323,8 +391,13 @@ def test_checksum_is_over_the_best_25_of_each_side(bid_count: int, ask_count: in
 def test_wrong_checksum_of_an_update_makes_the_book_invalid_in_the_same_message() -> None:
     market = live()
     after = [("100.2", "7"), ("100", "1"), ("99.5", "2")]
-    assert kinds(market, [snapshot(101, [("100", "1"), ("99.5", "2")], ASKS, checksum=checksum_of([("100", "1"), ("99.5", "2")], ASKS)),
-                          update(101, 102, [("100.2", "7")], checksum=checksum_of(after, ASKS))]) == ["book", "book"]
+    assert kinds(
+        market,
+        [
+            snapshot(101, [("100", "1"), ("99.5", "2")], ASKS, checksum=checksum_of([("100", "1"), ("99.5", "2")], ASKS)),
+            update(101, 102, [("100.2", "7")], checksum=checksum_of(after, ASKS)),
+        ],
+    ) == ["book", "book"]
     assert kinds(market, [update(102, 103, [("100.2", "8")], checksum=checksum_of(after, ASKS))]) == ["need_snapshot"]
     assert not is_valid(market) and market.book(0) == {"bids": [], "asks": []}
 
@@ -339,10 +412,13 @@ def test_digits_are_those_that_were_sent() -> None:
     market = make_okx(symbols={"BTC-USDT": (2, 3)})
     bids = {"100.0": "1.500", "99.50": "2", "98": "3.0"}
     asks = {"101.00": "1", "102": "5.10000"}
+
     def pairs(levels: dict[str, str], is_bid: bool) -> list[tuple[str, str]]:
         return sorted(levels.items(), key=lambda level: float(level[0]), reverse=is_bid)
+
     def checksum() -> int:
         return checksum_of(pairs(bids, True), pairs(asks, False))
+
     assert kinds(market, [snapshot(1, pairs(bids, True), pairs(asks, False), checksum=checksum())]) == ["book"]
     bids["98"], asks["102"] = "3", "5.1000"
     assert kinds(market, [update(1, 2, [("98", "3")], [("102", "5.1000")], checksum=checksum())]) == ["book"]
@@ -361,15 +437,20 @@ def test_levels_whose_digits_are_no_number_are_never_called_verified() -> None:
 
 # ---------------------------------------------------------------- recordings without numbers
 
+
 def test_updates_without_numbers_are_taken_as_they_come() -> None:
     market = make_okx()
     bids = [("100", "1"), ("99.5", "2")]
     after = [("100", "1"), ("99.9", "5"), ("99.5", "2")]
-    frames = [snapshot(None, bids, ASKS, ms=T0, checksum=checksum_of(bids, ASKS)),
-              update(None, None, [("99.9", "5")], ms=T0 + 50, checksum=checksum_of(after, ASKS))]
+    frames = [
+        snapshot(None, bids, ASKS, ms=T0, checksum=checksum_of(bids, ASKS)),
+        update(None, None, [("99.9", "5")], ms=T0 + 50, checksum=checksum_of(after, ASKS)),
+    ]
     assert kinds(market, frames) == ["book", "book"]
     assert market.stats(0)["update_id"] == T0 + 50
-    assert kinds(market, [update(None, None, [("99.9", "6")], ms=T0 + 60, checksum=checksum_of(after, ASKS))]) == ["need_snapshot"]
+    assert kinds(market, [update(None, None, [("99.9", "6")], ms=T0 + 60, checksum=checksum_of(after, ASKS))]) == [
+        "need_snapshot"
+    ]
     assert kinds(market, [update(None, None, ms=T0 + 70), *frames]) == ["buffered", "book", "book"]
 
 

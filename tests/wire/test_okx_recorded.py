@@ -1,8 +1,9 @@
-"""Recorded OKX traffic of 2022 through the decoder: final books, counts and digests equal those that an independent script computed with
-exact decimals and dictionaries (data/README.md of the recordings), and every checksum of the venue verifies. Skipped where the recordings
-are not beside the project.
+"""Recorded OKX traffic of 2022 through the decoder: final books, counts and digests equal those that an independent script
+computed with exact decimals and dictionaries (data/README.md of the recordings), and every checksum of the venue verifies. Skipped
+where the recordings are not beside the project.
 
 A dated inverse future, an inverse perpetual and a spot pair: the decoder does not care, one contract counts as one unit."""
+
 import io
 from functools import cache
 
@@ -36,7 +37,9 @@ def recorded() -> tuple[bytes, ...]:
 
 def fresh(extra: int = 0) -> OkxMarket:
     """extra: decimals beyond those that were seen."""
-    return market_of([okx_row(number, symbol, "spot", px + extra, qty + extra) for number, (symbol, (px, qty)) in enumerate(SCALES.items())])
+    return market_of(
+        [okx_row(number, symbol, "spot", px + extra, qty + extra) for number, (symbol, (px, qty)) in enumerate(SCALES.items())]
+    )
 
 
 def is_book(frame: bytes) -> bool:
@@ -52,11 +55,19 @@ def test_recorded_books_are_the_ones_that_were_published(extra: int) -> None:
         row = market.row_of_symbol(symbol)
         stats, book = market.stats(row), market.book(row)
         px_scale, qty_scale = (scale + extra for scale in SCALES[symbol])
-        assert (stats["msgs"], stats["applied"], stats["gaps"], stats["invalid"], stats["crossed"]) == (messages, messages, 0, 0, 0), symbol
+        assert (stats["msgs"], stats["applied"], stats["gaps"], stats["invalid"], stats["crossed"]) == (
+            messages,
+            messages,
+            0,
+            0,
+            0,
+        ), symbol
         assert (stats["update_id"], (len(book["bids"]), len(book["asks"]))) == (last_id, counts), symbol
         assert book_digest(book, px_scale, qty_scale) == digest, symbol
         best = market.best(row)
-        assert best == tuple(round(float(text) * 10**scale) for text, scale in zip((*bid, *ask), (px_scale, qty_scale) * 2, strict=True))
+        assert best == tuple(
+            round(float(text) * 10**scale) for text, scale in zip((*bid, *ask), (px_scale, qty_scale) * 2, strict=True)
+        )
         market.check(row)
     assert market.counters()["error_frames"] == 0
 
@@ -72,8 +83,13 @@ def test_every_checksum_is_looked_at() -> None:
         if told["action"] == "update":
             book = market.book(row)
             px_scale, qty_scale = SCALES[told["arg"]["instId"]]
-            whole = {side: [[f"{px / 10**px_scale:.{px_scale}f}", f"{qty / 10**qty_scale:.{qty_scale}f}", "0", "1"] for px, qty in book[side]]
-                     for side in book}
+            whole = {
+                side: [
+                    [f"{px / 10**px_scale:.{px_scale}f}", f"{qty / 10**qty_scale:.{qty_scale}f}", "0", "1"]
+                    for px, qty in book[side]
+                ]
+                for side in book
+            }
             start = {"arg": told["arg"], "action": "snapshot", "data": [{**whole, "ts": told["data"][0]["ts"], "checksum": 0}]}
             assert other.decode(orjson.dumps(start))["kind"] == "book"
         assert other.decode(orjson.dumps(told))["kind"] == "need_snapshot", number
@@ -90,7 +106,7 @@ def test_flipped_digit_of_any_level_of_the_best_25_fails(symbol: str) -> None:
                 text = told["data"][0][side][place][part]
                 told["data"][0][side][place][part] = text[:-1] + str((int(text[-1]) + 1) % 9 + 1)
                 kind = fresh().decode(orjson.dumps(told))["kind"]
-                moved = part == 0 and place == 25            # may have come among the best, or not
+                moved = part == 0 and place == 25  # may have come among the best, or not
                 assert moved or kind == ("need_snapshot" if place < 25 else "book"), (side, place, part)
                 told["data"][0][side][place][part] = text
 

@@ -318,9 +318,12 @@ class Matcher:
         elif order.tif in ("IOC", "FOK"):
             self._end(order, "EXPIRED", END_IOC if order.tif == "IOC" else END_FOK, now_ms)
         else:
-            levels = self.resting[(order.instrument.market, order.instrument.symbol)][order.is_buy]
-            levels.setdefault(order.px, []).append(order)
-            book.add_own(order.is_buy, order.px, order.leaves)
+            self._rest(order, book)
+
+    def _rest(self, order: Order, book: Book) -> None:
+        levels = self.resting[(order.instrument.market, order.instrument.symbol)][order.is_buy]
+        levels.setdefault(order.px, []).append(order)
+        book.add_own(order.is_buy, order.px, order.leaves)
 
     def _end(self, order: Order, status: str, reason: str, now_ms: int) -> None:
         order.status = status
@@ -356,6 +359,46 @@ class Matcher:
         if order.instrument.market == SPOT:
             self._tell_balances(order)
         return order
+
+    def amend(self, order: Order, px: int, qty: int, now_ms: int) -> Order:
+        """A resting order gets another price or quantity (more than it executed), loses its place and may trade; Refused, and
+        unchanged, when there is no money for it."""
+        if not order.is_open:
+            raise Refused(Refusal.UNKNOWN_ORDER)
+        instrument, book, old = order.instrument, self.book(order.instrument), (order.px, order.qty)
+        self._remove_resting(order, book)
+        order.px, order.qty = px, qty
+        try:
+            self._reserve_again(order, *old)
+        except Refused:
+            order.px, order.qty = old
+            self._rest(order, book)
+            raise
+        order.update_ms = now_ms
+        if order.is_post_only and self._crosses(order, book):
+            self._end(order, "CANCELED", END_POST_ONLY, now_ms)
+        else:
+            self.listener.on_order(order, "AMENDED", None)
+            stopped = self._match(order, book, now_ms, order.leaves)
+            self._finish(order, book, now_ms, stopped)
+        if instrument.market == SPOT:
+            self._tell_balances(order)
+        return order
+
+    def _reserve_again(self, order: Order, old_px: int, old_qty: int) -> None:
+        """For what is left of an amended order."""
+        account, instrument, left = order.account, order.instrument, order.leaves
+        if instrument.market == SPOT:
+            asset = instrument.quote if order.is_buy else instrument.base
+            amount = instrument.amount_e8(order.px, left) if order.is_buy else instrument.qty_e8(left)
+            if amount - order.locked_e8 > max(0, self.spendable_e8(account, asset)):
+                raise Refused(Refusal.INSUFFICIENT_BALANCE)
+            account.lock(asset, amount - order.locked_e8)
+            order.locked_e8 = amount
+        elif not order.reduce_only:
+            is_more = instrument.amount_e8(order.px, left) > instrument.amount_e8(old_px, old_qty - order.executed)
+            if is_more and self.available_margin_e8(account, instrument.settle) < 0:
+                raise Refused(Refusal.INSUFFICIENT_MARGIN)
 
     def open_orders(self, account: Account, market: str, symbol: str | None) -> list[Order]:
         return [o for o in account.open_by_client[market].values() if symbol is None or o.instrument.symbol == symbol]

@@ -18,11 +18,13 @@ DECODERS = {market: BybitOrderDecoder(ARRAY, market) for market in ("spot", "lin
 # class -> codes of the error table that mean it, whatever their text
 CODES = {
     "BALANCE": (110004, 110006, 110007, 110012, 110014, 110044, 110045, 110051, 110052, 110053, 170131, 170033, 110090, 110021),
-    "FILTER": (110003, 110120, 110121, 30208, 30209, 170132, 170133, 170134, 170192, 170193, 170194, 170371, 170372, 110094, 170136,
+    "FILTER": (110003, 110120, 110121, 30208, 30209, 170132, 170133, 170134, 170192, 170193, 170194, 170371, 170372, 110094,
+               170136,
                170137, 170140, 170124, 170148, 170381, 170382, 170341, 110020, 170810),
     "UNKNOWN_ORDER": (110001, 110008, 110010, 170213, 170143, 170139, 170142, 170190),
     # still processing, time-outs, and ids that were there before: what became of the order is to be asked
-    "UNKNOWN_EXECUTION": (110079, 170035, 170212, 170144, 10000, 10016, 170007, 170146, 170147, 170310, 170032, 110072, 170141, 10014,
+    "UNKNOWN_EXECUTION": (110079, 170035, 170212, 170144, 10000, 10016, 170007, 170146, 170147, 170310, 170032, 110072, 170141,
+                          10014,
                           20006),
     "RETRY": (10019,),
     "RATE": (10006, 10429, 10403, 20003, 170005, 170222, 10018),
@@ -41,10 +43,12 @@ TEXTS = {
 }
 STATUSES = {(500, "<html>"): "UNKNOWN_EXECUTION", (502, ""): "UNKNOWN_EXECUTION", (503, "Service"): "UNKNOWN_EXECUTION",
             (504, "time-out"): "UNKNOWN_EXECUTION", (408, ""): "UNKNOWN_EXECUTION", (403, "access too frequent"): "RATE",
-            (403, "The Amazon CloudFront distribution is configured to block access from your country."): "RATE", (429, ""): "RATE",
+            (403, "The Amazon CloudFront distribution is configured to block access from your country."): "RATE",
+            (429, ""): "RATE",
             (401, ""): "AUTH"}
 REASONS = {"EC_PostOnlyWillTakeLiquidity": "REJECT", "EC_NoImmediateQtyToFill": "REJECT", "EC_CancelForNoFullFill": "REJECT",
-           "EC_DuplicatedClOrdID": "UNKNOWN_EXECUTION", "EC_OrigClOrdIDDoesNotExist": "UNKNOWN_ORDER", "EC_InvalidPriceScale": "FILTER",
+           "EC_DuplicatedClOrdID": "UNKNOWN_EXECUTION", "EC_OrigClOrdIDDoesNotExist": "UNKNOWN_ORDER",
+           "EC_InvalidPriceScale": "FILTER",
            "EC_Others": "REJECT"}
 CASES = [*((0, code, "any text", name) for name, codes in CODES.items() for code in codes),
          *((0, 10001, text, name) for text, name in TEXTS.items()),
@@ -96,6 +100,7 @@ def test_decoder_and_table_agree_on_random_answers() -> None:
     texts = ["", "qty", "PRICE bad", "Position IDX not match position mode!", "EC_Others", "duplicate", "x" * 300]
     for _ in range(3000):
         market = generator.choice(("spot", "linear"))
-        case = (generator.choice((0, 200, 400, 403, 429, 500, 503, 599)), generator.choice([*codes, generator.randrange(200_000)]),
+        case = (generator.choice((0, 200, 400, 403, 429, 500, 503, 599)),
+                generator.choice([*codes, generator.randrange(200_000)]),
                 generator.choice(texts))
         assert DECODERS[market].classify_error(*case) == classify(market, *case), (seed, market, case)

@@ -1,4 +1,5 @@
 """The parts of OKX's checksum against plain twins: CRC-32, decimals as text, what is in the shortest form."""
+
 import random
 import zlib
 from decimal import Decimal
@@ -19,12 +20,28 @@ def test_examples_of_the_venue() -> None:
     assert crc32(b"3366.1:7:3366.8:9:3368:8:3372:8") == 831078360
 
 
-@pytest.mark.parametrize(("value", "scale", "decimals", "text"), [
-    (0, 0, 0, "0"), (0, 8, 0, "0"), (302380, 1, 0, "30238"), (302381, 1, 0, "30238.1"), (5, 3, 0, "0.005"), (10, 1, 0, "1"),
-    (10, 1, 1, "1.0"), (10, 1, 3, "1.000"), (7, 0, 2, "7.00"), (18050747, 8, 0, "0.18050747"), (1, 18, 0, "0.000000000000000001"),
-    (2**62 - 1, 0, 0, "4611686018427387903"), (2**62 - 1, 18, 0, "4.611686018427387903"), (10**15, 15, 0, "1"),
-    (10**16 - 1, 15, 0, "9.999999999999999"), (10**16, 15, 0, "10"), (100, 0, 0, "100"),
-])
+@pytest.mark.parametrize(
+    ("value", "scale", "decimals", "text"),
+    [
+        (0, 0, 0, "0"),
+        (0, 8, 0, "0"),
+        (302380, 1, 0, "30238"),
+        (302381, 1, 0, "30238.1"),
+        (5, 3, 0, "0.005"),
+        (10, 1, 0, "1"),
+        (10, 1, 1, "1.0"),
+        (10, 1, 3, "1.000"),
+        (7, 0, 2, "7.00"),
+        (18050747, 8, 0, "0.18050747"),
+        (1, 18, 0, "0.000000000000000001"),
+        (2**62 - 1, 0, 0, "4611686018427387903"),
+        (2**62 - 1, 18, 0, "4.611686018427387903"),
+        (10**15, 15, 0, "1"),
+        (10**16 - 1, 15, 0, "9.999999999999999"),
+        (10**16, 15, 0, "10"),
+        (100, 0, 0, "100"),
+    ],
+)
 def test_decimal_text(value: int, scale: int, decimals: int, text: str) -> None:
     assert decimal_text(value, scale, decimals) == decimal_text(value, scale, decimals, slow=True) == text
 
@@ -32,7 +49,10 @@ def test_decimal_text(value: int, scale: int, decimals: int, text: str) -> None:
 def test_decimal_text_is_what_decimal_writes() -> None:
     rng = random.Random(5)
     for _ in range(20_000):
-        value, scale = rng.getrandbits(rng.randint(1, 62)) // 10 ** rng.choice((0, 0, 2, 7)) * 10 ** rng.choice((0, 0, 3)) % 2**62, rng.randint(0, 18)
+        value, scale = (
+            rng.getrandbits(rng.randint(1, 62)) // 10 ** rng.choice((0, 0, 2, 7)) * 10 ** rng.choice((0, 0, 3)) % 2**62,
+            rng.randint(0, 18),
+        )
         decimals = rng.choice((0, 0, rng.randint(0, 18)))
         text = format(Decimal(value).scaleb(-scale), "f")
         text = text.rstrip("0").rstrip(".") if "." in text else text

@@ -16,19 +16,23 @@ from tests.support.bybit_orders import LINEAR, SPOT, bybit_table, execution_told
 
 TABLE = bybit_table()
 ROWS = {row.symbol: row for row in TABLE.rows if row.market == "linear"}
-KEY = {"id": "13770661", "apiKey": "k", "readOnly": 0, "permissions": {"ContractTrade": ["Order", "Position"], "Spot": ["SpotTrade"],
+KEY = {"id": "13770661", "apiKey": "k", "readOnly": 0, "permissions": {"ContractTrade": ["Order", "Position"],
+                                                                       "Spot": ["SpotTrade"],
        "Wallet": [], "Options": ["OptionsTrade"], "Derivatives": ["DerivativesTrade"], "Exchange": ["ExchangeHistory"]},
        "ips": ["203.0.113.7"], "unified": 0, "uta": 1, "userID": 24617703}
-INFO = {"marginMode": "REGULAR_MARGIN", "updatedTime": "1697078946000", "unifiedMarginStatus": 5, "dcpStatus": "OFF", "timeWindow": 10,
+INFO = {"marginMode": "REGULAR_MARGIN", "updatedTime": "1697078946000", "unifiedMarginStatus": 5, "dcpStatus": "OFF",
+        "timeWindow": 10,
         "smpGroup": 0, "isMasterTrader": False, "spotHedgingStatus": "OFF"}
 COIN = {"coin": "BTC", "equity": "1.5", "walletBalance": "1.5", "borrowAmount": "0", "accruedInterest": "0", "locked": "0.25",
         "spotBorrow": "0", "unrealisedPnl": "0"}
-WALLET = {"accountType": "UNIFIED", "totalEquity": "1", "coin": [COIN, {**COIN, "coin": "USDT", "walletBalance": "100", "locked": "",
+WALLET = {"accountType": "UNIFIED", "totalEquity": "1", "coin": [COIN, {**COIN, "coin": "USDT", "walletBalance": "100",
+                                                                        "locked": "",
                                                                        "spotBorrow": "30", "borrowAmount": "30"}]}
 POSITION = {"positionIdx": 0, "symbol": "BTCUSDT", "side": "Sell", "size": "0.02", "avgPrice": "95000.5", "leverage": "10",
             "category": "linear"}
 SETTLEMENT = {"id": "592324_XRPUSDT_161440249321", "symbol": "XRPUSDT", "side": "Buy", "funding": "-0.003676", "fee": "0",
-              "change": "-0.003676", "cashFlow": "0", "transactionTime": "1672128000000", "type": "SETTLEMENT", "feeRate": "0.0001",
+              "change": "-0.003676", "cashFlow": "0", "transactionTime": "1672128000000",
+              "type": "SETTLEMENT", "feeRate": "0.0001",
               "currency": "USDT", "category": "linear", "tradeId": "534c0003"}
 
 
@@ -69,7 +73,8 @@ def test_account_modes(mode: str, margin: str) -> None:
 
 @pytest.mark.parametrize(("change", "word"), [
     ({"unifiedMarginStatus": 1}, "unifiedMarginStatus is 1; right is a unified account"),
-    ({"unifiedMarginStatus": "5"}, "unifiedMarginStatus"), ({"marginMode": "PORTFOLIO_MARGIN"}, "marginMode is 'PORTFOLIO_MARGIN'")])
+    ({"unifiedMarginStatus": "5"}, "unifiedMarginStatus"), ({"marginMode": "PORTFOLIO_MARGIN"},
+                                                            "marginMode is 'PORTFOLIO_MARGIN'")])
 def test_account_modes_that_are_refused(change: dict[str, Any], word: str) -> None:
     with pytest.raises(AccountRefused, match=word):
         account.parse_account({**INFO, **change})
@@ -85,8 +90,10 @@ def test_wallet_says_what_is_ours_and_what_spot_can_spend() -> None:
     assert account.parse_borrowed([WALLET]) == {"USDT": Decimal(30)}
 
 
-@pytest.mark.parametrize("wallet", [{**WALLET, "accountType": "FUND"}, {"accountType": "UNIFIED"}, {**WALLET, "coin": [{"coin": "X"}]},
-                                    {**WALLET, "coin": [{**COIN, "walletBalance": "x"}]}, {**WALLET, "coin": [{**COIN, "locked": 0.5}]}])
+@pytest.mark.parametrize("wallet", [{**WALLET, "accountType": "FUND"}, {"accountType": "UNIFIED"},
+                                    {**WALLET, "coin": [{"coin": "X"}]},
+                                    {**WALLET, "coin": [{**COIN, "walletBalance": "x"}]},
+                                    {**WALLET, "coin": [{**COIN, "locked": 0.5}]}])
 def test_wallet_that_is_not_understood_is_refused(wallet: dict[str, Any]) -> None:
     with pytest.raises(AccountRefused):
         account.parse_wallet([wallet], "bybit", "spot", "bybit:unified", "snapshot", 0)
@@ -156,7 +163,8 @@ def test_funding_is_positive_when_received() -> None:
 def test_execution_of_the_list_is_the_fill_that_the_topic_told() -> None:
     told = execution_told("L", isMaker=True)
     fill = account.fill_of(told, TABLE.rows[LINEAR], "L", 5, 6, 7)
-    assert (fill.client_id, fill.trade_id, fill.venue_order_id, fill.last_qty, fill.last_px, fill.fee, fill.fee_asset, fill.source,
+    assert (fill.client_id, fill.trade_id, fill.venue_order_id, fill.last_qty, fill.last_px, fill.fee, fill.fee_asset,
+            fill.source,
             fill.flags, fill.exch_ns) == ("L", 5, 6, 500, 959001, Decimal("26.3725275"), "USDT", Source.QUERY,
                                           EventFlag.IS_FILL | EventFlag.MAKER, 1746270400353_000_000)
     for wrong in ({"execQty": "0.0001"}, {"execFee": 0.5}, {"execPrice": ""}, {"execTime": "x"}):
@@ -188,7 +196,8 @@ def test_topics_become_facts() -> None:
     assert parse("brand_new", topic("brand_new")) is None
 
 
-@pytest.mark.parametrize(("name", "message"), [("wallet", {}), ("wallet", topic("wallet", {})), ("position", topic("position", {})),
+@pytest.mark.parametrize(("name", "message"), [("wallet", {}), ("wallet", topic("wallet", {})),
+                                               ("position", topic("position", {})),
                                                ("position", topic("position", {**POSITION, "positionIdx": 2}))])
 def test_topics_that_make_no_sense_are_refused(name: str, message: Any) -> None:
     with pytest.raises(AccountRefused):

@@ -72,7 +72,8 @@ def good_routes(venue: FakeRest) -> None:
         "GET /v5/position/list": positions(POSITION),
         "GET /v5/market/risk-limit": envelope({"list": []}),
         "GET /v5/order/realtime": by_category(spot=listed(order_told(OURS), order_told("web_1"),
-                                                          order_told("old", orderStatus="Filled"), category="spot"), linear=listed()),
+                                                          order_told("old", orderStatus="Filled"), category="spot"),
+                                              linear=listed()),
         "GET /v5/order/history": by_category(spot=listed(category="spot"), linear=listed()),
         "GET /v5/execution/list": by_category(spot=listed(category="spot"), linear=listed()),
     })
@@ -98,7 +99,8 @@ class Rig:
         good_routes(rest)
         ws.answers.update({
             "auth": auth,
-            "subscribe": lambda request: {"success": True, "ret_msg": "", "conn_id": "c", "req_id": request["req_id"], "op": "subscribe"},
+            "subscribe": lambda request: {"success": True, "ret_msg": "", "conn_id": "c", "req_id": request["req_id"],
+                                          "op": "subscribe"},
             "ping": lambda _: {"op": "pong", "args": ["1675418560633"], "conn_id": "c"},
             "order.create": lambda request: ack(request["reqId"], request["args"][0]["orderLinkId"]),
             "order.cancel": lambda request: ack(request["reqId"], request["args"][0]["orderLinkId"], "order.cancel")})
@@ -156,7 +158,8 @@ def test_roles_are_those_of_the_feed_s_declaration() -> None:
     assert VENUE.account == GATEWAY.account
     for mode, of_feed in (("live", "paper"), ("testnet", "testnet")):
         ours, told = GATEWAY.endpoints[mode], VENUE.endpoints[of_feed]
-        assert {role: ours[role] for role in ours.keys() & told.keys()} == {role: told[role] for role in ours.keys() & told.keys()}
+        assert {role: ours[role] for role in ours.keys() & told.keys()} == {role: told[role]
+                                                                            for role in ours.keys() & told.keys()}
         assert ours.keys() == set(GATEWAY.roles_of(GATEWAY.markets))
 
 
@@ -164,7 +167,8 @@ def test_start_reads_everything_and_is_ready() -> None:
     async def work() -> None:
         async with rig() as r:
             assert r.gateway.is_ready()
-            assert set(r.sessions) == {(market, kind, True) for market in ("spot", "linear") for kind in ("orders", "user", "clock")}
+            assert set(r.sessions) == {(market, kind, True) for market in ("spot", "linear")
+                                       for kind in ("orders", "user", "clock")}
             spot, linear = (r.gateway.markets[name].state for name in ("spot", "linear"))
             assert (spot.own_orders, spot.foreign_orders) == ([("BTCUSDT", OURS)], [("BTCUSDT", "web_1")])
             assert {spot.account, linear.account} == {"bybit:unified"}
@@ -256,7 +260,8 @@ def test_refused_subscription_fails_the_attempt() -> None:
     async def work() -> None:
         async with rig() as r:
             market: Any = r.gateway.markets["linear"]
-            r.ws.answers["subscribe"] = lambda _: {"success": False, "ret_msg": "Invalid topic", "conn_id": "c", "op": "subscribe"}
+            r.ws.answers["subscribe"] = lambda _: {"success": False, "ret_msg": "Invalid topic", "conn_id": "c",
+                                                   "op": "subscribe"}
             with pytest.raises(RequestFailed, match="subscribe order.linear.*Invalid topic"):
                 await market.prepare_user(market.user.socket)
     run(work())
@@ -279,7 +284,8 @@ def test_order_is_acked_then_filled_by_the_topics() -> None:
             push(r, topic("order.linear", order_told(OURS, orderStatus="Filled", cumExecQty="0.5", cumExecValue="47950.05")))
             await until(lambda: len(r.events) == 3)
             fill, status = r.events[1:]
-            assert (fill.trade_id, fill.last_qty, fill.fee, fill.source) == (id64(EXEC_ID), 500, Decimal("26.3725275"), Source.STREAM)
+            assert (fill.trade_id, fill.last_qty, fill.fee, fill.source) == (id64(EXEC_ID), 500, Decimal("26.3725275"),
+                                                                             Source.STREAM)
             assert (status.status, status.cum_qty) == (OrderStatus.FILLED, 500)
             assert {event.venue_order_id for event in r.events} == {id64(ORDER_ID)}
             assert session.pending_count == 0
@@ -366,7 +372,8 @@ def test_link_that_is_lost_before_the_reply_is_unknown() -> None:
 def test_query_brings_fills_with_fees_and_then_the_status() -> None:
     async def work() -> None:
         async with rig() as r:
-            r.rest.routes["GET /v5/order/realtime"] = listed(order_told(OURS, orderStatus="Filled", cumExecQty="0.5", cumExecValue="1"))
+            r.rest.routes["GET /v5/order/realtime"] = listed(order_told(OURS, orderStatus="Filled", cumExecQty="0.5",
+                                                                        cumExecValue="1"))
             r.rest.routes["GET /v5/execution/list"] = listed(
                 execution_told(OURS, execTime="3", execId="b"), execution_told(OURS, execTime="2", execId="a", execQty="0.1"),
                 execution_told("", execType="Funding"))
@@ -416,7 +423,8 @@ def test_anything_else_is_no_answer_and_never_not_found(answer: Any) -> None:
     run(work())
 
 
-@pytest.mark.parametrize("change", [{"execQty": "0.00001"}, {"execFee": 0.5}, {"execId": ""}, {"orderLinkId": "other"}, {"execTime": "x"}])
+@pytest.mark.parametrize("change", [{"execQty": "0.00001"}, {"execFee": 0.5}, {"execId": ""}, {"orderLinkId": "other"},
+                                    {"execTime": "x"}])
 def test_executions_that_make_no_sense_are_no_answer(change: dict[str, Any]) -> None:
     async def work() -> None:
         async with rig() as r:
@@ -431,7 +439,8 @@ def test_lists_are_read_to_their_end_and_one_without_end_is_no_answer() -> None:
         async with rig() as r:
             def pages(request: Any) -> tuple[int, dict[str, str], bytes]:
                 number = int(request.query.get("cursor", "0"))
-                return 200, {}, orjson.dumps(listed(execution_told(OURS, execId=f"e{number}"), cursor=str(number + 1) if number < 4 else ""))
+                return 200, {}, orjson.dumps(listed(execution_told(OURS, execId=f"e{number}"),
+                                                    cursor=str(number + 1) if number < 4 else ""))
             r.rest.routes["GET /v5/execution/list"] = pages
             assert len((await r.gateway.query("fills", LINEAR, OURS)).events) == 5
             r.rest.routes["GET /v5/execution/list"] = listed(execution_told(OURS), cursor="again")
@@ -492,7 +501,8 @@ def test_adl_is_a_foreign_fill() -> None:
         async with rig() as r:
             push(r, topic("execution.linear", execution_told("", execType="AdlTrade")))
             await until(lambda: r.events)
-            assert (r.events[0].flags, r.events[0].message, r.events[0].last_qty) == (EventFlag.IS_FILL | EventFlag.FOREIGN, "AdlTrade",
+            assert (r.events[0].flags, r.events[0].message, r.events[0].last_qty) == (EventFlag.IS_FILL | EventFlag.FOREIGN,
+                                                                                      "AdlTrade",
                                                                                     500)
     run(work())
 
@@ -522,7 +532,8 @@ def test_funding_is_told_once_with_the_log_s_sign() -> None:
             market: Any = r.gateway.markets["linear"]
             await market.tell_funding()
             [fact] = r.facts   # what was paid before the start is in the opening balances
-            assert (fact.delta, fact.reason, fact.asset, fact.account) == (Decimal("-0.003676"), "FUNDING_FEE", "USDT", "bybit:unified")
+            assert (fact.delta, fact.reason, fact.asset, fact.account) == (Decimal("-0.003676"), "FUNDING_FEE", "USDT",
+                                                                           "bybit:unified")
             incomes = await r.gateway.funding_income(time.time_ns() - 10 * 86_400 * 10**9)
             assert [one.income_id for one in incomes] == ["older", SETTLEMENT["id"]]
             assert len(r.rest_asked("/v5/account/transaction-log")) == 4   # ten days are two questions

@@ -95,7 +95,8 @@ def test_keys_are_in_no_repr() -> None:
 
 @pytest.mark.parametrize(("status", "body", "expected"), [
     (200, envelope({}), None), (200, envelope({}, 10003, "API key is invalid."), (10003, "API key is invalid.")),
-    (500, envelope({}, 10016, "x"), (10016, "x")), (200, [], (0, "no retCode: []")), (200, {"retCode": True}, (0, "no retCode: {'retCode': True}")),
+    (500, envelope({}, 10016, "x"), (10016, "x")), (200, [], (0, "no retCode: []")), (200, {"retCode": True},
+                                                                                      (0, "no retCode: {'retCode': True}")),
     (500, envelope({}), (0, "OK"))])
 def test_what_is_a_refusal(status: int, body: Any, expected: tuple[int, str] | None) -> None:
     assert BybitRestDialect().refusal(status, body) == expected
@@ -141,7 +142,8 @@ def test_stops(status: int, body: bytes, seconds: float, is_ban: bool) -> None:
     assert (rate.is_banned, rate.stops) == (is_ban, 1)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"retCode":0,"result":{"note":"retCode 10429"}}', b"x" * 100 + b'"retCode":10429'])
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"retCode":0,"result":{"note":"retCode 10429"}}',
+                                  b"x" * 100 + b'"retCode":10429'])
 def test_other_answers_stop_nothing(body: bytes) -> None:
     assert note(200, {"X-Bapi-Limit": "x", "X-Bapi-Limit-Status": ""}, body).stops == 0
 

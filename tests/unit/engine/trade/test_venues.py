@@ -159,6 +159,17 @@ def test_residual_below_every_filter_does_not_undo_the_move():
     settle(world, 3)
 
 
+def test_dust_of_a_coarse_pair_is_dust_though_a_finer_pair_could_sell_it():
+    """Spot against perpetual leaves up to 0.001 on the spot row; both spot venues would take 0.00001 of it."""
+    world = make()
+    world.manager.dust.put(0, Decimal("0.0005"), Decimal(5))
+    assert world.manager.report()["unhedged"] == {}
+    world.manager.dust.put(0, Decimal("0.0006"), Decimal(6))
+    assert world.manager.report()["unhedged"] == {"binance:BTC/USDT": "0.0011"}, "a lot of every pair"
+    world.manager.dust.put(1, Decimal("-0.0002"), Decimal(-2))
+    assert world.manager.report()["unhedged"] == {}, "the perpetual of one of its pairs has the opposite"
+
+
 def test_stop_closes_what_is_held_and_leaves_moved_inventory_where_it_is():
     world = make()
     cross(world)
