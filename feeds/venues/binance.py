@@ -132,7 +132,6 @@ class BinanceFeed(FeedVenue):
         listing = Listing()
         for market, client in clients.items():
             for data in await self._read_market(client, market, config, None if only is None else only.get(market, set())):
-                listing.raw[market] = data
                 rows, problems = self.parse_listing(market, data, config.fees, None if only is None else only.get(market, set()))
                 listing.rows += rows
                 listing.problems += problems

@@ -130,7 +130,6 @@ class BybitVenue(FeedVenue):
             listing.rows += rows
             listing.problems += problems
             listing.funding_s |= funding_intervals(rows, data) if market == "linear" else {}
-            listing.raw[market] = data
         return listing
 
     def parse_listing(

@@ -140,7 +140,6 @@ class OkxVenue(FeedVenue):
             rows, problems = self.parse_listing(market, data, config.fees, None if only is None else only.get(market, set()))
             listing.rows += rows
             listing.problems += problems
-            listing.raw[market] = data
         return listing
 
     def parse_listing(

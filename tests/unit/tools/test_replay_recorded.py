@@ -155,3 +155,13 @@ def test_the_basis_of_the_day_equals_that_of_the_independent_script(day):
     assert [round(basis[key], 4) for key in ("mean", "min", "max", "last")] == [-3.7636, -11.8864, 1.7601, -4.2546]
     assert round(series["reverse taker/taker"]["max"], 4) == 11.0414
     assert round(series["forward taker/taker"]["max"], 4) == 0.7955
+
+
+def test_the_basis_of_bybit_is_that_of_the_independent_script(tmp_path):
+    path = bring_in(tmp_path / "o", "auto", "bybit", "cryptofeed_v3", "cryptofeed_v3/BYBIT.jsonl.zst")
+    pairs = measure_edges([path]).pairs
+    assert set(pairs) == {"bybit:BTC/USDT bybit:BTC/USDT:USDT", "bybit:ETH/USDT bybit:ETH/USDT:USDT"}
+    btc, eth = (describe(pairs[f"bybit:{base}/USDT bybit:{base}/USDT:USDT"]["basis"]) for base in ("BTC", "ETH"))
+    assert btc["count"] == 692 and round(btc["min"], 4) == round(btc["max"], 4) == -4.0221
+    assert eth["count"] == 649
+    assert [round(eth[key], 4) for key in ("mean", "min", "max")] == [-3.8682, -4.4715, -3.8476]
