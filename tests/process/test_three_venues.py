@@ -53,10 +53,14 @@ def entries(run: Supervised) -> set[tuple[tuple[str, str], tuple[str, str]]]:
 
 
 def assert_ended_well(run: Supervised) -> dict[str, Any]:
+    Control(run)("quiet", dislocations=False)
+    run.wait_for(lambda status: set(status["trades"]["by_state"]) == {"CLOSED"}, "every trade came to its end by itself", 30)
     assert run.stop(signal.SIGTERM) == 0, run.text()
     report = run.report()
     assert report["ledger_check"] == {"equal": True, "differences": []}, report["ledger_check"]
-    assert report["open_pairs"] == [] and report["unhedged"] == {}, report
+    assert report["open_pairs"] == [], report["open_pairs"]
+    # A chase buys no fee on top: what that leaves of a spot leg is below what a venue accepts, and declared.
+    assert report["unhedged"] == {} or "residual_too_small" in report["alerts"], report["unhedged"]
     assert "ledger_difference" not in report["alerts"], report["alarms"]
     for alarm in report["alarms"]:
         assert alarm["code"] not in ("exception", "task_failed", "task_ended", "hook_raised", "session"), alarm
