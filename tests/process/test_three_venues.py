@@ -69,8 +69,8 @@ def assert_ended_well(run: Supervised) -> dict[str, Any]:
 
 
 def test_every_kind_of_pair_is_traded_in_both_directions(home):
-    """Dislocations planted one by one. The book that jumps decides who buys or sells there; which of several pairs takes it is the
-    detector's affair, so of two alike it is enough that each venue was bought and sold on."""
+    """Dislocations planted one by one. The book that jumps decides who buys or sells there; which of several pairs takes it is
+    the detector's affair, so of two alike it is enough that each venue was bought and sold on."""
     wanted = [("hold", spot, perp) for spot in VENUES for perp in VENUES]
     wanted += [(kind, side, venue) for kind in ("spot", "linear") for side in ("bought", "sold") for venue in VENUES]
 
@@ -136,7 +136,7 @@ def test_what_breaks_at_one_venue_costs_no_naked_position_and_no_unit(home):
 
         control("clear")
         run.wait_for(lambda status: set(status["feed_states"].values()) == {"attached"}, "all feeds are attached")
-        wait_until(lambda: {row["state"] for row in client.call(run.run_dir, "books")} == {"LIVE"}, 30, "all books are whole again")
+        wait_until(lambda: {row["state"] for row in client.call(run.run_dir, "books")} == {"LIVE"}, 30, "all books whole again")
         done = run.closed_trades(run.status())
         run.wait_closed_trades(done + 3)
         report = assert_ended_well(run)
