@@ -9,7 +9,7 @@ import orjson
 
 from cext.ring import AttachError, RingReader
 from engine.config import Config, dump_effective
-from feeds.instruments import InstrumentTable, run_table_path
+from feeds.instruments import InstrumentTable, venue_table_path
 from tests.conformance.case import VenueCase
 from tests.support.feed_system import START_TIMEOUT_S, Feed, Venues, _Process, _same, make_run_dir, wait_until
 
@@ -32,7 +32,7 @@ class VenueFeed(Feed):
             except AttachError:
                 return None
         self.reader = wait_until(try_attach, START_TIMEOUT_S, "segment of the feed")
-        self.table = InstrumentTable.load(run_table_path(self.run_dir))
+        self.table = InstrumentTable.load(venue_table_path(self.run_dir, self.name))
         return self.reader
 
     def log(self) -> str:

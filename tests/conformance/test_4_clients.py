@@ -1,5 +1,5 @@
-"""ccxt and ccxt.pro, which share no code with ours, trade on the simulated venue and agree with its ledger and with our reading of its
-instruments; one changed byte of a signature is refused."""
+"""ccxt and ccxt.pro, which share no code with ours, trade on the simulated venue and agree with its ledger and with our
+reading of its instruments; one changed byte of a signature is refused."""
 from __future__ import annotations
 
 import asyncio
@@ -28,7 +28,7 @@ class Client:
         self.facts = facts_of(case)
         sim_of(case)
         self.endpoints = simex.facts["endpoints"][case.name]
-        self.keys = {key: Path(simex.facts["credentials"][case.name][name]).read_text()
+        self.keys = {key: Path(simex.facts["credentials"][case.name][name].removeprefix("file:")).read_text()
                      for key, name in self.facts.credentials.items()}
         self.symbol = self.facts.symbols[market]
         self.api = local(case, self.endpoints, self.keys)
@@ -198,7 +198,8 @@ def test_a_changed_byte_of_a_signature_is_refused(client: Client) -> None:
     bad = local(client.case, client.endpoints, client.keys, tamper=tampered(client.facts.signature_fields))
     bad.load_markets()
     count = len(client.orders())
-    for call in (lambda: bad.fetch_balance(), lambda: bad.create_order(client.symbol, "limit", "buy", client.amount(2000, 60_000), 60_000),
+    for call in (lambda: bad.fetch_balance(),
+                 lambda: bad.create_order(client.symbol, "limit", "buy", client.amount(2000, 60_000), 60_000),
                  lambda: bad.cancel_order("1", client.symbol)):
         with pytest.raises(ccxt.ExchangeError) as raised:
             call()
@@ -227,15 +228,14 @@ def on_pro(client: Client, work: Callable[[Any], Any]) -> Any:
 def test_a_watched_book_equals_the_venues(client: Client) -> None:
     async def watch(api: Any) -> None:
         book = None
-        client.command("quiet", traffic=True)
         try:
             for _ in range(6):
                 book = await api.watch_order_book(client.symbol, client.facts.book_depth)
             client.command("quiet", traffic=False)
             await asyncio.sleep(0.6)
+            truth = client.command("book", market=client.market, symbol=client.api.market(client.symbol)["id"])
         finally:
-            client.command("quiet", traffic=False)
-        truth = client.command("book", market=client.market, symbol=client.api.market(client.symbol)["id"])
+            client.command("quiet", traffic=True)
         assert book is not None
         for side in ("bids", "asks"):
             ours = [(Decimal(str(level[0])), Decimal(str(level[1])) * client.contract) for level in book[side][:20]]

@@ -1,5 +1,5 @@
-"""The life of orders through the real gateway on the simulated venue: whatever gets lost, late or refused, what is known in the end
-is what the venue's ledger says, and until then it is UNKNOWN, never assumed."""
+"""The life of orders through the real gateway on the simulated venue: whatever gets lost, late or refused, what is known in
+the end is what the venue's ledger says, and until then it is UNKNOWN, never assumed."""
 from __future__ import annotations
 
 import asyncio
@@ -182,7 +182,9 @@ def test_an_id_that_is_used_again_executes_nothing_twice(case: VenueCase, market
 
 def test_a_cancel_that_comes_too_late_does_not_hide_the_fill(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
-        resting = rig.place(row, Side.BUY, away_bps=-2, order_type=OrderType.POST_ONLY)
+        rig.venues.command("quiet", traffic=False)  # the book must not move between us and the other side
+        await asyncio.sleep(0.1)
+        resting = rig.place(row, Side.BUY, px=rig.top(row)[0], order_type=OrderType.POST_ONLY)
         await rig.heard(resting, lambda e: e.status == OrderStatus.NEW)
         order = rig.order_in_ledger(resting)
         assert order is not None
@@ -192,6 +194,7 @@ def test_a_cancel_that_comes_too_late_does_not_hide_the_fill(case: VenueCase, ma
         needed = sum(Decimal(qty) for px, qty in book["bids"] if Decimal(px) >= Decimal(order["px"])) + Decimal(order["qty"])
         rig.command("manual_order", account="other", market=market, symbol=row.symbol, side="SELL", quantity=str(needed),
                     price=order["px"], tif="IOC")
+        rig.venues.command("quiet", traffic=True)
         await rig.heard(resting, lambda e: e.status == OrderStatus.FILLED)
         await asyncio.sleep(0.6)
         assert next(e.status for e in rig.of(resting) if e.is_terminal) == OrderStatus.FILLED
@@ -227,7 +230,7 @@ def test_a_lost_answer_is_made_good_by_stream_or_query(case: VenueCase, market: 
 def test_user_stream_that_was_cut_comes_back_and_catches_up(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         user = rig.gateway.markets[market].user
-        rig.command("disconnect", channel="ud", market=market)
+        assert rig.command("disconnect", channel="ud", market=market)["cut"] >= 1
         await until(lambda: (market, "user", False) in rig.sessions)
         await until(lambda: user.is_ready and rig.gateway.sessions()[market].is_sendable())
         client_id = rig.place(row, Side.BUY)

@@ -1,4 +1,4 @@
-"""Rate limits: what the venue tells is read, our own count is kept, and a stop or a ban is obeyed: nothing is sent while it lasts."""
+"""Rate limits: what the venue tells is read, our own count is kept, a stop or a ban is obeyed: nothing is sent while it lasts."""
 from __future__ import annotations
 
 import asyncio

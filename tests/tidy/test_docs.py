@@ -15,8 +15,8 @@ MADE = ("bench/results/",)  # filled by measuring
 
 
 def exists(named: str) -> bool:
-    """A file, a folder, a module without its suffix, or a pattern that matches something; NAME and N stand for anything."""
-    named = re.sub(r"NAME|(?<=_)N(?=_)", "*", named)
+    """A file, a folder, a module without its suffix, or a pattern that matches something; NAME is any name."""
+    named = named.replace("NAME", "*")
     if named.startswith(MADE) or named + "/" in MADE:
         return True
     if "*" in named:
