@@ -4,7 +4,10 @@ Planted dislocations at random times (exponential, mean 150 ms) among the backgr
 to an entry, most to an exit. `own` is everything outside the two send calls. The floor is a C program that only sends two frames
 of the same size to the same venue with the same spacing on the same core, in the same run, in alternating rounds. `outside` is
 what the venue sees: frame sent -> both orders received, beside ccxt.pro doing the same on the same core. Leaves out: network, TLS
-(but for tls_p50_us), a venue's own time. A good number: own p50 <= 4 us and p99 <= 10 us; the whole within 1.4 of the floor."""
+(but for tls_p50_us), a venue's own time. A good number: own p50 <= 4 us and p99 <= 10 us; the whole within 1.4 of the floor.
+
+`three_vs_one_own_p50`: the same trades with Bybit and OKX read beside Binance against Binance alone, in alternating rounds
+(bench/support/three_venues.py says what is the same and what they share). Good: at most 1.10."""
 import json
 import os
 import pathlib
@@ -17,114 +20,15 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from bench.harness import ROOT, percentiles
-from cext import shm
+from bench.support import three_venues
+from bench.support.bed import Bed, EngineRun
 from cext.hist import load_run, merge
 from cext.hist import percentiles as hist_percentiles
-from engine.config import dump_effective, load
-from engine.supervisor.ledger_check import ask
-from engine.supervisor.processes import Child
-from engine.supervisor.rundir import new_run_id
 
 MEAN_SPACING_MS = 150
+DISLOCATIONS_PER_S = 1000 / MEAN_SPACING_MS
 FRAME_BYTES = 300   # payload of one order frame with its Ed25519 session; measured value is used when the run has one
-
-
-class Bed:
-    """One simulated venue for the whole bench, and engines that come and go on it. Everything in a temporary directory."""
-
-    def __init__(self, folder: pathlib.Path, *, tls: bool = False, dislocations_per_s: float = 1000 / MEAN_SPACING_MS,
-                 pairs: int = 50) -> None:
-        self.folder = folder
-        cpus = sorted(os.sched_getaffinity(0))
-        self.engine_cpu, self.other_cpus = cpus[-1], frozenset(cpus[:-1]) or frozenset(cpus)
-        document = yaml.safe_load((ROOT / "config" / "sim.yaml").read_text())
-        document["run"]["var_dir"] = str(folder / "var")
-        document["engine"].update(wait="spin", cpu=self.engine_cpu)
-        document["simex"].update(dislocations_per_s=dislocations_per_s, tls=tls, pairs=pairs)
-        document.setdefault("risk", {}).update(max_orders_per_s=200)
-        document["strategies"]["spot_futures"].update(rearm_ms=0)
-        (folder / "bench.yaml").write_text(yaml.safe_dump(document))
-        self.config = load(folder / "bench.yaml")
-        self.simex_dir = folder / "simex"
-        self.simex_dir.mkdir()
-        (self.simex_dir / "config.json").write_text(self.config.simex.model_dump_json())
-        self.simex = Child("simex", [sys.executable, "-m", "tools.simex", "--config", str(self.simex_dir / "config.json"),
-                                     "--run-dir", str(self.simex_dir)],
-                           folder / "simex.out", self.other_cpus)
-        self.simex.start()
-        self.simex_json = self.simex_dir / "simex.json"
-        wait_until(self.simex_json.exists, self.simex, "simulated venue")
-        self.simex_info = json.loads(self.simex_json.read_text())
-
-    def control(self, command: str, **args: Any) -> dict[str, Any]:
-        return ask(self.simex_info["control"], {"cmd": command, **args})
-
-    def close(self) -> None:
-        self.simex.terminate()
-        self.simex.wait()
-
-
-class EngineRun:
-    """One engine with its feed and flusher, on a bed's venue."""
-
-    def __init__(self, bed: Bed) -> None:
-        self.run_id = new_run_id()
-        self.run_dir = bed.folder / "var" / "runs" / self.run_id
-        self.run_dir.mkdir(parents=True)
-        (self.run_dir / "config.json").write_bytes(dump_effective(bed.config))
-        shutil.copy(bed.simex_json, self.run_dir / "simex.json")
-        def child(name: str, module: list[str], cpus: frozenset[int]) -> Child:
-            return Child(name, [sys.executable, "-m", *module, "--run-dir", str(self.run_dir)], self.run_dir / f"{name}.out",
-                         cpus, stop_timeout_s=40)
-        self.children = [child("feed", ["feeds", "binance"], bed.other_cpus),
-                         child("engine", ["engine"], frozenset({bed.engine_cpu})),
-                         child("flusher", ["engine.flusher"], bed.other_cpus)]
-        for one in self.children:
-            one.start()
-        self.engine = self.children[1]
-
-    def status(self) -> dict[str, Any]:
-        return ask(str(self.run_dir / "control.sock"), {"id": 1, "cmd": "status"})["result"]
-
-    def wait_trading(self) -> None:
-        wait_until((self.run_dir / "control.sock").exists, self.engine, "engine")
-        deadline = time.monotonic() + 40
-        while self.status().get("phase") != "trading":
-            if time.monotonic() > deadline or self.engine.returncode() is not None:
-                raise RuntimeError(f"the engine does not trade: {self.engine.last_words()}")
-            time.sleep(0.2)
-
-    def samples(self) -> int:
-        """How many intents it has sent: nearly all of them give a sample. Asks the engine, which is a short answer; reading the
-        histograms would take the feed's core for milliseconds."""
-        return self.status()["counters"]["intents"]
-
-    def end(self) -> None:
-        """Engine first, then what it reads from and writes to; its segments go. Safe to repeat."""
-        for one in (self.engine, self.children[0], self.children[2]):
-            one.terminate()
-            one.wait()
-        shm.unlink_run(self.run_id)
-
-    def stop(self) -> dict[str, Any]:
-        """End; returns its report after checking that it is clean."""
-        self.end()
-        report = json.loads((self.run_dir / "report.json").read_text())
-        # A pair that is still held when the patience of the stop ends is hedged: told (left_open), not an error of the figures.
-        if report["unhedged"] or set(report["trades"]) - {"CLOSED", "REJECTED", "OPEN"}:
-            raise RuntimeError(f"the run is not clean: trades {report['trades']}, unhedged {report['unhedged']}")
-        return report
-
-
-def wait_until(is_done: Any, child: Child, what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not is_done():
-        if child.returncode() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{what} did not start: {child.last_words()}")
-        time.sleep(0.05)
 
 
 def compile_reference(name: str, folder: pathlib.Path) -> pathlib.Path:
@@ -168,7 +72,7 @@ def outside_times(bed: Bed, since_ns: int) -> list[float]:
     starts = [{**one, "at": one["sent_mono_ns"] or one["mono_ns"]} for one in planted if one["event"] == "start"]
     starts = [one for one in starts if one["at"] >= since_ns]
     orders: dict[str, dict[str, list[int]]] = {}
-    for order in bed.control("stats")["orders"]:
+    for order in bed.orders("binance"):
         orders.setdefault(order["symbol"], {"spot": [], "linear": []})[order["market"]].append(order["recv_mono_ns"])
     times = []
     for start in starts:
@@ -232,7 +136,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lockstep-bench-"))
     try:
         floor_program, rtt_program = compile_reference("two_send_floor", folder), compile_reference("loopback_rtt", folder)
-        bed = Bed(folder, pairs=10 if quick else 50)
+        bed = Bed(folder, dislocations_per_s=DISLOCATIONS_PER_S, pairs=10 if quick else 50)
         try:
             parts, whole, floors, trades, left_open, frame_bytes = [], [], [], 0, 0, FRAME_BYTES
             started_ns = time.monotonic_ns()
@@ -269,10 +173,12 @@ def measure(quick: bool = False) -> dict[str, Any]:
                 results["tick_to_trade.cold_p50_us"] = run_cold(bed, cold_count)[0] / 1e3
         finally:
             bed.close()
+        (folder / "three").mkdir()
+        results.update(three_venues.compare(folder / "three", quick))
         if not quick:
             tls_folder = folder / "tls"
             tls_folder.mkdir()
-            bed = Bed(tls_folder, tls=True)
+            bed = Bed(tls_folder, dislocations_per_s=DISLOCATIONS_PER_S, tls=True)
             try:
                 _report, stages, _ = run_engine(bed, 200)
                 results["tick_to_trade.tls_p50_us"] = stages["tick_to_trade"].get_value_at_percentile(50.0) / 1e3
@@ -301,3 +207,6 @@ def test_the_bench_runs(benchmark: Any = None) -> None:
     results = measure(quick=True)
     assert results["tick_to_trade.samples"] >= 10
     assert results["tick_to_trade.own_p50_us"] < results["tick_to_trade.p50_us"]
+    assert min(results["tick_to_trade.one.samples"], results["tick_to_trade.three.samples"]) >= 10
+    assert results["tick_to_trade.three_vs_one_own_p50"] > 0
+    assert results["tick_to_trade.three.frames_per_s"] > results["tick_to_trade.three.binance_frames_per_s"] > 0

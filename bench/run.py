@@ -21,9 +21,11 @@ BOUNDS: dict[str, tuple[str, float]] = {
     "decode_book.ratio_vs_sorteddict": (">=", 25), "decode_book.ns_per_kb": ("<=", 1000),
     "decode.*.ratio_vs_sorteddict": (">=", 20), "ring_hop.ratio_vs_c": ("<=", 1.3),
     "tick_to_trade.own_p50_us": ("<=", 4), "tick_to_trade.own_p99_us": ("<=", 10), "tick_to_trade.ratio_vs_floor": ("<=", 1.4),
+    "tick_to_trade.three_vs_one_own_p50": ("<=", 1.1),
     "outside.ratio_vs_ccxtpro": (">=", 10), "detect.ns": ("<=", 300), "gate.ns": ("<=", 150), "encode.ns": ("<=", 1000),
+    "encode_bybit.ns": ("<=", 1000), "encode_okx.ns": ("<=", 1000),
     "journal.p50_ns": ("<=", 150), "journal.p999_ns": ("<=", 5000), "hist.ns": ("<=", 60), "replay.frames_per_s": (">=", 700_000),
-    "scale.ratio_1000_vs_10": ("<=", 1.3),
+    "scale.ratio_1000_vs_10": ("<=", 1.3), "scale.venues_ratio_1000_vs_10": ("<=", 1.3), "gate.venues_ns": ("<=", 150),
 }
 
 

@@ -248,6 +248,11 @@ class Config(StrictModel):
                     f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second",
                 )
         self._check_conversions()
+        spots = [name for name, venue in self.venues.items() if "spot" in venue.markets]
+        if self.strategies.cross_exchange.enabled and len(spots) < 2:
+            raise Misplaced(("strategies", "cross_exchange", "enabled"),
+                            f"needs spot on two venues, and {' and '.join(spots) or 'none'} of venues has it; "
+                            "add a venue with spot, or false")
         target = self.strategies.cross_exchange.inventory_target
         for venue in [] if target == "even" else target:
             if venue not in self.venues:

@@ -20,6 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 FILE_PREFIX = "file:"
 CONFIG_BYTES_MAX = 1 << 20
 ECHO_MAX = 60  # characters of a refused value that are repeated in the message
+TYPE_TAGS = ("literal[", "dict[", "list[")   # how pydantic names the member of a choice of types inside a location
 
 
 class ConfigError(ValueError):
@@ -195,16 +196,15 @@ def check_document(document: _Document, model: type[Model], only: set[str] | Non
         return model.model_validate(data)
     except ValidationError as error:
         problems: dict[str, str] = {}
-        explained = [(item, *_explain(model, item)) for item in error.errors(include_url=False)]
-        deeper = {place[:depth] for item, place, _ in explained for depth in range(len(place))}
-        for item, place, text in explained:
+        for item in error.errors(include_url=False):
+            place, text = _explain(model, item)
             name = _dotted(place)
-            if place in deeper and item["type"] != "value_error":  # of a choice of types: what lies inside it says more
-                continue
             line = f"{document.path}:{document.line(place)}: {name + ': ' if name else ''}{text}"
             if name not in problems or item["type"] == "value_error":  # of a choice of types the written reason says most
                 problems[name] = line
-        raise ConfigError(list(problems.values())) from None
+        # of a choice of types, what is wrong inside one of them says more than that the others do not fit
+        raise ConfigError([line for name, line in problems.items()
+                           if not any(other.startswith(f"{name}.") for other in problems if name)]) from None
 
 
 def _dotted(place: tuple[str | int, ...]) -> str:
@@ -218,17 +218,20 @@ def _explain(model: type[BaseModel], item: Any) -> tuple[tuple[str | int, ...], 
     field: FieldInfo | None = None
     section: type[BaseModel] | None = model
     names: list[str] = list(model.model_fields)
-    in_dict = is_tag = False
+    in_dict = is_choice = False
     for part in item["loc"]:
-        if is_tag:      # which of a choice of types was tried
-            is_tag = False
+        if is_choice and isinstance(part, str) and part.startswith(TYPE_TAGS):
+            is_choice = False
+            if not part.startswith("dict["):
+                break
         elif in_dict:
             place.append(part)
             in_dict = False
         elif section is not None and part in section.model_fields:
             field = section.model_fields[part]
             place.append(part)
-            in_dict, is_tag = _is_dict(field.annotation), _is_choice(field.annotation)
+            in_dict = _is_dict(field.annotation)
+            is_choice = typing.get_origin(field.annotation) in (typing.Union, types.UnionType)
             section = _model_in(field.annotation)
             names = list(section.model_fields) if section is not None else []
         elif isinstance(part, int) or item["type"] == "extra_forbidden" and part == item["loc"][-1]:
@@ -281,12 +284,6 @@ def _type_text(annotation: Any) -> str:
         return "a section"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a text",
             type(None): "null", SecretRef: "file:/path/to/file"}.get(annotation, str(annotation))
-
-
-def _is_choice(annotation: Any) -> bool:
-    """Several types but null: then the next part of a location names the one that was tried."""
-    return (typing.get_origin(annotation) in (typing.Union, types.UnionType)
-            and len([arg for arg in typing.get_args(annotation) if arg is not type(None)]) > 1)
 
 
 def _is_dict(annotation: Any) -> bool:

@@ -198,6 +198,10 @@ class MarketGateway(abc.ABC):
         """Funding payments since then, oldest first; complete, or RestError."""
         return []
 
+    async def tell_funding(self) -> None:
+        """Tell (`hooks.account`) the payments since the start that were not told yet, where no stream tells them; each once."""
+        return
+
     async def arm_dead_man(self, seconds: float) -> bool:
         """Set the venue's cancel timer for this market, 0 = off. False: there is none."""
         return False

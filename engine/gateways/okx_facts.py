@@ -96,5 +96,6 @@ MOVING_RIGHTS = frozenset({"withdraw"})
 TRADE_RIGHT = "trade"
 
 DEAD_MAN_S = (10, 120)             # cancel-all-after takes so many seconds, or 0
+DEAD_MAN_PACE_S = 1.05             # between two of them: one a second is allowed
 # Codes that mean of one order's cancel: there is nothing left to cancel
 GONE_CODES = frozenset({51400, 51401, 51402, 51410, 51503, 51509, 51603})

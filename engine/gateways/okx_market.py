@@ -242,7 +242,8 @@ class OkxMarket(MarketGateway):
     # ------------------------------------------------------------ cancel timer
 
     async def arm_dead_man(self, seconds: float) -> bool:
-        """One timer for the account: markets that ask for the same within a second are one request."""
+        """One timer for the account: markets that ask for the same within a second are one request; another time waits for the
+        second that the venue wants between two."""
         whole = math.ceil(seconds)
         low, high = facts.DEAD_MAN_S
         if whole and not low <= whole <= high:
@@ -251,8 +252,10 @@ class OkxMarket(MarketGateway):
         shared = self.setup.shared
         async with shared.setdefault("dead_man_lock", asyncio.Lock()):
             told_whole, told_s = shared.get("dead_man", (None, 0.0))
-            if told_whole == whole and time.monotonic() - told_s < 1.0:
+            left_s = told_s + facts.DEAD_MAN_PACE_S - time.monotonic()
+            if told_whole == whole and left_s > 0:
                 return True
+            await asyncio.sleep(max(0.0, left_s))
             await self.rest.json("POST", PATHS["cancel_after"], {"timeOut": str(whole)}, is_signed=True, is_critical=True)
             shared["dead_man"] = (whole, time.monotonic())
         return True

@@ -62,7 +62,7 @@ class Accounts:
     def compare(self, balances: Mapping[str, Mapping[str, Decimal]], busy_rows: set[int], now_mono_ns: int,
                 apart_ns: int) -> tuple[list[Difference], list[Difference]]:
         """(all differences, those seen again `apart_ns` later unchanged). Accounts with something of ours in flight are passed
-        over."""
+        over; what is suspected of accounts that are not among `balances` stays: venues are asked one by one."""
         busy_accounts = {self._instruments[row].account for row in busy_rows}
         quiet = {account: assets for account, assets in balances.items() if account not in busy_accounts}
         found = self._ledger.check(quiet)
@@ -75,5 +75,5 @@ class Accounts:
             self._suspected[key] = (since, amount)
             if now_mono_ns - since >= apart_ns:
                 lasting.append(one)
-        self._suspected = {key: value for key, value in self._suspected.items() if key in keys}
+        self._suspected = {key: value for key, value in self._suspected.items() if key in keys or key[0] not in balances}
         return found, lasting

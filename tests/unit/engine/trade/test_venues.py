@@ -323,6 +323,17 @@ def test_reconcile_compares_the_unified_account_once():
     assert set(world.core.locks) == {2, 3}
 
 
+def test_differences_of_venues_that_are_asked_one_after_the_other_are_all_found():
+    world = make()
+    bybit = {"bybit:unified": {**world.venue.opening["bybit:unified"], "BTC": Decimal("9.5")}}
+    binance = {account: dict(world.venue.opening[account]) for account in ("binance:spot", "binance:linear")}
+    world.manager.reconcile(bybit, world.now)
+    world.manager.reconcile(binance, world.now + 10 * MS)
+    assert not world.core.locks
+    world.manager.reconcile(bybit, world.now + 300 * MS)
+    assert set(world.core.locks) == {2, 3} and world.manager.alerts["ledger_difference"] == 1
+
+
 # ---------------------------------------------------------------- two quotes
 
 def test_pair_with_a_conversion_keeps_each_quote_exact():
