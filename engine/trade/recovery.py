@@ -114,7 +114,8 @@ def _room(trade: Trade, instrument: Instrument) -> Decimal:
 
 
 def _whole(trade: Trade, instrument: Instrument, residual: Decimal) -> Decimal:
-    """Units to take away for a residual: all that the leg holds where that differs by dust only, so that nothing is held any more.
+    """Units to take away for a residual: all that the leg holds where that differs by dust only, so that nothing is held any
+    more.
 
     The other leg's dust would else leave a lot standing here: hedged by nothing, too small for an exit, and its pair shut for
     the rest of the run."""

@@ -81,8 +81,8 @@ def run(count: int) -> subprocess.CompletedProcess[str]:
         # Leaks: CPython keeps what it likes until its end; they are not looked for.
         environment = dict(os.environ, LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0", PYTHONPATH=folder,
                            PYTHONMALLOC="malloc")
-        return subprocess.run([sys.executable, "-c", LOOP, str(count), DAMAGE, *damage_tests()], check=False, cwd=folder, env=environment,
-                              capture_output=True, text=True)
+        command = [sys.executable, "-c", LOOP, str(count), DAMAGE, *damage_tests()]
+        return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 if __name__ == "__main__":

