@@ -87,7 +87,7 @@ def test_two_venues_are_simulated_each_from_its_own_table(home):
 
 
 def test_unreachable_venue_is_said_once_and_the_run_ends_in_order(home):
-    with Supervised(home, mode="paper", duration_s=4, venues={"binance": {"endpoints": UNREACHABLE}}) as run:
+    with Supervised(home, mode="paper", duration_s=12, venues={"binance": {"endpoints": UNREACHABLE}}) as run:
         assert run.wait() == 0, run.text()
         lines = [line for line in run.text().splitlines() if "cannot be reached" in line]
         assert len(lines) == 1, run.text()

@@ -22,7 +22,8 @@ def two_spots() -> list[dict]:
 
 
 def config(conversions: list[dict] | None = None, **section: object) -> Config:
-    return Config.model_validate({"mode": "sim", "strategies": {"cross_exchange": {"enabled": True, **section}},
+    return Config.model_validate({"mode": "sim", "venues": {"binance": {}, "bybit": {}},
+                                  "strategies": {"cross_exchange": {"enabled": True, **section}},
                                   "conversions": conversions or []})
 
 
