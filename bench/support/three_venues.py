@@ -7,11 +7,10 @@ instruments and all fifteen pairs of a coin in place of one (spot and perpetual 
 spot): they are looked at with each record, but the other venues' fees are so high that none of them ever pays.
 
 Binance's market data come at the same rate in both, BINANCE_FRAMES_PER_S: the venues' pace is set so before each measurement, and
-the rate is measured again. Simulated venues and feeds share the other core(s), three times the work with three; the rates are such that
-they keep idle time there (`idle_pct`; `rest_busy_pct` is what the bench's own processes use of it), so that a slow feed is not
-taken for a slow engine. A round is thrown out with an error
-where the ledgers differ, an order went elsewhere, or pairs were not looked at. Good: the median ratio of own time is at most
-1.10."""
+the rate is measured again. Simulated venues and feeds share the other core(s), three times the work with three; the rates are
+such that they keep idle time there (`idle_pct`; `rest_busy_pct` is what the bench's own processes use of it), so that a slow feed
+is not taken for a slow engine. A round is thrown out with an error where the ledgers differ, an order went elsewhere, or pairs
+were not looked at. Good: the median ratio of own time is at most 1.10."""
 import os
 import pathlib
 import random
@@ -98,8 +97,8 @@ def plant_until(bed: Bed, engine: EngineRun, intents: int, seed: int) -> None:
 
 
 def set_pace(bed: Bed, pace: float, steps: int) -> float:
-    """Brings Binance's frames to their rate, beginning with `pace` messages a second of all venues; returns what it took. How many
-    frames a message of the market gives depends on who listens, so it is found by trying."""
+    """Brings Binance's frames to their rate, beginning with `pace` messages a second of all venues; returns what it took. How
+    many frames a message of the market gives depends on who listens, so it is found by trying."""
     for _ in range(steps):
         bed.control("set_market", background_msgs_per_s=pace)
         before = bed.frames_built()["binance"]

@@ -106,8 +106,11 @@ def _sort_legs(trade: Trade, residual: Decimal) -> tuple[Instrument, Instrument 
 
 
 def _room(trade: Trade, instrument: Instrument) -> Decimal:
-    """Units that may still be executed on the row in this phase."""
-    return max(ZERO, EXECUTED_MAX_FACTOR * trade.intent_units - trade.executed_units(instrument.row))
+    """Units that may still be executed on the row: in this phase, and by the trade at all. A late fill begins a phase of its
+    own, but no new life: recoveries that hedge each other's hedges must end."""
+    of_phase = EXECUTED_MAX_FACTOR * trade.intent_units - trade.executed_units(instrument.row)
+    of_life = EXECUTED_MAX_FACTOR * trade.asked_units - trade.executed_ever(instrument.row)
+    return max(ZERO, min(of_phase, of_life))
 
 
 def _whole(trade: Trade, instrument: Instrument, residual: Decimal) -> Decimal:

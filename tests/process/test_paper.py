@@ -97,7 +97,7 @@ def test_paper_of_three_venues_trades_across_them(home):
 
 
 def test_unreachable_venue_is_said_once_and_the_run_ends_in_order(home):
-    with Supervised(home, mode="paper", duration_s=4, venues={"binance": {"endpoints": UNREACHABLE}}) as run:
+    with Supervised(home, mode="paper", duration_s=12, venues={"binance": {"endpoints": UNREACHABLE}}) as run:
         assert run.wait() == 0, run.text()
         lines = [line for line in run.text().splitlines() if "cannot be reached" in line]
         assert len(lines) == 1, run.text()
