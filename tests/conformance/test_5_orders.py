@@ -252,7 +252,8 @@ def test_an_announced_end_of_a_connection_costs_no_readiness(case: VenueCase, ma
         sockets = rig.gateway.sessions()[market].sockets
         rig.command("shutdown_notice", market=market, in_ms=700)
         await asyncio.sleep(1.0)
-        await until(lambda: rig.gateway.sessions()[market].is_sendable())
+        user = rig.gateway.markets[market].user
+        await until(lambda: rig.gateway.sessions()[market].is_sendable() and user.is_ready)
         assert rig.gateway.sessions()[market].sockets >= sockets
         assert (await rig.ended(rig.place(row, Side.BUY))).status == OrderStatus.FILLED
     live(case, market, simex, work)
