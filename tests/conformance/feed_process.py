@@ -53,12 +53,12 @@ def feed_run_dir(parent: pathlib.Path, case: VenueCase, venues: Venues) -> pathl
     return run_dir
 
 
-def assert_equal_books(venues: Venues, feed: VenueFeed) -> None:
-    """With the market quiet, every row has the venue's best 16 levels and its number of levels."""
+def assert_equal_books(venues: Venues, feed: VenueFeed, case: VenueCase) -> None:
+    """With the market quiet, every row has the venue's best 16 levels, and as many levels as its stream holds."""
     assert feed.reader is not None
     venues.command("quiet", traffic=False)
     for row in feed.table.rows:
         if row.status == "TRADING":
-            book = venues.command("book", instrument=row.name)
+            book = venues.command("book", instrument=row.name, depth=case.depth_levels.get(row.market, 1 << 30))
             wait_until(lambda row=row, book=book: _same(feed.reader.read_board(row.id), book, row), 5.0,
                        f"{row.name} equal to the venue's book\n{feed.last_words()}")

@@ -145,6 +145,8 @@ def read_signed(request: dict[str, Any], secret: str) -> Signed:
 
 def read_ws_signed(frame: dict[str, Any], secret: str) -> Signed:
     """op auth: [key, expires, sign]."""
+    if frame["op"] != "auth":
+        raise KeyError("no logon")
     _, expires, signature = frame["args"]
     return Signed(f"GET/realtime{expires}", signature)
 

@@ -143,6 +143,8 @@ def read_signed(request: dict[str, Any], secret: str) -> Signed:
 
 
 def read_ws_signed(frame: dict[str, Any], secret: str) -> Signed:
+    if frame["op"] != "login":
+        raise KeyError("no logon")
     login = frame["args"][0]
     return Signed(f"{login['timestamp']}GET/users/self/verify", login["sign"])
 
