@@ -257,6 +257,7 @@ cdef class Core:
     def __cinit__(self, InstrumentArray instruments, limits=None, epoch=1, instance=0):
         self._memory = []
         self.params = []
+        self._pair_rows = []
         self._slots = {}
         self._accounts = {}
         self._pledges = {}
@@ -449,6 +450,7 @@ cdef class Core:
             c.pair_count -= 1
             self.params.pop()
             raise
+        self._pair_rows.append((row_a, row_b))
         self._rebuild_adjacency()
         return index
 
@@ -490,7 +492,7 @@ cdef class Core:
         cold.e8_div = 10 ** max(0, 8 - px_scale - qty_scale)
 
     def pairs(self) -> list:
-        return [(self.c.pairs[k].row_a, self.c.pairs[k].row_b) for k in range(self.c.pair_count)]
+        return self._pair_rows
 
     def set_params(self, int pair_index, params):
         """Publishes the parameters of a pair, between polls."""
@@ -577,7 +579,8 @@ cdef class Core:
         if why not in ("DISABLED", "DEPEG"):
             raise ValueError(f"pair {pair_index}: {why!r} is no reason to disable a pair; right is DISABLED or DEPEG")
         self.c.pairs[self._pair(pair_index)].disabled = SKIP_NONE if is_enabled else SKIP_NAMES.index(why)
-        self.params[pair_index] = replace(self.params[pair_index], is_enabled=bool(is_enabled))
+        if self.params[pair_index].is_enabled != is_enabled:
+            self.params[pair_index] = replace(self.params[pair_index], is_enabled=bool(is_enabled))
         self._fill_ratios(pair_index)
 
     def pair_top(self, int pair_index) -> tuple:
