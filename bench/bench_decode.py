@@ -1,10 +1,11 @@
-"""A book message of each venue becomes a book and a record: decode + apply + record of 16 levels a side, per 1,000 bytes, against orjson
-+ SortedDict.
+"""A book message of each venue becomes a book and a record: decode + apply + record of 16 levels a side, per 1,000 bytes,
+against orjson + SortedDict.
 
-Frames, references and what they leave out: bench/support/decode_NAME.py, bench/reference/sorteddict_NAME.py. Good: at least 20 times
-as fast as the reference. The loop runs in Cython without the GIL; left out are the socket and the ring (bench_ring_hop). Both are
-pure computing, so the clock is the thread's own CPU time. Where a recording is short its frames are played several times over, each
-time into a new decoder; bringing the book (the first message, or a REST body) is not timed."""
+Frames, references and what they leave out: bench/support/decode_NAME.py, bench/reference/sorteddict_NAME.py. Good: at least
+20 times as fast as the reference. The loop runs in Cython without the GIL; left out are the socket and the ring
+(bench_ring_hop). Both are pure computing, so the clock is the thread's own CPU time. Where a recording is short its frames
+are played several times over, each time into a new decoder; bringing the book (the first message, or a REST body) is not
+timed."""
 import time
 from decimal import Decimal
 from typing import Any
@@ -28,8 +29,8 @@ def instrument(case: DecodeCase) -> InstrumentRow:
         id=0, name=f"{case.venue}:BTC/USDT" + (":USDT" if case.market == "linear" else ""), venue=case.venue, market=case.market,
         symbol=case.symbol, base="BTC", quote="USDT", settle="USDT", underlying="BTC", multiplier=1, contract_size=Decimal(1),
         px_scale=case.scales[0], qty_scale=case.scales[1], tick=tick, lot=lot, min_qty=lot, max_qty=Decimal(0),
-        min_notional=Decimal(0), min_px=Decimal(0), max_px=Decimal(0), maker_fee=Decimal(0), taker_fee=Decimal(0), status="TRADING",
-        account=feed_venue(case.venue).account)
+        min_notional=Decimal(0), min_px=Decimal(0), max_px=Decimal(0), maker_fee=Decimal(0), taker_fee=Decimal(0),
+        status="TRADING", account=feed_venue(case.venue).account)
 
 
 def synced_decoder(case: DecodeCase, frames: Frames) -> tuple[MarketDecoder, list[bytes]]:
@@ -58,7 +59,8 @@ def begun_reference(case: DecodeCase, frames: Frames) -> tuple[Any, list[bytes]]
 def check_result(case: DecodeCase, frames: Frames) -> None:
     """Every level of the final book equals the reference's, and the record's are its best 16."""
     def scaled(levels: list[tuple[float, float]]) -> list[tuple[int, int]]:
-        return [(int(Decimal(repr(px)).scaleb(case.scales[0])), int(Decimal(repr(qty)).scaleb(case.scales[1]))) for px, qty in levels]
+        return [(int(Decimal(repr(px)).scaleb(case.scales[0])), int(Decimal(repr(qty)).scaleb(case.scales[1])))
+                for px, qty in levels]
     decoder, changes = synced_decoder(case, frames)
     reference, _ = begun_reference(case, frames)
     decoder.run(changes)

@@ -6,11 +6,12 @@ import contextlib
 import gc
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+from engine import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -72,8 +73,6 @@ def machine_facts() -> dict[str, Any]:
     import Cython
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], check=False,
                             capture_output=True, text=True).stdout.strip()
-    model = next((line.split(":", 1)[1].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")),
-                 "unknown")
-    return {"commit": commit or "unknown", "python": platform.python_version(), "cython": Cython.__version__, "cpu": model,
-            "cpus": os.cpu_count(), "kernel": platform.release(), "build_flags": "-O3 -march=native -ffp-contract=off",
+    return {"commit": commit or "unknown", "cython": Cython.__version__, **machine.machine_facts(),
+            "build_flags": "-O3 -march=native -ffp-contract=off",
             "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"), "gc": "frozen and off while timing"}

@@ -3,6 +3,7 @@ had.
 
 Called by the replay loop only (`tools/replay --edges`). Series, all in bps of the price bought at: basis of the mids; forward =
 buy spot, sell the perpetual, both taking; reverse = the opposite; the same two with the spot leg resting at its own side's best.
+Where both are perpetuals of two venues the first stands in the place of spot.
 Doubles: nothing is decided here. Memory per pair: 1.2 MB of bins, whatever the length of the recording."""
 from libc.math cimport INFINITY, floor
 from libc.stdint cimport int64_t, uint32_t, uint64_t

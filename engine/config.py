@@ -2,6 +2,7 @@
 
 `load(path)` raises ConfigError with file, line, field and what would be right. Every bound below is a hard ceiling in code.
 Sections that feeds read too (mode, run, feeds, venues) are defined in feeds/config.py."""
+import difflib
 import hashlib
 import os
 import pathlib
@@ -15,6 +16,7 @@ from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_d
 
 __all__ = ["Config", "ConfigError", "SecretRef", "config_hash", "dump_effective", "load"]
 
+REARM = "both books must be newer than the pair's last trade by this"
 SPIN_CORES_MIN = 2  # with one core a spinning engine would starve the feed that it waits for
 
 
@@ -74,7 +76,7 @@ class SpotFuturesConfig(StrictModel):
     slippage_bps: float = number(0.0, 0.0, 100.0, "added to each leg's limit")
     unwind_bps: float = number(20.0, 0.0, 1000.0, "planned worst price of giving one leg back")
     horizon_s: int = number(28_800, 1, 2_592_000, "a pair is closed after so long")
-    rearm_ms: int = number(0, 0, 3_600_000, "both books must be newer than the last trade by this")
+    rearm_ms: int = number(0, 0, 3_600_000, REARM)
     allow_reverse: Literal["none", "inventory"] = Field("none", description="sell spot and buy the perpetual, from own inventory")
     exit_partial: bool = Field(True, description="close as much as pays, not all or nothing")
 
@@ -92,6 +94,7 @@ class CrossExchangeConfig(StrictModel):
     slippage_ticks: int = number(0, 0, 1000, "added to each leg's limit, in ticks")
     slippage_bps: float = number(0.0, 0.0, 100.0, "added to each leg's limit")
     unwind_bps: float = number(20.0, 0.0, 1000.0, "planned worst price of giving one leg back")
+    rearm_ms: int = number(0, 0, 3_600_000, REARM)
     rebalance_cost_bps: float = number(5.0, 0.0, 1000.0, "of what is moved back between venues; charged by how skewed they are")
     inventory_target: Literal["even"] | dict[VenueName, Annotated[float, Field(gt=0.0, le=1_000.0)]] = Field(
         "even", description="even, or a weight for each venue (1 where not named)"
@@ -245,11 +248,15 @@ class Config(StrictModel):
                     f"risk.max_order_usd {self.risk.max_order_usd}: no entry could pass; lower the first or raise the second",
                 )
         self._check_conversions()
+        spots = [name for name, venue in self.venues.items() if "spot" in venue.markets]
+        if self.strategies.cross_exchange.enabled and len(spots) < 2:
+            raise Misplaced(("strategies", "cross_exchange", "enabled"),
+                            f"needs spot on two venues, and {' and '.join(spots) or 'none'} of venues has it; "
+                            "add a venue with spot, or false")
         target = self.strategies.cross_exchange.inventory_target
-        unknown = [] if target == "even" else sorted(set(target) - set(self.venues))
-        if unknown:
-            raise Misplaced(("strategies", "cross_exchange", "inventory_target"),
-                            f"{', '.join(unknown)}: no such venue here; right is one of {', '.join(self.venues)}")
+        for venue in [] if target == "even" else target:
+            if venue not in self.venues:
+                raise Misplaced(("strategies", "cross_exchange", "inventory_target", venue), self._not_here(venue))
         if self.recovery.ack_timeout_ms > self.recovery.ttl_ms:
             raise Misplaced(
                 ("recovery", "ack_timeout_ms"),
@@ -257,14 +264,18 @@ class Config(StrictModel):
             )
         return self
 
+    def _not_here(self, venue: str) -> str:
+        near = difflib.get_close_matches(venue, self.venues, n=1, cutoff=0.4)
+        return (f"{venue}: no such venue in this configuration; " + (f"did you mean {near[0]}? " if near else "")
+                + f"right is one of {', '.join(self.venues)}")
+
     def _check_conversions(self) -> None:
         """Their sources are venues of this configuration, and no two conversions join the same assets."""
         seen: dict[frozenset[str], int] = {}
         for index, one in enumerate(self.conversions):
             venue, assets = one.source.partition(":")[0], frozenset((getattr(one, "from"), one.to))
             if venue not in self.venues:
-                raise Misplaced(("conversions", index, "source"),  # type: ignore[arg-type]
-                                f"{venue}: no such venue in this configuration; right is one of {', '.join(self.venues)}")
+                raise Misplaced(("conversions", index, "source"), self._not_here(venue))  # type: ignore[arg-type]
             if assets in seen:
                 raise Misplaced(("conversions", index),  # type: ignore[arg-type]
                                 f"joins the same assets as conversions[{seen[assets]}]; remove one")

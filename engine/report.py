@@ -21,14 +21,15 @@ RING_KEYS = ("laps", "torn")
 def compose_report(*, run_id: str, mode: str, commit: str, config_hash: str, trade_part: Mapping[str, Any],
                    feeds: Mapping[str, Mapping[str, int]] | None = None, opportunities: int = 0,
                    gate_rejects: Mapping[str, int] | None = None, stages: Mapping[str, Mapping[str, int]] | None = None,
-                   ring: Mapping[str, int] | None = None, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+                   ring: Mapping[str, int] | None = None, machine: Mapping[str, str | int] | None = None,
+                   extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """`trade_part`: TradeManager.report(). `feeds`: feed name -> counters. `gate_rejects`: gate reason name -> count. `stages`:
-    stage -> percentiles.
+    stage -> percentiles. `machine`: machine_facts(), so that two runs can be compared.
 
     `extra`: further facts of the driver (skips, started, stopped, versions); it may not overwrite a key of ours.
     """
     report: dict[str, Any] = {
-        "run_id": run_id, "mode": mode, "commit": commit, "config_hash": config_hash,
+        "run_id": run_id, "mode": mode, "commit": commit, "config_hash": config_hash, "machine": dict(machine or {}),
         "feeds": _feeds(feeds or {}),
         "opportunities": opportunities,
         "trades": trade_part["trades"],

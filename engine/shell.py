@@ -379,13 +379,24 @@ class Shell:
                 self.core.set_fees(row.id, rates.taker, rates.maker)
 
     async def _reconcile(self, venue: str) -> None:
-        """The venue's balances against the ledger. A difference that lasts is alerted and locks what it concerns."""
+        """The venue's balances against the ledger. A difference that lasts is alerted and locks what it concerns; the first
+        question is whether it is funding that no stream has told."""
         try:
             balances = await self.gateways[venue].balances()
         except (RestError, AccountRefused) as error:
             log.info("%s: balances not read: %s", venue, error)
             return
-        self.trades.manager.reconcile(balances, time.monotonic_ns())
+        found = self.trades.manager.reconcile(balances, time.monotonic_ns())
+        self._runner.drain()
+        if found:
+            await self._read_funding(venue)
+
+    async def _read_funding(self, venue: str) -> None:
+        """Payments that the venue has booked and nobody has told, into the ledger."""
+        try:
+            await self.gateways[venue].tell_funding()
+        except (RestError, AccountRefused) as error:
+            log.info("%s: funding not read: %s", venue, error)
         self._runner.drain()
 
     def _on_notice(self, notice: Any) -> None:
@@ -454,6 +465,9 @@ class Shell:
                            "critical")
                 break
             await asyncio.sleep(0.01)
+        for venue, task in self._starting.items():
+            if task.done():
+                self._runner.spawn(self._read_funding(venue))
         await self._runner.finish()
 
     def _stop_mode(self) -> str:

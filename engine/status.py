@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cext import layout
 from cext.hist import percentiles
+from engine.machine import machine_facts
 from engine.report import compose_report
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def report(shell: "Shell") -> dict[str, Any]:
         trade_part=shell.trades.manager.report(),
         feeds={feed["name"]: {key: value for key, value in feed.items() if isinstance(value, int)} for feed in feeds(shell)},
         opportunities=counts["opportunities"], gate_rejects=counts["rejects"], stages=stages(shell), ring=ring(shell),
+        machine=machine_facts(),
         extra={"skips": counts["skips"], "counters": {key: value for key, value in counts.items() if isinstance(value, int)},
                "alarms": list(shell.alarms), "epoch": shell.epoch, "started_wall_ns": shell.started_wall_ns,
                "stopped_wall_ns": time.time_ns(),

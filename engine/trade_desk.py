@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cext.core import GATE_NAMES, SKIP_NAMES
 from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, PositionUpdate, Purpose, SentOutcome, Side, Source
+from engine.strategies import rest_ms
 from engine.trade.manager import TradeManager
 from engine.trade.policy import make_policy
 
@@ -41,8 +42,7 @@ class TradeDesk:
         self._shell = shell
         recovery = shell.config.recovery.model_dump()
         self.manager = TradeManager(shell.core, shell.table,
-                                    make_policy(recovery, rest_ms=shell.config.strategies.spot_futures.rearm_ms,
-                                                                         ttl_ms=shell.config.recovery.ttl_ms))
+                                    make_policy(recovery, rest_ms(shell.config), shell.config.recovery.ttl_ms))
         self._waits: dict[str, Waits] = {}
         self._sent_order: deque[str] = deque()
         self._edges: dict[int, float] = {}
@@ -92,9 +92,9 @@ class TradeDesk:
         """What the venue says of balances and positions. Funding and transfers change the ledger; the rest only confirms what
         fills said."""
         if isinstance(fact, BalanceUpdate) and fact.reason == "FUNDING_FEE" and fact.delta is not None:
-            self.manager.on_funding_income(fact.venue, fact.market, fact.asset, fact.delta, None, time.monotonic_ns())
+            self.manager.on_funding_income(fact.account, fact.asset, fact.delta, None, time.monotonic_ns())
         elif isinstance(fact, BalanceUpdate) and fact.delta and fact.reason in TRANSFER_REASONS:
-            self.manager.on_transfer(fact.venue, fact.market, fact.asset, fact.delta, time.monotonic_ns())
+            self.manager.on_transfer(fact.account, fact.asset, fact.delta, time.monotonic_ns())
 
     def _legs_text(self, intent: Intent) -> str:
         rows = self._shell.table.rows

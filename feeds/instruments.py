@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BOOK_LEVELS = 16        # levels that one walk may sum up (cext/layout.h)
 NOTIONAL_LIMIT = 2**62  # px * qty * levels stays below: sums in int64 cannot overflow
 SCALE_MAX = 18
+ROOM_ORDERS_MIN = 1000  # smallest orders that a max_qty capped to what 62 bits hold must leave room for
 STATUS_TRADING = "TRADING"
 STATUS_IDLE = "IDLE"    # known from earlier, not read in this run
 MARKETS = ("spot", "linear")
@@ -162,6 +163,27 @@ def largest_max_qty(row: InstrumentRow) -> Decimal:
     """The largest order, in whole lots, for which sums over a walk stay below 2**62."""
     lots = (NOTIONAL_LIMIT - 1) // BOOK_LEVELS // to_scaled(row.max_px, row.px_scale) // to_scaled(row.lot, row.qty_scale)
     return lots * row.lot
+
+
+def on_grid(value: Decimal, step: Decimal, *, up: bool) -> Decimal:
+    """A bound moved onto the grid of a tick or lot, towards the careful side; 0 and less = no bound, 0."""
+    if value <= 0:
+        return Decimal(0)
+    return ((value / step).to_integral_value(rounding="ROUND_CEILING" if up else "ROUND_FLOOR") * step).normalize()
+
+
+def with_room(row: InstrumentRow) -> InstrumentRow:
+    """The row with a max_qty, in whole lots, with which every notional fits 62 bits. Cheap coins allow larger orders: ours are far
+    smaller, so the cap costs nothing. InstrumentError when a useful order does not fit."""
+    if row.max_px > 0:
+        limit = largest_max_qty(row)
+    else:               # no notional is known: the size alone must fit
+        limit = (NOTIONAL_LIMIT - 1) // to_scaled(row.lot, row.qty_scale) * row.lot
+    if row.max_qty <= limit:
+        return row
+    if limit <= 0 or limit < ROOM_ORDERS_MIN * row.min_qty:
+        raise InstrumentError(f"scales {row.px_scale} and {row.qty_scale} leave no room for a useful order size")
+    return replace(row, max_qty=limit.normalize())
 
 
 def unified_name(venue: str, market: str, base: str, quote: str, settle: str) -> str:

@@ -229,8 +229,6 @@ class FeedProcess:
         """Table, segment, decoders, routes: everything that does not need a socket."""
         lasting, ids = merge_into_file(table_path(self.config.run.var_dir, self.config.mode), rows)
         self.table: InstrumentTable = lasting.for_run(ids)
-        if self.config.mode == "paper":
-            self._save_listings({self.table.rows[row_id].name for row_id in ids})
         self.table.save(venue_table_path(self.run_dir, self.venue))
         chosen = [self.table.rows[row_id] for row_id in ids]
         try:
@@ -283,17 +281,6 @@ class FeedProcess:
             return rest
         has_rest = all(self.facts.snapshot_request(rows[row]) is not None for row in decoder.rows)
         return ResubscribeDesk(decoder, rows, self._socket_of, rest if has_rest else None, self.rng)
-
-    def _save_listings(self, names: set[str]) -> None:
-        """Mode paper: what the venue says of the chosen symbols, as it said it, for the venue that is simulated from it. Written
-        before the run's table: whoever sees the table finds these too."""
-        for market, listing in self.listing.raw.items():
-            symbols = {self.table.by_name[name].symbol for name in names if self.table.by_name[name].market == market}
-            kept = {**listing, "symbols": [one for one in listing["symbols"] if one["symbol"] in symbols]}
-            path = self.run_dir / f"exchange_info.{market}.json"
-            temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(orjson.dumps(kept))
-            os.replace(temporary, path)
 
     # ---------------------------------------------------------------- books
 

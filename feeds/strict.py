@@ -20,6 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 FILE_PREFIX = "file:"
 CONFIG_BYTES_MAX = 1 << 20
 ECHO_MAX = 60  # characters of a refused value that are repeated in the message
+TYPE_TAGS = ("literal[", "dict[", "list[")   # how pydantic names the member of a choice of types inside a location
 
 
 class ConfigError(ValueError):
@@ -201,7 +202,9 @@ def check_document(document: _Document, model: type[Model], only: set[str] | Non
             line = f"{document.path}:{document.line(place)}: {name + ': ' if name else ''}{text}"
             if name not in problems or item["type"] == "value_error":  # of a choice of types the written reason says most
                 problems[name] = line
-        raise ConfigError(list(problems.values())) from None
+        # of a choice of types, what is wrong inside one of them says more than that the others do not fit
+        raise ConfigError([line for name, line in problems.items()
+                           if not any(other.startswith(f"{name}.") for other in problems if name)]) from None
 
 
 def _dotted(place: tuple[str | int, ...]) -> str:
@@ -215,15 +218,20 @@ def _explain(model: type[BaseModel], item: Any) -> tuple[tuple[str | int, ...], 
     field: FieldInfo | None = None
     section: type[BaseModel] | None = model
     names: list[str] = list(model.model_fields)
-    in_dict = False
+    in_dict = is_choice = False
     for part in item["loc"]:
-        if in_dict:
+        if is_choice and isinstance(part, str) and part.startswith(TYPE_TAGS):
+            is_choice = False
+            if not part.startswith("dict["):
+                break
+        elif in_dict:
             place.append(part)
             in_dict = False
         elif section is not None and part in section.model_fields:
             field = section.model_fields[part]
             place.append(part)
             in_dict = _is_dict(field.annotation)
+            is_choice = typing.get_origin(field.annotation) in (typing.Union, types.UnionType)
             section = _model_in(field.annotation)
             names = list(section.model_fields) if section is not None else []
         elif isinstance(part, int) or item["type"] == "extra_forbidden" and part == item["loc"][-1]:

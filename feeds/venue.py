@@ -109,7 +109,6 @@ class Listing:
     problems: list[str] = field(default_factory=list)        # each about one symbol, which it names
     notes: list[str] = field(default_factory=list)           # what else is worth a word
     funding_s: dict[str, int] = field(default_factory=dict)  # name of a perpetual -> seconds between fundings, where known
-    raw: dict[str, Any] = field(default_factory=dict)        # market -> the venue's own words
 
 
 @dataclass(frozen=True)

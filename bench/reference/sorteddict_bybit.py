@@ -1,9 +1,9 @@
-"""FROZEN. The reference of bench_decode for Bybit: what a careful Python programmer writes for a v5 order book, with the fastest parser
-there is.
+"""FROZEN. The reference of bench_decode for Bybit: what a careful Python programmer writes for a v5 order book, with the
+fastest parser there is.
 
-orjson for the frame, float prices in two SortedDicts, the `u` rule, and after each message the best 16 levels of both sides as a
-record. Nothing is done that ours does not do as well; what ours does beyond it (exact numbers, top overlay, lag and quiet) is left
-out here. Do not make it slower or faster: the ratio would stop meaning anything."""
+orjson for the frame, float prices in two SortedDicts, the `u` rule, and after each message the best 16 levels of both sides
+as a record. Nothing is done that ours does not do as well; what ours does beyond it (exact numbers, top overlay, lag and
+quiet) is left out here. Do not make it slower or faster: the ratio would stop meaning anything."""
 from itertools import islice
 from operator import neg
 

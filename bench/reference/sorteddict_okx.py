@@ -1,10 +1,10 @@
-"""FROZEN. The reference of bench_decode for OKX: what a careful Python programmer writes for a v5 `books` channel, with the fastest
-parser there is.
+"""FROZEN. The reference of bench_decode for OKX: what a careful Python programmer writes for a v5 `books` channel, with the
+fastest parser there is.
 
-orjson for the frame, float prices in two SortedDicts, the prevSeqId rule, and after each message the best 16 levels of both sides as
-a record. `CheckedBook` also verifies the checksums that the channel carried until 2026-06: CRC32 over 25 levels a side, in the
-digits that were sent. Nothing is done that ours does not do as well; what ours does beyond it (exact numbers, top overlay, lag and
-quiet) is left out here. Do not make it slower or faster: the ratio would stop meaning anything."""
+orjson for the frame, float prices in two SortedDicts, the prevSeqId rule, and after each message the best 16 levels of both
+sides as a record. `CheckedBook` also verifies the checksums that the channel carried until 2026-06: CRC32 over 25 levels a
+side, in the digits that were sent. Nothing is done that ours does not do as well; what ours does beyond it (exact numbers,
+top overlay, lag and quiet) is left out here. Do not make it slower or faster: the ratio would stop meaning anything."""
 from itertools import chain, islice, zip_longest
 from operator import neg
 from zlib import crc32

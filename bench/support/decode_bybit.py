@@ -1,5 +1,5 @@
-"""Bybit linear BTCUSDT orderbook.200: recorded (414 messages, 2026-08-09), else of the same shape: 650 bytes and 26 changes a message,
-near the best."""
+"""Bybit linear BTCUSDT orderbook.200: recorded (414 messages, 2026-08-09), else of the same shape: 650 bytes and 26 changes a
+message, near the best."""
 import orjson
 
 from bench.reference.sorteddict_bybit import Book

@@ -1,5 +1,5 @@
-"""What bench_decode is told about a venue: `CASE = DecodeCase(...)` in bench/support/decode_NAME.py, found by name; and a book that
-changes as recorded ones do, for machines without the recordings."""
+"""What bench_decode is told about a venue: `CASES = [DecodeCase(...)]` in bench/support/decode_NAME.py, found by name; and a
+book that changes as recorded ones do, for machines without the recordings."""
 import importlib
 import io
 import pkgutil

@@ -1,5 +1,6 @@
-"""OKX spot BTC-USDT `books`: the levels of a recording (98 messages, 2022-05-13) in today's form, with sequence ids and checksum 0;
-the recorded form, with a checksum to verify in each message, beside it. Without the recording: 100 messages of the same shape."""
+"""OKX spot BTC-USDT `books`: the levels of a recording (98 messages, 2022-05-13) in today's form, with sequence ids and
+checksum 0; the recorded form, with a checksum to verify in each message, beside it. Without the recording: 100 messages of
+the same shape."""
 import re
 import zlib
 from itertools import chain, zip_longest

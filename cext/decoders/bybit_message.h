@@ -39,7 +39,7 @@
 #define KEY_NEXT 36
 #define KEY_INTERVAL 37
 
-/* Cython indents its C by the braces of a line, those in quotes too, and tests/hot reads that C by its indent. */
+/* Cython indents its C by the braces of a line, those in quotes too: with names it stays readable. */
 #define OBJECT_OPENS '{'
 #define OBJECT_ENDS '}'
 

@@ -12,7 +12,7 @@ from cext.clock cimport mono_ns
 from cext.decoders.frames cimport (FRAME_ACK, FRAME_BOOK, FRAME_ERROR, FRAME_FUNDING, FRAME_NEED_SNAPSHOT, FRAME_TRADE,
                                    FRAME_UNKNOWN, SNAPSHOT_ERROR, frame_result_t, stamps_t, stream_stats_t)
 from cext.decoders.message cimport SCRATCH_LEVELS, TRADES_MAX, symbols_add, symbols_find, symbols_free, symbols_init
-from cext.decoders.stream cimport (RECENT_TRADES, STREAM_HOT_BYTES, SYNC_NONE, fill_record, lose_stream, market_state_t,
+from cext.decoders.stream cimport (STREAM_HOT_BYTES, SYNC_NONE, fill_record, lose_stream, market_state_t, recent_t,
                                    pending_free, stream_t, sync_rules_t)
 from cext.instrument cimport MARKET_LINEAR, MARKET_SPOT, InstrumentArray
 from cext.layout cimport STATUS_SYNCING, book_record_t, level_t, trade_record_t
@@ -80,7 +80,7 @@ cdef class MarketDecoder:
             s = &self.state.streams[<int>row]
             s.rules = rules
             if not rules.has_trade_order and s.recent_trades == NULL:
-                s.recent_trades = <uint64_t *>calloc(RECENT_TRADES, sizeof(uint64_t))
+                s.recent_trades = <recent_t *>calloc(1, sizeof(recent_t))
                 if s.recent_trades == NULL:
                     raise MemoryError
         return 0

@@ -1,12 +1,13 @@
 """What OKX v5's errors mean for the order that they answer, as data (OKX v5 documentation 2026-06..09: error codes of REST and
 websocket, order channel; docs/gateway-okx.md).
 
-`ERRORS` is read top to bottom (order_errors.py says how). The code is that of the order (`sCode`) where the answer has one, else that of
-the envelope; the sub-code is `subCode`. Replies over the order socket have no status; HTTP answers 200 to most refusals. An ack is no
-outcome, but an error code in its place says that the request went no further, unless a row says UNKNOWN_EXECUTION: an order is rejected
-only by a row that says so.
+`ERRORS` is read top to bottom (order_errors.py says how). The code is that of the order (`sCode`) where the answer has one, else
+that of the envelope; the sub-code is `subCode`. Replies over the order socket have no status; HTTP answers 200 to most refusals.
+An ack is no outcome, but an error code in its place says that the request went no further, unless a row says UNKNOWN_EXECUTION:
+an order is rejected only by a row that says so.
 
-An order that the venue accepted and then ended by itself has no code but a `cancelSource`: that is the decoder's (okx_orders.pyx).
+An order that the venue accepted and then ended by itself has no code but a `cancelSource`: that is the decoder's
+(okx_orders.pyx).
 """
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ ERRORS: tuple[ErrorRow, ...] = (
     *rows(FATAL, "compliance rules or region", 51155, 51734),
     # ---- money: 51008 by what is missing
     *(row(BOTH, ANY, 51008, "", BALANCE, note, sub_code=sub_code) for sub_code, note in (
-        (1000, "balance"), (1001, "margin"), (1002, "balance, and automatic borrowing is off"), (1003, "balance, and borrowing is off"),
+        (1000, "balance"), (1001, "margin"), (1002, "balance, and automatic borrowing is off"),
+        (1003, "balance, and borrowing is off"),
         (1004, "borrowing limit"), (1005, "borrowing limit"), (1006, "borrowing limit"), (1007, "borrowing limit"),
         (1008, "borrowing limit"), (1009, "borrowing limit"), (1015, "collateral limit"), (1016, "collateral limit"),
         (1017, "collateral limit"), (1018, "collateral limit"), (1019, "collateral limit"),
@@ -109,8 +111,8 @@ ERRORS: tuple[ErrorRow, ...] = (
     *rows(REJECT, "instrument suspended, expired, in delivery or settlement", 51022, 51027, 51028, 51029),
     *rows(REJECT, "post-only phase, or view only", 54012, 54072),
     *rows(REJECT, "post-only amendment would take", 51511),
-    *rows(REJECT, "reduce-only: nothing to reduce, wrong way, or others do it already", 51023, 51112, 51148, 51169, 51170, 51171, 51205,
-          51206, 51521, 51522),
+    *rows(REJECT, "reduce-only: nothing to reduce, wrong way, or others do it already", 51023, 51112, 51148, 51169, 51170, 51171,
+          51205, 51206, 51521, 51522),
     *rows(REJECT, "reduce-only does not exist on spot", 51133, 51139),
     *rows(REJECT, "fill-or-kill with self-trade prevention of both sides", 54036),
     *span(REJECT, "retail liquidity may not be taken so", 54039, 54048),

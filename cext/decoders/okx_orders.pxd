@@ -1,8 +1,8 @@
 """OKX v5's order replies and private channels -> order_event_t. See orders.pxd for what a decoder is.
 
-`name` of a DECODED_ACCOUNT is the channel ("account", "positions"), or of an event without one: the code of a notice ("64008": the socket
-will be closed), "channel-conn-count", "channel-conn-count-error". A message may carry orders of several instruments and types: only those
-of the decoder's market are looked at.
+`name` of a DECODED_ACCOUNT is the channel ("account", "positions"), or of an event without one: the code of a notice ("64008":
+the socket will be closed), "channel-conn-count", "channel-conn-count-error". A message may carry orders of several instruments
+and types: only those of the decoder's market are looked at.
 """
 from cext.decoders.orders cimport OrderDecoder
 from cext.json_walk cimport json_span_t

@@ -1,10 +1,10 @@
 """OKX v5's order replies and private channels as order_event_t; see orders.pxd for the interface.
 
-Total: any bytes give events, or DECODED_ERROR and a counter. A reply or a row about one of our orders that cannot be understood becomes
-an UNKNOWN event for that order, never silence. A reply with code 0 says that the order was accepted, not that it rests: NEW for a place,
-nothing for a cancel; what became of the order comes with the orders channel, whose rows carry the latest fill as well. Sizes of SWAP are
-contracts, fees are negative when they were charged: both are turned here. Sources: OKX v5 documentation 2026-06..09 (place order,
-cancel order, get order, order channel, error codes).
+Total: any bytes give events, or DECODED_ERROR and a counter. A reply or a row about one of our orders that cannot be understood
+becomes an UNKNOWN event for that order, never silence. A reply with code 0 says that the order was accepted, not that it rests:
+NEW for a place, nothing for a cancel; what became of the order comes with the orders channel, whose rows carry the latest fill as
+well. Sizes of SWAP are contracts, fees are negative when they were charged: both are turned here. Sources: OKX v5 documentation
+2026-06..09 (place order, cancel order, get order, order channel, error codes).
 """
 from cext.client_id cimport CLIENT_ID_LENGTH
 from cext.decoders import okx_errors
@@ -15,7 +15,8 @@ from cext.decoders.orders cimport (ANSWERS_NONE, ANSWERS_PLACE, ANSWERS_QUERY, D
 from cext.instrument cimport instrument_t
 from cext.json_walk cimport (JSON_ARRAY, JSON_NONE, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int, json_is, json_next_element,
                              json_next_member, json_open, json_scaled, json_space, json_span_t, json_value)
-from cext.layout cimport (CLIENT_ID_BYTES, ERROR_NONE, ERROR_RATE, ERROR_REJECT, ERROR_UNMAPPED, OE_FOREIGN, OE_IS_FILL, OE_LITE, OE_MAKER,
+from cext.layout cimport (CLIENT_ID_BYTES, ERROR_NONE, ERROR_RATE, ERROR_REJECT, ERROR_UNMAPPED, OE_FOREIGN, OE_IS_FILL, OE_LITE,
+                          OE_MAKER,
                           OE_SOURCE_QUERY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED, ORDER_STATUS_EXPIRED, ORDER_STATUS_FILLED,
                           ORDER_STATUS_NEW, ORDER_STATUS_NONE, ORDER_STATUS_PARTIAL, ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN,
                           order_event_t)
@@ -150,8 +151,8 @@ cdef class OkxOrderDecoder(OrderDecoder):
         return 1
 
     cdef int decode_answer(self, const envelope_t *told, order_event_t *about) noexcept nogil:  # hot
-        """{"code","msg","data":[one]}: what was asked for, or why not. 1, or 0 when it is not understood: no code, more than one row,
-        a row about another order, a success without its row."""
+        """{"code","msg","data":[one]}: what was asked for, or why not. 1, or 0 when it is not understood: no code, more than one
+        row, a row about another order, a success without its row."""
         cdef json_span_t element
         cdef json_cursor_t cursor
         cdef order_fields_t fields
@@ -329,8 +330,8 @@ cdef class OkxOrderDecoder(OrderDecoder):
     cdef int add_order(self, const order_fields_t *fields, int64_t recv_mono_ns) noexcept nogil:  # hot
         """One row of the orders channel -> its fill, where it tells one, and its status.
 
-        What moves a position without an order of anybody here (ADL, liquidation, delivery) is told without an id, so that it locks the
-        instrument; its price may be finer than any tick."""
+        What moves a position without an order of anybody here (ADL, liquidation, delivery) is told without an id, so that it
+        locks the instrument; its price may be finer than any tick."""
         cdef uint32_t row = self.own_row(fields)
         cdef order_event_t about
         cdef order_event_t *event
@@ -352,7 +353,8 @@ cdef class OkxOrderDecoder(OrderDecoder):
             set_client_id(event, &fields.client_id)
         event.venue_order_id = trade_id_of(&fields.order_id)
         about = event[0]
-        if fields.fill_size.end > fields.fill_size.at and not scaled_size(&fields.fill_size, &self.instruments.rows[row], &fill_qty):
+        if (fields.fill_size.end > fields.fill_size.at
+                and not scaled_size(&fields.fill_size, &self.instruments.rows[row], &fill_qty)):
             self.unclear(&about, first)
             return 0
         if fill_qty > 0:
@@ -406,8 +408,8 @@ cdef class OkxOrderDecoder(OrderDecoder):
         return 1
 
     cdef void set_end(self, order_event_t *event, const order_fields_t *fields) noexcept nogil:  # hot
-        """Why an order was cancelled, and what that makes of its status. As the answer to a query a refusal has no class: there a class
-        means "no answer"."""
+        """Why an order was cancelled, and what that makes of its status. As the answer to a query a refusal has no class: there a
+        class means "no answer"."""
         cdef int64_t source = -1
         if not event.flags & OE_FOREIGN:
             if fields.reason.end > fields.reason.at:

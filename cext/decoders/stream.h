@@ -8,6 +8,7 @@
 #include "decoders/learn.h"
 #include "decoders/message.h"
 #include "decoders/pending.h"
+#include "decoders/recent.h"
 
 #define SYNC_NONE 0    /* no usable snapshot: deltas are kept in `pending` */
 #define SYNC_JOINING 1 /* the book holds a snapshot; VALID as soon as a delta joins on */
@@ -17,7 +18,6 @@
 /* depth comes every 0 to 1,000 ms: a top that it does not catch up with for longer is a wrong one */
 #define TOP_AHEAD_MAX_NS 2000000000ll
 #define LEVEL_NOTIONAL_LIMIT 288230376151711744.0 /* 2**58: px * qty summed over 16 levels stays below 2**62 */
-#define RECENT_TRADES 512             /* ids remembered of each row whose trade ids do not ascend; a power of two */
 
 typedef struct stream stream_t;
 
@@ -70,7 +70,7 @@ struct stream {
     stream_stats_t stats;
     /* not needed for a book message: not fetched ahead (STREAM_HOT_BYTES) */
     const instrument_t *instrument;
-    uint64_t *recent_trades;  /* RECENT_TRADES ids, each at its low bits; NULL = trade ids ascend */
+    recent_t *recent_trades;  /* NULL = trade ids ascend */
     funding_t funding;
     uint64_t restarts;        /* times that restart_stream was called */
     int has_begun;            /* a depth message came since the stream was begun (start, restart_stream) */

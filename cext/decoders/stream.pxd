@@ -36,12 +36,16 @@ cdef extern from "decoders/pending.h" nogil:
     const delta_t *pending_at(const pending_t *pending, uint32_t offset) noexcept
     const level_t *delta_levels(const delta_t *delta) noexcept
 
+cdef extern from "decoders/recent.h" nogil:
+    ctypedef struct recent_t:
+        uint64_t count
+    int recent_add(recent_t *recent, uint64_t id) noexcept
+
 cdef extern from "decoders/stream.h" nogil:
     enum:
         SYNC_NONE
         SYNC_JOINING
         SYNC_LIVE
-        RECENT_TRADES
         STREAM_HOT_BYTES
     const int64_t CROSSED_MAX_NS
     const int64_t TOP_AHEAD_MAX_NS
@@ -85,7 +89,7 @@ cdef extern from "decoders/stream.h" nogil:
         quiet_t quiet
         stream_stats_t stats
         const instrument_t *instrument
-        uint64_t *recent_trades
+        recent_t *recent_trades
         funding_t funding
         uint64_t restarts
         int has_begun

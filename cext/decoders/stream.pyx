@@ -262,14 +262,9 @@ cdef int take_top(stream_t *s, const message_t *m, int64_t mono_ns) noexcept nog
 # ---------------------------------------------------------------- trades, funding
 
 cdef inline bint is_new_trade(stream_t *s, uint64_t trade_id, uint32_t group) noexcept nogil:  # hot
-    """The same trade comes again through a second connection. A hash is remembered until another one takes its place."""
-    cdef uint64_t *place
+    """The same trade comes again through a second connection."""
     if s.recent_trades != NULL:
-        place = &s.recent_trades[trade_id & (RECENT_TRADES - 1)]
-        if place[0] == trade_id:
-            return False
-        place[0] = trade_id
-        return True
+        return recent_add(s.recent_trades, trade_id)
     if trade_id <= s.trade_ids[group]:
         return False
     s.trade_ids[group] = trade_id

@@ -1,12 +1,12 @@
 """Order requests of OKX's order socket as bytes (okx.pxd says what a template is).
 
 Source: OKX v5 documentation 2026-06..09 (websocket place order, cancel order). The socket has logged in once: messages carry no
-signature; `expTime` is the request's own end of life. The instrument is named by its number (instIdCode): one without a number cannot be
-said here and is refused. Prices and sizes are JSON strings, sizes of SWAP count contracts. Whatever the venue has a default for is said:
-spot without margin, perpetuals with cross margin in one-way mode, no reduce-only, self-trade prevention.
+signature; `expTime` is the request's own end of life. The instrument is named by its number (instIdCode): one without a number
+cannot be said here and is refused. Prices and sizes are JSON strings, sizes of SWAP count contracts. Whatever the venue has a
+default for is said: spot without margin, perpetuals with cross margin in one-way mode, no reduce-only, self-trade prevention.
 
-The request id of an order is its client id alone: it is used once in a life. A cancel may be sent again, so a counter follows its 18
-characters; an id has at most 32 letters and digits. The order socket knows no query: that goes over REST.
+The request id of an order is its client id alone: it is used once in a life. A cancel may be sent again, so a counter follows its
+18 characters; an id has at most 32 letters and digits. The order socket knows no query: that goes over REST.
 """
 from cext.encoders.encoder cimport MARK_CANCEL, ORDER_TYPE_COUNT, OrderEncoder, set_text
 from cext.instrument cimport instrument_t
@@ -52,7 +52,9 @@ cdef class OkxOrderEncoder(OrderEncoder):
         cdef uint32_t reduce_only = leg.flags & LEG_REDUCE_ONLY
         if leg.limit_px <= 0 or leg.qty <= 0 or side > SIDE_SELL or order_type >= ORDER_TYPE_COUNT or venue_wall_ms <= 0:
             return 0
-        if instrument.venue_code <= 0 or (reduce_only and not self.has_reduce_only) or (order_type == ORDER_FOK and not self.has_fok):
+        if instrument.venue_code <= 0 or (reduce_only and not self.has_reduce_only):
+            return 0
+        if order_type == ORDER_FOK and not self.has_fok:
             return 0
         cdef char *at = copy_text(out, &template.head)
         at = copy_client_id(at, leg.client_id)
@@ -108,8 +110,8 @@ cdef class OkxOrderEncoder(OrderEncoder):
             word = "true" if reduce_only else "false"
             own = f'"reduceOnly":{word},' if self.has_reduce_only else ""
             set_text(&t.tail[reduce_only], f'",{own}"stpMode":"{stp_mode}"}}]}}')
-        self.check_bytes(t.head.bytes + t.time.bytes + t.code.bytes + t.size[1].bytes + t.price.bytes + t.client_id[ORDER_POST_ONLY].bytes
-                         + t.tail[0].bytes + 2 * ID_BYTES_MAX + 4 * NUMBER_BYTES_MAX)
+        self.check_bytes(t.head.bytes + t.time.bytes + t.code.bytes + t.size[1].bytes + t.price.bytes
+                         + t.client_id[ORDER_POST_ONLY].bytes + t.tail[0].bytes + 2 * ID_BYTES_MAX + 4 * NUMBER_BYTES_MAX)
 
     cdef make_cancel(self):
         cdef cancel_template_t *t = &self.by_id

@@ -215,8 +215,9 @@ class BybitMarket(MarketGateway):
         """Tell each payment once. Whether the execution topic pushes them is not said by the venue, so they are read; a push only
         makes it sooner."""
         while True:
-            try:
-                await asyncio.wait_for(self._funding_hint.wait(), facts.FUNDING_POLL_S)
+            try:  # not wait_for: a hint in the moment of a cancel would swallow the cancel
+                async with asyncio.timeout(facts.FUNDING_POLL_S):
+                    await self._funding_hint.wait()
             except TimeoutError:
                 pass
             self._funding_hint.clear()

@@ -319,6 +319,10 @@ class Gateway(Protocol):
     async def funding_income(self, since_ns: int) -> list[FundingIncome]:
         """Funding payments since then (venue's epoch ns), oldest first. Spot markets have none."""
 
+    async def tell_funding(self) -> None:
+        """Read now what venues book without telling: each funding payment since the start that was not told yet becomes a balance
+        change. Nothing to do where the user stream tells them."""
+
     async def arm_dead_man(self, seconds: float) -> tuple[str, ...] | None:
         """Set the venue's cancel timer (0 = off) in every market that has one -> these markets; None when no market has."""
 

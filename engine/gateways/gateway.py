@@ -138,6 +138,9 @@ class VenueGateway:
         read = await asyncio.gather(*(market.funding_income(since_ns) for market in self.markets.values()))
         return sorted((one for incomes in read for one in incomes), key=lambda one: (one.exch_ns, one.income_id))
 
+    async def tell_funding(self) -> None:
+        await asyncio.gather(*(market.tell_funding() for market in self.markets.values()))
+
     async def arm_dead_man(self, seconds: float) -> tuple[str, ...] | None:
         having = [name for name in self.markets if self.venue.features[name].dead_man]
         if not having:

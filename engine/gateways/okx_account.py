@@ -1,8 +1,8 @@
 """OKX's account answers as typed facts: pure functions from parsed JSON, no I/O.
 
-What the engine does not know it refuses: an account or position mode, margin mode or leverage outside the lists of okx_facts.py is an
-AccountRefused with the field, the value and what would be right, before anything trades. `rows` is always the `data` of an envelope.
-Contracts become base units and fees change their sign here, as in the decoder.
+What the engine does not know it refuses: an account or position mode, margin mode or leverage outside the lists of okx_facts.py
+is an AccountRefused with the field, the value and what would be right, before anything trades. `rows` is always the `data` of an
+envelope. Contracts become base units and fees change their sign here, as in the decoder.
 """
 from __future__ import annotations
 
@@ -75,8 +75,9 @@ def parse_config(rows: Sequence[dict[str, Any]], market: str) -> AccountFacts:
     if TRADE_RIGHT not in rights:
         raise AccountRefused(f"account config: perm is {told.get('perm')!r}; right is a key that may {TRADE_RIGHT}")
     borrows = [name for name in ("autoLoan", "enableSpotBorrow") if told.get(name) is True]
-    return AccountFacts(str(told.get("uid", "")), f"acctLv {level} ({MODES[level]}), {position_mode}", rights, str(told.get("ip", "")),
-                        str(told.get("acctStpMode", "")), ", ".join(borrows), str(told.get("feeType", "")))
+    return AccountFacts(str(told.get("uid", "")), f"acctLv {level} ({MODES[level]}), {position_mode}", rights,
+                        str(told.get("ip", "")), str(told.get("acctStpMode", "")), ", ".join(borrows),
+                        str(told.get("feeType", "")))
 
 
 def check_key_restrictions(facts: AccountFacts) -> None:
@@ -90,8 +91,8 @@ def check_key_restrictions(facts: AccountFacts) -> None:
 
 def parse_balances(rows: Iterable[Any], venue: str, market: str, account: str, reason: str, exch_ns: int,
                    recv_mono_ns: int = 0) -> list[BalanceUpdate]:
-    """Rows of account/balance, or of the account channel -> balances of the unified account. `wallet` is cashBal: without unrealised
-    profit, negative where coins are borrowed."""
+    """Rows of account/balance, or of the account channel -> balances of the unified account. `wallet` is cashBal: without
+    unrealised profit, negative where coins are borrowed."""
     found = []
     for told in rows:
         for coin in require(told, "details", "balance"):
@@ -100,8 +101,9 @@ def parse_balances(rows: Iterable[Any], venue: str, market: str, account: str, r
             wallet = decimal(require(coin, "cashBal", where), where)
             locked = or_zero(coin.get("frozenBal"), where)
             free = coin.get("availBal")
-            found.append(BalanceUpdate(venue, market, asset, free=decimal(free, where) if free else wallet - locked, locked=locked,
-                                       wallet=wallet, reason=reason, exch_ns=exch_ns, recv_mono_ns=recv_mono_ns, account=account))
+            found.append(BalanceUpdate(venue, market, asset, free=decimal(free, where) if free else wallet - locked,
+                                       locked=locked, wallet=wallet, reason=reason, exch_ns=exch_ns,
+                                       recv_mono_ns=recv_mono_ns, account=account))
     return found
 
 
@@ -116,8 +118,8 @@ def parse_borrowed(rows: Iterable[Any]) -> dict[str, Decimal]:
 
 def position_of(told: Any, rows: Mapping[str, InstrumentRow], venue: str, account: str, reason: str, exch_ns: int,
                 recv_mono_ns: int) -> PositionUpdate:
-    """One row of account/positions or of the positions channel; contracts -> base units, signed. A symbol that is not ours keeps its
-    name, with instrument_id NO_INSTRUMENT and qty in contracts of 1e-8."""
+    """One row of account/positions or of the positions channel; contracts -> base units, signed. A symbol that is not ours keeps
+    its name, with instrument_id NO_INSTRUMENT and qty in contracts of 1e-8."""
     symbol = str(require(told, "instId", "position"))
     where = f"position {symbol}"
     side = require(told, "posSide", where)
@@ -169,18 +171,18 @@ def parse_groups(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 
 def parse_fees(rows: Sequence[dict[str, Any]], settles: Mapping[str, str], groups: Mapping[str, str]) -> dict[str, FeeRates]:
-    """account/trade-fee of one instType: symbol -> rates, of all symbols of `settles` (symbol -> settling coin). The venue writes what
-    is paid as negative.
+    """account/trade-fee of one instType: symbol -> rates, of all symbols of `settles` (symbol -> settling coin). The venue writes
+    what is paid as negative.
 
-    A symbol's group decides; of a symbol without a known one the dearest group is taken. Answers without groups have one rate, and
-    for contracts settled in USDT and USDC one each."""
+    A symbol's group decides; of a symbol without a known one the dearest group is taken. Answers without groups have one rate,
+    and for contracts settled in USDT and USDC one each."""
     where = "trade fee"
     told = only_row(rows, where)
     listed = told.get("feeGroup") or ()
     if not listed:
         return {symbol: _old_rates(told, settle) for symbol, settle in settles.items()}
-    by_group = {str(require(group, "groupId", where)): _rates(group.get("maker"), group.get("taker"), f"{where} group {group['groupId']}")
-                for group in listed}
+    by_group = {str(require(group, "groupId", where)):
+                _rates(group.get("maker"), group.get("taker"), f"{where} group {group['groupId']}") for group in listed}
     dearest = FeeRates(max(one.maker for one in by_group.values()), max(one.taker for one in by_group.values()))
     return {symbol: by_group.get(groups.get(symbol, ""), dearest) for symbol in settles}
 
@@ -199,8 +201,8 @@ def _rates(maker: Any, taker: Any, where: str) -> FeeRates:
 
 
 def parse_funding(rows: Iterable[dict[str, Any]], account: str) -> list[FundingIncome]:
-    """Bills of type 8: the change of the balance, positive when it was received. AccountRefused when amount and subType contradict each
-    other: then the sign is not known."""
+    """Bills of type 8: the change of the balance, positive when it was received. AccountRefused when amount and subType
+    contradict each other: then the sign is not known."""
     found = []
     for row in rows:
         if row.get("type") != FUNDING_BILL:
@@ -228,7 +230,8 @@ def fill_of(told: dict[str, Any], row: InstrumentRow, client_id: str, recv_mono_
     size = decimal(require(told, "fillSz", where), where)
     return OrderEvent(
         client_id, row.id, Source.QUERY, OrderStatus.PARTIAL, trade_number(require(told, "ordId", where)),
-        trade_number(require(told, "tradeId", where)), exch_ns=int(told.get("fillTime") or require(told, "ts", where)) * 1_000_000,
+        trade_number(require(told, "tradeId", where)),
+        exch_ns=int(told.get("fillTime") or require(told, "ts", where)) * 1_000_000,
         recv_mono_ns=recv_mono_ns, last_qty=to_scaled(size * row.contract_size, row.qty_scale),
         last_px=to_scaled(decimal(require(told, "fillPx", where), where), row.px_scale), fee=0 - fee, fee_asset=asset,
         flags=EventFlag.IS_FILL | (EventFlag.MAKER if told.get("execType") == "M" else 0))

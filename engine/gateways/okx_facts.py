@@ -1,7 +1,7 @@
 """OKX v5 spot and USDT/USDC perpetuals (its SWAP) as data: where, which paths, what it costs (OKX v5 documentation 2026-06..09).
 
-Both markets pay from one unified account and share every address of the order side; the word `instType` tells them apart. Orders and
-account news take two sockets of the same address, so that neither waits for the other.
+Both markets pay from one unified account and share every address of the order side; the word `instType` tells them apart. Orders
+and account news take two sockets of the same address, so that neither waits for the other.
 """
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ PATHS = {
     "cancel_after": "/api/v5/trade/cancel-all-after",
 }
 
-# Requests within seconds of each path, counted here: no header tells what is left. Trading paths are counted by the venue for each
-# instrument; one count for all of them is the careful side. Of paths marked ? the figure is long-standing, not read in 2026.
+# Requests within seconds of each path, counted here: no header tells what is left. Trading paths are counted by the venue for
+# each instrument; one count for all of them is the careful side. Of paths marked ? the figure is long-standing, not read in 2026.
 WINDOW_S = 2.0
 LIMITS: Mapping[str, tuple[int, float]] = {
     "time": (10, WINDOW_S),
@@ -96,5 +96,6 @@ MOVING_RIGHTS = frozenset({"withdraw"})
 TRADE_RIGHT = "trade"
 
 DEAD_MAN_S = (10, 120)             # cancel-all-after takes so many seconds, or 0
+DEAD_MAN_PACE_S = 1.05             # between two of them: one a second is allowed
 # Codes that mean of one order's cancel: there is nothing left to cancel
 GONE_CODES = frozenset({51400, 51401, 51402, 51410, 51503, 51509, 51603})

@@ -1,9 +1,9 @@
 """OKX, one market (spot or USDT/USDC perpetuals) of a unified account: its requests and parsers. What every venue shares is in
 market_gateway.py.
 
-An ack says that an order was accepted, no more: what became of it is told by the orders channel, which begins without a snapshot, and
-asked over REST whenever a socket was down. Both markets share one account: one count of requests for both, one cancel timer, and one of
-them tells the balances.
+An ack says that an order was accepted, no more: what became of it is told by the orders channel, which begins without a snapshot,
+and asked over REST whenever a socket was down. Both markets share one account: one count of requests for both, one cancel timer,
+and one of them tells the balances.
 """
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ class OkxMarket(MarketGateway):
     # ------------------------------------------------------------ parts
 
     def make_rest(self) -> RestClient:
-        return RestClient(self.name, self.settings.endpoints["rest"], OkxRestDialect(self.credentials, is_demo=self.settings.is_demo),
+        dialect = OkxRestDialect(self.credentials, is_demo=self.settings.is_demo)
+        return RestClient(self.name, self.settings.endpoints["rest"], dialect,
                           rate=self.setup.shared.setdefault("rate", RateState()), ssl_context=self.setup.ssl_context)
 
     def make_decoder(self) -> OkxOrderDecoder:
@@ -87,8 +88,8 @@ class OkxMarket(MarketGateway):
     # ------------------------------------------------------------ life
 
     async def start(self, ready_timeout_s: float = 15.0) -> None:
-        """As every market's; but what cannot be traded at all, and a key that the venue refuses, is told at once, before sockets are
-        tried."""
+        """As every market's; but what cannot be traded at all, and a key that the venue refuses, is told at once, before sockets
+        are tried."""
         self.check_codes()
         await self.measure_clock()
         self._config = await self._signed("config", is_critical=True)
@@ -141,7 +142,8 @@ class OkxMarket(MarketGateway):
     async def _read_leverage(self, state: AccountState) -> None:
         for part in batches(sorted(self.traded), facts.LEVERAGE_BATCH):
             rows = await self._signed("leverage", {"instId": ",".join(part), "mgnMode": "cross"})
-            state.leverage |= {symbol: leverage for symbol, leverage in account.parse_leverage(rows).items() if symbol in self.traded}
+            state.leverage |= {symbol: leverage for symbol, leverage in account.parse_leverage(rows).items()
+                               if symbol in self.traded}
         missing = sorted(self.traded - state.leverage.keys())
         if missing:
             raise AccountRefused(f"{self.name} leverage-info: no entry for {', '.join(missing[:10])}: leverage is unknown")
@@ -240,7 +242,8 @@ class OkxMarket(MarketGateway):
     # ------------------------------------------------------------ cancel timer
 
     async def arm_dead_man(self, seconds: float) -> bool:
-        """One timer for the account: markets that ask for the same within a second are one request."""
+        """One timer for the account: markets that ask for the same within a second are one request; another time waits for the
+        second that the venue wants between two."""
         whole = math.ceil(seconds)
         low, high = facts.DEAD_MAN_S
         if whole and not low <= whole <= high:
@@ -249,22 +252,26 @@ class OkxMarket(MarketGateway):
         shared = self.setup.shared
         async with shared.setdefault("dead_man_lock", asyncio.Lock()):
             told_whole, told_s = shared.get("dead_man", (None, 0.0))
-            if told_whole == whole and time.monotonic() - told_s < 1.0:
+            left_s = told_s + facts.DEAD_MAN_PACE_S - time.monotonic()
+            if told_whole == whole and left_s > 0:
                 return True
+            await asyncio.sleep(max(0.0, left_s))
             await self.rest.json("POST", PATHS["cancel_after"], {"timeOut": str(whole)}, is_signed=True, is_critical=True)
             shared["dead_man"] = (whole, time.monotonic())
         return True
 
     # ------------------------------------------------------------ requests
 
-    async def _signed(self, name: str, params: dict[str, Any] | None = None, *, is_critical: bool = False) -> list[dict[str, Any]]:
+    async def _signed(self, name: str, params: dict[str, Any] | None = None, *,
+                      is_critical: bool = False) -> list[dict[str, Any]]:
         """The rows of a signed GET."""
         return account.rows_of(await self.rest.get(PATHS[name], params, is_signed=True, is_critical=is_critical), name)
 
     async def _public(self, name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         return account.rows_of(await self.rest.get(PATHS[name], params), name)
 
-    async def _pages(self, name: str, params: dict[str, Any], id_field: str, *, is_critical: bool = False) -> AsyncIterator[dict[str, Any]]:
+    async def _pages(self, name: str, params: dict[str, Any], id_field: str, *,
+                     is_critical: bool = False) -> AsyncIterator[dict[str, Any]]:
         """Every row of a list, newest first, page by page. RestError when it has no end: part of a list is no answer."""
         which = {**params, "limit": facts.PAGE}
         for _ in range(facts.PAGES_MAX):
@@ -290,10 +297,11 @@ class OkxMarket(MarketGateway):
 
     async def _ask_order(self, row: int, client_id: str) -> OrderEvent:
         """Status by client id; RestError when the answer proves nothing."""
-        response = await self.rest.request("GET", PATHS["order"], {"instId": self.symbol(row), "clOrdId": client_id}, is_signed=True,
-                                           is_critical=True)
+        response = await self.rest.request("GET", PATHS["order"], {"instId": self.symbol(row), "clOrdId": client_id},
+                                           is_signed=True, is_critical=True)
         status = self.rest_events(response, client_id, "query", row)[-1]
-        if status.status != OrderStatus.NOT_FOUND and (status.status == OrderStatus.NONE or status.error_class != ErrorClass.NONE):
+        if status.status != OrderStatus.NOT_FOUND and (status.status == OrderStatus.NONE
+                                                       or status.error_class != ErrorClass.NONE):
             raise RestError(f"{self.name} query {client_id}", response.status, status.venue_code, status.message or "no answer")
         return status
 
@@ -327,14 +335,15 @@ class OkxMarket(MarketGateway):
 
     async def cancel_rest(self, row: int, client_id: str) -> list[OrderEvent]:
         """Cancel by client id over REST: the way out when the order session is down."""
-        response = await self.rest.request("POST", PATHS["cancel"], {"instId": self.symbol(row), "clOrdId": client_id}, is_signed=True,
-                                           is_critical=True)
+        response = await self.rest.request("POST", PATHS["cancel"], {"instId": self.symbol(row), "clOrdId": client_id},
+                                           is_signed=True, is_critical=True)
         return self.rest_events(response, client_id, "cancel", row)
 
     async def cancel_symbol(self, symbol: str) -> None:
         """What is open is cancelled in batches; orders that ended meanwhile are no failure."""
         which = {"instType": facts.INST_TYPES[self.market], "instId": symbol}
-        open_ids = [str(account.require(row, "ordId", "order")) async for row in self._pages("pending", which, "ordId", is_critical=True)]
+        open_ids = [str(account.require(row, "ordId", "order"))
+                    async for row in self._pages("pending", which, "ordId", is_critical=True)]
         for part in batches(open_ids, facts.CANCEL_BATCH):
             await self._cancel_batch(symbol, [{"instId": symbol, "ordId": order_id} for order_id in part])
 
@@ -391,8 +400,8 @@ class OkxMarket(MarketGateway):
             raise
 
     async def _catch_up(self) -> None:
-        """What the channels would have told while the socket was down, of balances and positions; about its orders the calm floor asks
-        itself. A position that ended meanwhile is in no list: it is told as none."""
+        """What the channels would have told while the socket was down, of balances and positions; about its orders the calm floor
+        asks itself. A position that ended meanwhile is in no list: it is told as none."""
         try:
             told: list[Fact] = [*(await self.read_balances() if self.setup.tells_account else ())]
             positions = await self.read_positions()

@@ -1,7 +1,7 @@
 """OKX's private channels that are not about orders: balances, positions, and news about the socket itself.
 
-Pure: JSON in, typed facts out. Order events take the decoder's way (cext/decoders/okx_orders). A channel or notice that nobody knows
-gives no facts and is counted by the caller.
+Pure: JSON in, typed facts out. Order events take the decoder's way (cext/decoders/okx_orders). A channel or notice that nobody
+knows gives no facts and is counted by the caller.
 """
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ NO_CODE = -1
 
 
 class OkxRestDialect:
-    """OkxRestDialect(credentials, is_demo): time + METHOD + path?query + body are signed, byte for byte as they are sent; everything
-    about the signature stands in headers."""
+    """OkxRestDialect(credentials, is_demo): time + METHOD + path?query + body are signed, byte for byte as they are sent;
+    everything about the signature stands in headers."""
 
     def __init__(self, credentials: Credentials | None = None, *, is_demo: bool = False) -> None:
         self._credentials = credentials or Credentials()
@@ -49,8 +49,8 @@ class OkxRestDialect:
                 "OK-ACCESS-PASSPHRASE": self._credentials.passphrase}
 
     def refusal(self, status: int, body: Any) -> tuple[int, str] | None:
-        """The code in the body says it, whatever the status; codes 1 and 2 (all, some of them failed) leave it to the first row that has
-        one of its own. A body without a code is an answer of something else."""
+        """The code in the body says it, whatever the status; codes 1 and 2 (all, some of them failed) leave it to the first row
+        that has one of its own. A body without a code is an answer of something else."""
         if not isinstance(body, dict) or (code := number_of(body.get("code"))) is None:
             return 0, f"no code: {str(body)[:100]}"
         if code == 0 and status == 200:
@@ -76,8 +76,8 @@ class OkxRestDialect:
 
 
 class OkxSocketDialect:
-    """Subscriptions carry an id that their answers repeat; each is for one channel, because each channel is acknowledged by itself and a
-    refusal must not hide behind the others. A login carries none: {"event":"login"}, or an error without an id."""
+    """Subscriptions carry an id that their answers repeat; each is for one channel, because each channel is acknowledged by
+    itself and a refusal must not hide behind the others. A login carries none: {"event":"login"}, or an error without an id."""
 
     def login(self, credentials: Credentials, timestamp_s: int) -> tuple[str, bytes]:
         """(key, frame) of a socket's login."""

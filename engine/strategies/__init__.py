@@ -1,6 +1,7 @@
 """Strategies: what the configuration switches on, as one thing to refresh."""
 from typing import TYPE_CHECKING, Any
 
+from cext.core import STRATEGIES
 from engine.strategies.base import PairStrategy
 from engine.strategies.conversions import Conversions
 from engine.strategies.cross_exchange import CrossExchange
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 CONVERSIONS_EVERY_NS = 100_000_000
 KINDS: tuple[type[SpotFutures] | type[CrossExchange], ...] = (SpotFutures, CrossExchange)
+
+
+def rest_ms(config: Any) -> dict[int, int]:
+    """STRATEGY_* -> ms that a pair of it rests after a trade, for the calm floor (TradePolicy.rest_ns)."""
+    return {STRATEGIES[kind.name]: getattr(config.strategies, kind.name).rearm_ms for kind in KINDS}
 
 
 class Strategies:

@@ -4,6 +4,7 @@ import json
 import pathlib
 from typing import Any
 
+from engine.machine import machine_facts
 from engine.report import compose_report, write_report
 
 NOTHING_TRADED: dict[str, Any] = {
@@ -20,7 +21,7 @@ def complete_report(run_dir: pathlib.Path, facts: dict[str, str], *, venues: dic
         report: dict[str, Any] = json.loads((run_dir / "report.json").read_bytes())
     except (OSError, ValueError):
         has_run = (run_dir / "engine.lock").exists()
-        report = compose_report(**facts, trade_part=NOTHING_TRADED, extra={
+        report = compose_report(**facts, trade_part=NOTHING_TRADED, machine=machine_facts(), extra={
             "engine": "left no report: see its log and the journal" if has_run else "was not started: no venue answered"})
     report["venues"] = venues
     report["ledger_check"] = ledger_check

@@ -173,7 +173,7 @@ class Run:
     async def _refresh(self, observer: Observer, steps: Steps) -> None:
         """Look at the running system; while it does not answer the last picture stays, with a word."""
         if not steps.is_done:
-            what = steps.current.what if steps.current is not None else "the start"
+            what = steps.current.told if steps.current is not None else "the start"
             alarms = [{"at": time.strftime("%H:%M:%S"), "text": sentence} for sentence in self.notes.sentences.values()]
             self._status = {**self._status, "phase": f"waiting for {what}", "uptime_s": time.monotonic() - self._started_s,
                             "alarms": alarms}

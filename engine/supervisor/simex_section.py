@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.config import Config
+from feeds.instruments import venue_table_path
 
 
 def fees_of(config: Config, venue: str) -> dict[str, list[str]]:
@@ -18,19 +19,13 @@ def _fraction(bps: float) -> str:
     return format(Decimal(str(bps)).scaleb(-4).normalize(), "f")
 
 
-def table_of(run_dir: pathlib.Path, venue: str) -> pathlib.Path:
-    """The table that the venue's feed wrote; rows of other venues are IDLE in it, or passed over by their name."""
-    own = run_dir / f"instruments.{venue}.json"
-    return own if own.exists() else run_dir / "instruments.json"
-
-
 def simex_section(config: Config, run_dir: pathlib.Path) -> dict[str, Any]:
-    """The section that tools/simex reads. In mode paper the feeds have written their tables before."""
+    """The section that tools/simex reads. In mode paper the feeds have written their tables before (steps.py)."""
     section: dict[str, Any] = config.simex.model_dump(mode="json")
     section["venues"] = {venue: {} for venue in config.venues}
     if config.mode == "paper":
         section["market"] = "external"
-        section["instrument_tables"] = {venue: str(table_of(run_dir.resolve(), venue)) for venue in config.venues}
+        section["instrument_tables"] = {venue: str(venue_table_path(run_dir.resolve(), venue)) for venue in config.venues}
         for venue, options in section["venues"].items():
             options["fees"] = fees_of(config, venue)
     return section

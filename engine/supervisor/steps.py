@@ -23,6 +23,13 @@ class Step:
     start: Callable[[], None]
     is_ready: Callable[[], bool]
     patience_s: float | None = READY_TIMEOUT_S
+    missing: Callable[[], list[str]] = list   # of what consists of several: those that are not there yet
+
+    @property
+    def told(self) -> str:
+        """For a person: market data of bybit, okx."""
+        missing = self.missing()
+        return self.what + (f" of {', '.join(missing)}" if missing else "")
 
 
 class StepFailed(Exception):
@@ -55,7 +62,7 @@ class Steps:
             if not self.current.is_ready():
                 patience_s = self.current.patience_s
                 if patience_s is not None and time.monotonic() - self._started_s > patience_s:
-                    raise StepFailed(f"{self.current.what} not ready after {patience_s:.0f} s")
+                    raise StepFailed(f"{self.current.told} not ready after {patience_s:.0f} s")
                 return
             self.current = None
 
@@ -63,16 +70,18 @@ class Steps:
 def make_steps(config: Config, run_dir: pathlib.Path, start: Callable[[str], None]) -> list[Step]:
     """`start(name)` starts the process of that name: simex, feeds, bridge, engine, flusher.
 
-    sim: the simulated venues are what the feeds read, so they come first. Elsewhere the feeds read the real venue, and
-    everything else waits until it has answered: without instruments there is nothing to simulate or to trade."""
+    sim: the simulated venues are what the feeds read, so they come first. Elsewhere the feeds read the real venues, and
+    everything else waits until each has answered: without instruments there is nothing to simulate or to trade."""
     def start_engine() -> None:
         start("engine")
         start("flusher")
 
-    tables = [venue_table_path(run_dir, venue) for venue in config.venues]
+    def without_table() -> list[str]:
+        return [venue for venue in config.venues if not venue_table_path(run_dir, venue).exists()]
+
     simex = Step("simulated venues", lambda: start("simex"), (run_dir / "simex.json").exists)
     engine = Step("engine", start_engine, (run_dir / client.SOCKET_NAME).exists)
-    feeds = Step("market data", lambda: start("feeds"), lambda: all(path.exists() for path in tables), None)
+    feeds = Step("market data", lambda: start("feeds"), lambda: not without_table(), None, without_table)
     if config.mode == "sim":
         return [simex, Step("feeds", lambda: start("feeds"), lambda: True), engine]
     if config.mode == "paper":

@@ -21,16 +21,17 @@ class Accounts:
         self._ledger = ledger
         # first appearance in the table = the core's venue id
         self._venues = list(dict.fromkeys(one.venue for one in instruments))
-        self._names = {(one.venue, one.market): one.account for one in instruments}
+        self._pots = {f"{one.venue}:{one.market}": one.account for one in instruments}
         self.last_px: dict[int, int] = {}   # row -> price of our newest fill: values the position that the core is told
         self._suspected: dict[tuple[str, str], tuple[int, Decimal]] = {}
 
     def venue_id(self, venue: str) -> int:
         return self._venues.index(venue)
 
-    def name_of(self, venue: str, market: str) -> str:
-        """The account from which a market of a venue pays: "binance:spot", "bybit:unified"."""
-        return self._names.get((venue, market), f"{venue}:{market}")
+    def pot_of(self, account: str) -> str:
+        """The account as the ledger knows it. A fact that names a market only ("bybit:spot") means the pot from which that
+        market pays ("bybit:unified")."""
+        return self._pots.get(account, account)
 
     @exact
     def open(self, balances: Mapping[str, Mapping[str, Decimal]]) -> None:
@@ -61,7 +62,7 @@ class Accounts:
     def compare(self, balances: Mapping[str, Mapping[str, Decimal]], busy_rows: set[int], now_mono_ns: int,
                 apart_ns: int) -> tuple[list[Difference], list[Difference]]:
         """(all differences, those seen again `apart_ns` later unchanged). Accounts with something of ours in flight are passed
-        over."""
+        over; what is suspected of accounts that are not among `balances` stays: venues are asked one by one."""
         busy_accounts = {self._instruments[row].account for row in busy_rows}
         quiet = {account: assets for account, assets in balances.items() if account not in busy_accounts}
         found = self._ledger.check(quiet)
@@ -74,5 +75,5 @@ class Accounts:
             self._suspected[key] = (since, amount)
             if now_mono_ns - since >= apart_ns:
                 lasting.append(one)
-        self._suspected = {key: value for key, value in self._suspected.items() if key in keys}
+        self._suspected = {key: value for key, value in self._suspected.items() if key in keys or key[0] not in balances}
         return found, lasting

@@ -60,6 +60,7 @@ LOCK_OF_COOLDOWN = {"timeout": LockReason.TIMEOUT, "api_error": LockReason.API_E
                     "margin": LockReason.MARGIN, "stale": LockReason.STALE}
 FAILED_CLASSES = frozenset({ErrorClass.RATE, ErrorClass.AUTH, ErrorClass.RETRY, ErrorClass.FATAL, ErrorClass.TIME,
                             ErrorClass.UNKNOWN_EXECUTION, ErrorClass.UNMAPPED})
+NOT_REDUCING = "NOT_REDUCING"   # a gate code (docs/gate.md)
 RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
@@ -237,6 +238,11 @@ class TradeManager:
         if trade.attempts == 1:
             self._alert("recovery_refused",
                         f"trade {trade.trade_id}: {command.cause} was refused by the gate ({reason}), trying again", trade)
+        if self._stop_mode == "close" and trade.state == TradeState.OPEN and reason == NOT_REDUCING and len(command.legs) == 1:
+            # a last lot opposite to what is left elsewhere: the gate is right, and will be for ever
+            trade.is_undersized = True
+            self._alert("exit_too_small", f"trade {trade.trade_id}: closing the last lot that is held would raise the delta of "
+                        f"{self.instruments[command.legs[0][0]].base}; it stays, as dust", trade)
         self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
         self._proceed(trade, now)
 
@@ -259,11 +265,12 @@ class TradeManager:
                     self._ask(self._trade_of[order.client_id], order, [Ask.ORDER, Ask.FILLS], now)
 
     @exact
-    def on_funding_income(self, venue: str, market: str, asset: str, amount: Decimal, row: int | None, now_mono_ns: int) -> None:
-        """A funding payment as the venue booked it (negative = paid). `row` None: the venue did not say for which instrument."""
+    def on_funding_income(self, account: str, asset: str, amount: Decimal, row: int | None, now_mono_ns: int) -> None:
+        """A funding payment as the venue booked it on an account, "binance:linear" or "bybit:unified" (negative = paid). `row`
+        None: the venue did not say for which instrument."""
         self._advance_clock(now_mono_ns)
         holders = [one for one in self.trades.values() if row is not None and not one.is_final and one.position(row)]
-        postings = self.ledger.post_funding(self.accounts.name_of(venue, market), asset, amount)
+        postings = self.ledger.post_funding(self.accounts.pot_of(account), asset, amount)
         if holders and row is not None and asset == self.instruments[row].settle:
             self._share_funding(holders, row, amount)
         else:
@@ -284,10 +291,10 @@ class TradeManager:
         (holders[-1] if net else holders[0]).money.funding += left
 
     @exact
-    def on_transfer(self, venue: str, market: str, asset: str, amount: Decimal, now_mono_ns: int) -> None:
+    def on_transfer(self, account: str, asset: str, amount: Decimal, now_mono_ns: int) -> None:
         """A person moved money: deposit, withdrawal, or between wallets."""
         self._advance_clock(now_mono_ns)
-        postings = self.ledger.post_transfer(self.accounts.name_of(venue, market), asset, amount)
+        postings = self.ledger.post_transfer(self.accounts.pot_of(account), asset, amount)
         self._journal(JournalType.LEDGER, None, {"kind": "transfer", "postings": [posting.to_json() for posting in postings]})
 
     @exact
@@ -473,7 +480,7 @@ class TradeManager:
         trade.closed_mono_ns = now
         if self._owns_pair(trade):
             self._tell_core(trade, PairState.FLAT)
-            self.core.rearm(trade.pair_index, now + self.policy.rest_ns)
+            self.core.rearm(trade.pair_index, now + self.policy.rest_ns.get(trade.strategy, 0))
             del self._pair_owner[trade.pair_index]
 
     def _finalise(self, trade: Trade, now: int) -> None:

@@ -49,7 +49,8 @@ class TradePolicy:
     unwind_bands_bps: tuple[Decimal, ...] = (Decimal(5), Decimal(15), Decimal(40), Decimal(100), Decimal(200))
     exit_bands_bps: tuple[Decimal, ...] = (Decimal(10), Decimal(30), Decimal(100), Decimal(200))
     slice_notional: Decimal = Decimal(0)   # largest unwind order in quote; 0 = the instrument's own maximum
-    rest_ns: int = 0                       # a pair's books must be newer than its last trade by this before it fires again
+    # by strategy (STRATEGY_*; absent = 0): a pair's books must be newer than its last trade by this before it fires again
+    rest_ns: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     retry_ns: int = 250 * MS               # between attempts when bands are used up, books invalid or the gate refused
     manual_after_attempts: int = 0         # recovery orders and refusals without success before a person decides; 0 = keep trying
     hedge_unknown: str = "wait"            # "wait" | "half": give back half of a proven leg while the other is UNKNOWN
@@ -76,9 +77,10 @@ class TradePolicy:
             raise ValueError(f"recovery.chase_max {self.chase_max}: right is 0 to 10")
 
 
-def make_policy(recovery: Mapping[str, Any], rest_ms: float = 0, ttl_ms: float | None = None) -> TradePolicy:
-    """From the config's section `recovery` (plain values); absent keys keep their defaults. `rest_ms`: strategy's rearm_ms."""
-    values: dict[str, Any] = {"rest_ns": int(rest_ms * MS)}
+def make_policy(recovery: Mapping[str, Any], rest_ms: Mapping[int, float] = MappingProxyType({}),
+                ttl_ms: float | None = None) -> TradePolicy:
+    """From the config's section `recovery` (plain values); absent keys keep their defaults. `rest_ms`: rearm_ms by strategy."""
+    values: dict[str, Any] = {"rest_ns": {strategy: int(value * MS) for strategy, value in rest_ms.items()}}
     for key, value in recovery.items():
         if value is None or key in NOT_OURS:
             continue

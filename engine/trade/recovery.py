@@ -110,6 +110,16 @@ def _room(trade: Trade, instrument: Instrument) -> Decimal:
     return max(ZERO, EXECUTED_MAX_FACTOR * trade.intent_units - trade.executed_units(instrument.row))
 
 
+def _whole(trade: Trade, instrument: Instrument, residual: Decimal) -> Decimal:
+    """Units to take away for a residual: all that the leg holds where that differs by dust only, so that nothing is held any more.
+
+    The other leg's dust would else leave a lot standing here: hedged by nothing, too small for an exit, and its pair shut for
+    the rest of the run."""
+    held = trade.position(instrument.row)
+    is_all = held * residual > 0 and abs(held - residual) < trade.dust_limit
+    return abs(held) if is_all else abs(residual)
+
+
 def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: View, policy: TradePolicy) -> LegTuple | None:
     """An order for the residual on `instrument`, at the cap; None when it is too dear, too small, or there is no price to judge
     by."""
@@ -120,7 +130,7 @@ def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: Vi
         return None
     cap_px = instrument.shifted_px(decided_px, sign, policy.chase_slippage_bps)
     now_px = prices[1] if side == Side.BUY else prices[0]
-    qty = min(instrument.floor_qty(min(abs(residual), _room(trade, instrument))), instrument.max_qty)
+    qty = min(instrument.floor_qty(min(_whole(trade, instrument, residual), _room(trade, instrument))), instrument.max_qty)
     flags = _reduce_flag(instrument, residual, qty, view)
     if (now_px - cap_px) * sign > 0 or not instrument.is_orderable(cap_px, qty, bool(flags)):
         return None
@@ -142,7 +152,7 @@ def _reduce_flag(instrument: Instrument, units: Decimal, qty: int, view: View) -
 def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, view: View, policy: TradePolicy) -> Step:
     held = trade.position(excess.row)
     room = _room(trade, excess)
-    units = min(abs(residual), abs(held) if held * residual > 0 else abs(residual))
+    units = min(_whole(trade, excess, residual), abs(held) if held * residual > 0 else abs(residual))
     qty = min(excess.floor_qty(min(units, room)), excess.max_qty)
     band_index = min(trade.unwinds, len(policy.unwind_bands_bps) - 1)
     leg = _priced_leg(excess, residual, qty, view, policy.unwind_bands_bps[band_index])

@@ -54,31 +54,36 @@ def dust_units(manager: TradeManager) -> dict[int, Decimal]:
 def unhedged(manager: TradeManager) -> dict[str, str]:
     """Instrument with the larger side -> net inventory of the underlying, where that is a common lot or more. Empty is good.
 
-    Spot against spot: what lies below a lot on each venue is dust on both, so there the limit is both lots together."""
+    Spot against spot: what lies below a lot on each venue is dust on both, so there the limit is both lots together. A row
+    belongs to several pairs, some with finer lots than others: what trades left there is dust as long as one of its pairs says
+    so."""
     groups: dict[tuple[int, ...], Decimal] = {}
     for trade in manager.trades.values():
         if trade.is_hedged:
             rows = tuple(sorted(one.row for one in trade.instruments))
             groups[rows] = groups.get(rows, ZERO) + trade.residual()
     dust = {row: remainder.units for row, remainder in manager.dust.items()}
-    pairs = [tuple(sorted(pair)) for pair in manager.core.pairs()]
+    nets = {rows: residual + sum((dust.get(row, ZERO) for row in rows), ZERO) for rows, residual in groups.items()}
+    found = {rows: net for rows, net in nets.items() if abs(net) >= _limit(manager, rows)}
     traded = {row for rows in groups for row in rows}
-    # A row belongs to several pairs: what was left there is looked at with each trade on it, or with each of its pairs.
-    for row in dust:
-        if row not in traded:
-            for rows in [pair for pair in pairs if row in pair] or [(row,)]:
-                groups.setdefault(rows, ZERO)
-    found = {}
-    for rows in groups:
-        groups[rows] += sum((dust.get(row, ZERO) for row in rows), ZERO)
-    for rows, net in groups.items():
-        lots = [manager.instruments[row].lot for row in rows]
-        is_all_spot = all(manager.instruments[row].is_spot for row in rows)
-        limit = sum(lots, ZERO) if is_all_spot else functools.reduce(lcm_decimal, lots)
-        if abs(net) >= limit:
-            largest = max(rows, key=lambda row: manager.position_units(row) * (1 if net > 0 else -1))
-            found[manager.instruments[largest].name] = text(net)
-    return dict(sorted(found.items()))
+    pairs = [tuple(sorted(pair)) for pair in manager.core.pairs()]
+    for row in dust.keys() - traded:
+        nets = {rows: sum((dust.get(one, ZERO) for one in rows), ZERO) for rows in pairs if row in rows} or {(row,): dust[row]}
+        coarsest = max(nets, key=lambda rows: (_limit(manager, rows), -abs(nets[rows])))
+        if all(abs(net) >= _limit(manager, rows) for rows, net in nets.items()):
+            found[coarsest] = nets[coarsest]
+    named = {}
+    for rows, net in found.items():
+        largest = max(rows, key=lambda row: manager.position_units(row) * (1 if net > 0 else -1))
+        named[manager.instruments[largest].name] = text(net)
+    return dict(sorted(named.items()))
+
+
+def _limit(manager: TradeManager, rows: tuple[int, ...]) -> Decimal:
+    """From how much on a net inventory of these rows is no dust."""
+    lots = [manager.instruments[row].lot for row in rows]
+    is_all_spot = all(manager.instruments[row].is_spot for row in rows)
+    return sum(lots, ZERO) if is_all_spot else functools.reduce(lcm_decimal, lots)
 
 
 def _texts(accounts: dict[str, dict[str, Decimal]]) -> dict[str, dict[str, str]]:

@@ -15,7 +15,17 @@ from cext.decoders.binance import BinanceMarket
 from cext.decoders.market import MarketDecoder
 from cext.instrument import InstrumentArray
 from feeds.config import Fees, VenueConfig
-from feeds.instruments import InstrumentError, InstrumentRow, largest_max_qty, plain, scale_of, split_multiplier, unified_name
+from feeds.instruments import (
+    InstrumentError,
+    InstrumentRow,
+    largest_max_qty,
+    on_grid,
+    plain,
+    scale_of,
+    split_multiplier,
+    unified_name,
+    with_room,
+)
 from feeds.venue import (
     FeedVenue,
     Glance,
@@ -122,7 +132,6 @@ class BinanceFeed(FeedVenue):
         listing = Listing()
         for market, client in clients.items():
             for data in await self._read_market(client, market, config, None if only is None else only.get(market, set())):
-                listing.raw[market] = data
                 rows, problems = self.parse_listing(market, data, config.fees, None if only is None else only.get(market, set()))
                 listing.rows += rows
                 listing.problems += problems
@@ -233,7 +242,7 @@ SPARE_FROM_DIGITS = 3
 
 
 def _parse_symbol(venue: str, market: str, symbol: dict[str, Any], fees: Fees) -> InstrumentRow | None:
-    if market == "linear" and symbol.get("contractType") != "PERPETUAL":
+    if symbol.get("contractType") != ("PERPETUAL" if market == "linear" else None):  # a spot pair is no contract
         return None
     filters = {entry["filterType"]: entry for entry in symbol["filters"]}
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
@@ -266,23 +275,18 @@ def _parse_symbol(venue: str, market: str, symbol: dict[str, Any], fees: Fees) -
         qty_scale=qty_scale,
         tick=tick.normalize(),
         lot=step.normalize(),
-        min_qty=_on_grid(Decimal(lot["minQty"]), step, up=True),
-        max_qty=_on_grid(Decimal(lot["maxQty"]), step, up=False),
+        min_qty=on_grid(Decimal(lot["minQty"]), step, up=True),
+        max_qty=on_grid(Decimal(lot["maxQty"]), step, up=False),
         min_notional=Decimal(notional.get("minNotional") or notional.get("notional") or 0).normalize(),
-        min_px=_on_grid(Decimal(price.get("minPrice", 0)), tick, up=True),
-        max_px=_on_grid(Decimal(price.get("maxPrice", 0)), tick, up=False),
+        min_px=on_grid(Decimal(price.get("minPrice", 0)), tick, up=True),
+        max_px=on_grid(Decimal(price.get("maxPrice", 0)), tick, up=False),
         maker_fee=Decimal(str(maker)) / bps,
         taker_fee=Decimal(str(taker)) / bps,
         status=symbol["status"],
     )
     if market == "spot":
         row = _with_spare_digits(row, int(symbol.get("baseAssetPrecision", 8)))
-    if row.max_px > 0 and row.max_qty > 0 and row.max_qty > (limit := largest_max_qty(row)):
-        # Cheap coins allow orders whose notional does not fit 62 bits: ours are far smaller, so the cap costs nothing.
-        row = replace(row, max_qty=limit.normalize())
-        if limit < 1000 * row.min_qty or limit <= 0:
-            raise InstrumentError(f"scales {px_scale} and {qty_scale} leave no room for a useful order size")
-    return row
+    return with_room(row)
 
 
 def _with_spare_digits(row: InstrumentRow, precision: int) -> InstrumentRow:
@@ -291,15 +295,6 @@ def _with_spare_digits(row: InstrumentRow, precision: int) -> InstrumentRow:
     wider = replace(row, qty_scale=min(row.qty_scale + SPOT_SPARE_DIGITS, max(precision, row.qty_scale), 8))
     is_roomy = row.max_px <= 0 or row.max_qty <= largest_max_qty(wider)
     return wider if row.qty_scale >= SPARE_FROM_DIGITS or is_roomy else row
-
-
-def _on_grid(value: Decimal, step: Decimal, *, up: bool) -> Decimal:
-    """A bound moved onto the grid, towards the careful side."""
-    if value <= 0:
-        return Decimal(0)
-    steps = value / step
-    whole = steps.to_integral_value(rounding="ROUND_CEILING" if up else "ROUND_FLOOR")
-    return (whole * step).normalize()
 
 
 def parse_funding_info(data: Any) -> dict[str, int]:

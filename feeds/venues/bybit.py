@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
@@ -21,12 +21,12 @@ from feeds.instruments import (
     UNIFIED,
     InstrumentError,
     InstrumentRow,
-    largest_max_qty,
+    on_grid,
     plain,
     scale_of,
     split_multiplier,
-    to_scaled,
     unified_name,
+    with_room,
 )
 from feeds.rest import RestClient
 from feeds.venue import (
@@ -130,7 +130,6 @@ class BybitVenue(FeedVenue):
             listing.rows += rows
             listing.problems += problems
             listing.funding_s |= funding_intervals(rows, data) if market == "linear" else {}
-            listing.raw[market] = data
         return listing
 
     def parse_listing(
@@ -185,17 +184,17 @@ class BybitVenue(FeedVenue):
             qty_scale=scale_of(lot),
             tick=tick.normalize(),
             lot=lot.normalize(),
-            min_qty=_on_grid(Decimal(min_qty), lot, up=True),
-            max_qty=_on_grid(Decimal(max_qty), lot, up=False),
-            min_notional=_on_grid(Decimal(min_notional), tick * lot, up=True),
-            min_px=_on_grid(Decimal(price.get("minPrice", 0)), tick, up=True),
-            max_px=_on_grid(Decimal(price.get("maxPrice", 0)), tick, up=False),
+            min_qty=on_grid(Decimal(min_qty), lot, up=True),
+            max_qty=on_grid(Decimal(max_qty), lot, up=False),
+            min_notional=on_grid(Decimal(min_notional), tick * lot, up=True),
+            min_px=on_grid(Decimal(price.get("minPrice", 0)), tick, up=True),
+            max_px=on_grid(Decimal(price.get("maxPrice", 0)), tick, up=False),
             maker_fee=Decimal(str(maker)) / 10_000,
             taker_fee=Decimal(str(taker)) / 10_000,
             status=STATUS.get(told["status"], told["status"].upper()),
             account=self.account,
         )
-        return _with_room(row)
+        return with_room(row)
 
     # ---------------------------------------------------------------- books over REST
 
@@ -265,22 +264,6 @@ def funding_intervals(rows: Iterable[InstrumentRow], data: Any) -> dict[str, int
     """Name of a perpetual -> seconds between fundings. The venue says minutes, and may change them."""
     minutes = {told.get("symbol"): told.get("fundingInterval") for told in _entries("linear", data) if isinstance(told, dict)}
     return {row.name: told * 60 for row in rows if isinstance(told := minutes.get(row.symbol), int) and 0 < told <= 24 * 60}
-
-
-def _on_grid(value: Decimal, step: Decimal, *, up: bool) -> Decimal:
-    """A bound moved onto the grid, towards the careful side."""
-    if value <= 0:
-        return Decimal(0)
-    return ((value / step).to_integral_value(rounding="ROUND_CEILING" if up else "ROUND_FLOOR") * step).normalize()
-
-
-def _with_room(row: InstrumentRow) -> InstrumentRow:
-    """Cheap coins allow orders whose notional does not fit 62 bits: ours are far smaller, so the cap costs nothing."""
-    if row.max_px <= 0 or row.max_qty <= (limit := largest_max_qty(row)):
-        return row
-    if limit <= 0 or to_scaled(limit, row.qty_scale) < 1000 * to_scaled(row.min_qty, row.qty_scale):
-        raise InstrumentError(f"scales {row.px_scale} and {row.qty_scale} leave no room for a useful order size")
-    return replace(row, max_qty=limit.normalize())
 
 
 # ---------------------------------------------------------------- recordings

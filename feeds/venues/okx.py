@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from feeds.instruments import (
-    NOTIONAL_LIMIT,
     UNIFIED,
     InstrumentError,
     InstrumentRow,
+    on_grid,
     scale_of,
     split_multiplier,
-    to_scaled,
     unified_name,
+    with_room,
 )
 from feeds.venue import (
     FeedVenue,
@@ -140,7 +140,6 @@ class OkxVenue(FeedVenue):
             rows, problems = self.parse_listing(market, data, config.fees, None if only is None else only.get(market, set()))
             listing.rows += rows
             listing.problems += problems
-            listing.raw[market] = data
         return listing
 
     def parse_listing(
@@ -234,6 +233,9 @@ def _entries(venue: str, market: str, data: Any) -> list[Any]:
         raise InstrumentError(f"{venue} {market} instruments: {words}, not code 0")
     if not isinstance(data.get("data"), list):
         raise InstrumentError(f"{venue} {market} instruments has no list of instruments")
+    kinds = {str(told["instType"]) for told in data["data"] if isinstance(told, dict) and "instType" in told}
+    if kinds and INST_TYPES[market] not in kinds:
+        raise InstrumentError(f"{venue} {market} instruments lists {', '.join(sorted(kinds))}, not {INST_TYPES[market]}")
     return data["data"]
 
 
@@ -258,7 +260,7 @@ def _parse_instrument(venue: str, market: str, told: dict[str, Any], fees: Fees)
         raise InstrumentError("tickSz, lotSz or the size of a contract is 0: prices or sizes without a step are not supported")
     underlying, multiplier = split_multiplier(base)
     qty_scale = max(scale_of(lot), scale_of(contract))
-    return InstrumentRow(
+    return with_room(InstrumentRow(
         id=0,
         name=unified_name(venue, market, base, quote, settle),
         venue=venue,
@@ -274,8 +276,8 @@ def _parse_instrument(venue: str, market: str, told: dict[str, Any], fees: Fees)
         qty_scale=qty_scale,
         tick=tick.normalize(),
         lot=lot.normalize(),
-        min_qty=_on_lots(Decimal(told["minSz"]) * contract, lot, qty_scale, up=True),
-        max_qty=_on_lots(Decimal(told["maxLmtSz"] or 0) * contract, lot, qty_scale, up=False),
+        min_qty=on_grid(Decimal(told["minSz"]) * contract, lot, up=True),
+        max_qty=on_grid(Decimal(told["maxLmtSz"] or 0) * contract, lot, up=False),
         min_notional=Decimal(0),
         min_px=Decimal(0),
         max_px=Decimal(0),
@@ -284,7 +286,7 @@ def _parse_instrument(venue: str, market: str, told: dict[str, Any], fees: Fees)
         status=STATUS.get(told["state"], told["state"].upper()),
         account=UNIFIED,
         venue_code=_venue_code(told.get("instIdCode")),
-    )
+    ))
 
 
 def _venue_code(code: Any) -> int:
@@ -294,14 +296,6 @@ def _venue_code(code: Any) -> int:
     if not isinstance(code, int) or isinstance(code, bool) or code < 0:
         raise InstrumentError(f"instIdCode {code!r} is no number; right is an integer or null")
     return code
-
-
-def _on_lots(value: Decimal, lot: Decimal, qty_scale: int, *, up: bool) -> Decimal:
-    """A bound in whole lots, towards the careful side, and within 62 bits: the venue's largest sizes are beyond any order of ours."""
-    if value <= 0:
-        return Decimal(0)
-    lots = (value / lot).to_integral_value(rounding="ROUND_CEILING" if up else "ROUND_FLOOR")
-    return (min(lots, Decimal((NOTIONAL_LIMIT - 1) // to_scaled(lot, qty_scale))) * lot).normalize()
 
 
 # ---------------------------------------------------------------- recordings

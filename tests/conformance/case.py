@@ -1,8 +1,8 @@
 """What the conformance suite must be told about a venue: `CASE = VenueCase(...)` in tests/conformance/venues/NAME.py.
 
-A case is data, and a few plain readers written for the tests alone. It says what goes in (recorded frames, payloads of the venue's
-documents, vectors, how ccxt is pointed at the simulated venue) and what must come out. What is checked stands once, in test_*.py.
-Where a venue has no such thing, `not_offered` says so and why; what is neither there nor listed fails."""
+A case is data, and a few plain readers written for the tests alone. It says what goes in (recorded frames, payloads of the
+venue's documents, vectors, how ccxt is pointed at the simulated venue) and what must come out. What is checked stands once,
+in test_*.py. Where a venue has no such thing, `not_offered` says so and why; what is neither there nor listed fails."""
 from __future__ import annotations
 
 import importlib
@@ -122,7 +122,7 @@ class Vector:
 
 @dataclass(frozen=True)
 class Signed:
-    """What signs a request, taken out of it by a plain reader: `text` is what was signed, `signature` what the request carries."""
+    """What a plain reader takes out of a request: `text` is what was signed, `signature` what the request carries."""
 
     text: str
     signature: str
@@ -165,7 +165,8 @@ class VenueCase:
     # plain readers of a market's frame (a JSON value)
     trades: Callable[[str, Any], list[Trade]] = lambda market, told: []
     funding: Callable[[str, Any], Funding | None] = lambda market, told: None
-    depth_levels: Mapping[str, int] = field(default_factory=dict)  # market -> levels a side that its book stream holds; absent = all
+    # market -> levels a side that its book stream holds; absent = all
+    depth_levels: Mapping[str, int] = field(default_factory=dict)
     # market -> replies and events about one order: <ID> its request id, <CID> its client id, <SYMBOL>, <CODE> an error code
     order_replies: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     not_offered: Mapping[int | tuple[int, str], str] = field(default_factory=dict)  # item or (item, market) -> why

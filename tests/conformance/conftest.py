@@ -37,7 +37,8 @@ def wanted(config: pytest.Config) -> list[str]:
     known, named = case_names(), list(option(config, "--venue", []))  # type: ignore[call-overload]
     for name in named:
         if name not in known:
-            raise pytest.UsageError(f"--venue {name}: there is no tests/conformance/venues/{name}.py; known are {', '.join(known)}")
+            raise pytest.UsageError(
+                f"--venue {name}: there is no tests/conformance/venues/{name}.py; known are {', '.join(known)}")
     return named or known
 
 
@@ -74,17 +75,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def simex(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venues]:
-    """One process with every venue of this run that can be simulated; traffic stands still. Two accounts each: main, other."""
+    """One process with every venue of this run that can be simulated, two accounts each: main, other. Books live, so that what a
+    test takes from them comes back."""
     from tools.simex import registry
     names = [name for name in wanted(request.config) if name in registry.known()]
     if not names:
         raise Missing(f"missing: tools/simex/{wanted(request.config)[0]}.py")
-    funds = {"spot": {"USDT": "200000"}, "linear": {"USDT": "200000"}}
-    accounts = [{"name": "main", **funds}, {"name": "other", **funds, "spot": {"USDT": "200000", "BTC": "1000"}}]
-    options = {"venues": names, "pairs": 3, "background_msgs_per_s": 100.0, "enforce_limits": False, "accounts": accounts}
+    funds = {"spot": {"USDT": "200000", "BTC": "50", "ETH": "500"}, "linear": {"USDT": "200000"}}
+    accounts = [{"name": name, **funds} for name in ("main", "other")]
+    options = {"venues": names, "pairs": 3, "background_msgs_per_s": 60.0 * len(names), "enforce_limits": False,
+               "accounts": accounts}
     run_dir = make_run_dir(tmp_path_factory.mktemp("simex"), simex=options)
     with Venues(run_dir) as venues:
-        venues.command("quiet", dislocations=False, traffic=False)
+        venues.command("quiet", dislocations=False, traffic=True)
         yield venues
 
 

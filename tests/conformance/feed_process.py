@@ -9,7 +9,7 @@ import orjson
 
 from cext.ring import AttachError, RingReader
 from engine.config import Config, dump_effective
-from feeds.instruments import InstrumentTable, run_table_path
+from feeds.instruments import InstrumentTable, venue_table_path
 from tests.conformance.case import VenueCase
 from tests.support.feed_system import START_TIMEOUT_S, Feed, Venues, _Process, _same, make_run_dir, wait_until
 
@@ -32,7 +32,7 @@ class VenueFeed(Feed):
             except AttachError:
                 return None
         self.reader = wait_until(try_attach, START_TIMEOUT_S, "segment of the feed")
-        self.table = InstrumentTable.load(run_table_path(self.run_dir))
+        self.table = InstrumentTable.load(venue_table_path(self.run_dir, self.name))
         return self.reader
 
     def log(self) -> str:
@@ -53,12 +53,12 @@ def feed_run_dir(parent: pathlib.Path, case: VenueCase, venues: Venues) -> pathl
     return run_dir
 
 
-def assert_equal_books(venues: Venues, feed: VenueFeed) -> None:
-    """With the market quiet, every row has the venue's best 16 levels and its number of levels."""
+def assert_equal_books(venues: Venues, feed: VenueFeed, case: VenueCase) -> None:
+    """With the market quiet, every row has the venue's best 16 levels, and as many levels as its stream holds."""
     assert feed.reader is not None
     venues.command("quiet", traffic=False)
     for row in feed.table.rows:
         if row.status == "TRADING":
-            book = venues.command("book", instrument=row.name)
+            book = venues.command("book", instrument=row.name, depth=case.depth_levels.get(row.market, 1 << 30))
             wait_until(lambda row=row, book=book: _same(feed.reader.read_board(row.id), book, row), 5.0,
                        f"{row.name} equal to the venue's book\n{feed.last_words()}")

@@ -219,18 +219,20 @@ class JoinRig:
         for side, wanted in (("bids", truth.bids), ("asks", truth.asks)):
             assert book[side] == wanted[:limit], (
                 f"{where}: VALID at id {stats['update_id']} with {side} that the venue did not have: "
-                f"ghosts {sorted(set(book[side]) - set(wanted))[:5]}, missing {sorted(set(wanted[:limit]) - set(book[side]))[:5]}")
+                f"ghosts {sorted(set(book[side]) - set(wanted))[:5]}, "
+                f"missing {sorted(set(wanted[:limit]) - set(book[side]))[:5]}")
         assert not decoder.record(0)["flags"] & CROSSED, f"{where}: crossed, the venue's book was not"
         return True
 
     def heal(self, decoder: MarketDecoder, where: str) -> None:
-        """What the feed does about a lost book: resubscribe, or keep buffering and ask for a REST book. It must be VALID after it."""
+        """What the feed does about a lost book: resubscribe, or keep buffering and ask for a REST book. Then it must be VALID."""
+        self.heal_with(decoder, [*self.begin(), *self.books(3)], where)
+
+    def heal_with(self, decoder: MarketDecoder, events: list[Event], where: str) -> None:
+        """The same with a beginning and messages that were taken before."""
         if self.feed.resync == "resubscribe":
             decoder.restart_stream(0)
-        for event in self.begin():
+        for step, event in enumerate(events):
             self.give(decoder, event)
-            self.check(decoder, where)
-        for event in self.books(3):
-            self.give(decoder, event)
-            self.check(decoder, where)
-        assert self.is_valid(decoder), f"{where}: still not VALID after a fresh snapshot and three messages: {decoder.stats(0)}"
+            self.check(decoder, f"{where}, step {step}")
+        assert self.is_valid(decoder), f"{where}: still not VALID after a fresh beginning and messages: {decoder.stats(0)}"

@@ -1,5 +1,5 @@
-"""ccxt, a client that shares no code with ours, in two forms: `local` talks to a simulated venue, `frozen` talks to nobody and signs
-at one moment.
+"""ccxt, a client that shares no code with ours, in two forms: `local` talks to a simulated venue, `frozen` talks to nobody
+and signs at one moment.
 
 Addresses are rewritten after signing, so that the signed host stays the real one. The websocket address keeps the real path
 where the case says nothing else: ccxt tells market types by it."""
@@ -30,7 +30,7 @@ class Captured(Exception):
 
 def facts_of(case: VenueCase) -> Ccxt:
     """The case's ccxt facts; a case without any is a mistake of the case: it has `not_offered` for that."""
-    assert case.ccxt is not None, f"tests/conformance/venues/{case.name}.py has no ccxt facts and does not say that ccxt is not offered"
+    assert case.ccxt is not None, f"tests/conformance/venues/{case.name}.py: no ccxt facts, and not_offered does not say why"
     return case.ccxt
 
 
@@ -72,7 +72,7 @@ def local(case: VenueCase, endpoints: Mapping[str, str], keys: Mapping[str, str]
             return request
 
         def client(self, url: str) -> Any:
-            return super().client(url if urlsplit(url).hostname == "127.0.0.1" else local_address(url, facts, endpoints))
+            return super().client(local_address(url, facts, endpoints) if url.startswith("wss:") else url)
 
     return without_currencies(Local(settings(facts, keys)))
 

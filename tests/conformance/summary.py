@@ -51,7 +51,8 @@ class Summary:
 
     def write(self, path: pathlib.Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"items": [f"{n} {title}" for n, title in ITEMS.items()], "rows": self.rows()}, indent=1) + "\n")
+        told = {"items": [f"{n} {title}" for n, title in ITEMS.items()], "rows": self.rows()}
+        path.write_text(json.dumps(told, indent=1) + "\n")
 
     def lines(self) -> list[str]:
         """The table, and below it why a cell is anything but a pass."""

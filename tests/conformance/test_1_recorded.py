@@ -1,4 +1,5 @@
-"""What the venue really sent, through the real decoder: books, trades, funding, checksums come out as an independent reader has them.
+"""What the venue really sent, through the real decoder: books, trades, funding, checksums come out as an independent reader
+has them.
 
 Scenes are payloads of the venue's documents and always run; recordings lie beside the project, or their tests are skipped."""
 from __future__ import annotations
@@ -35,11 +36,12 @@ def wanted_trades(trades: list[Trade] | tuple[Trade, ...], contract_size: str = 
 def check_funding(made: dict[str, Any] | None, wanted: Funding, px_scale: int) -> None:
     assert made is not None, f"no funding came out; wanted {wanted}"
     if wanted.mark is not None:
-        assert Decimal(made["mark_px"]).scaleb(-px_scale) == wanted.mark
+        # finer than a tick on some venues: at most one unit of the instrument's scale away
+        assert abs(Decimal(made["mark_px"]).scaleb(-px_scale) - wanted.mark) < Decimal(1).scaleb(-px_scale)
     if wanted.rate is not None:
         assert abs(Decimal(made["rate_e8"]).scaleb(-8) - wanted.rate) <= Decimal("0.00000001")
     if wanted.next_ms is not None:
-        assert made["next_funding_ns"] == wanted.next_ms * 1_000_000
+        assert made["next_funding_wall_ns"] == wanted.next_ms * 1_000_000
 
 
 def play(scene: Scene, decoder: MarketDecoder) -> tuple[list[str], list[dict[str, Any]], dict[str, Any] | None, Any]:

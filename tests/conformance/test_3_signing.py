@@ -144,7 +144,8 @@ def check_ours(case: VenueCase, signed: Signed, where: str) -> None:
     assert sign_by_ccxt(form_of(case), KEYS["secret"], signed.text) == signed.signature, f"{where}: {signed}"
 
 
-def test_our_rest_requests_carry_the_signature_that_ccxt_makes(case: VenueCase, market: str, markets: dict[str, MarketGateway]) -> None:
+def test_our_rest_requests_carry_the_signature_that_ccxt_makes(case: VenueCase, market: str,
+                                                               markets: dict[str, MarketGateway]) -> None:
     """With ccxt's own parameters, on its own paths, at its own time."""
     leave(case, 3, market)
     facts = facts_of(case)

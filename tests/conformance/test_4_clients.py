@@ -1,5 +1,5 @@
-"""ccxt and ccxt.pro, which share no code with ours, trade on the simulated venue and agree with its ledger and with our reading of its
-instruments; one changed byte of a signature is refused."""
+"""ccxt and ccxt.pro, which share no code with ours, trade on the simulated venue and agree with its ledger and with our
+reading of its instruments; one changed byte of a signature is refused."""
 from __future__ import annotations
 
 import asyncio
@@ -28,7 +28,7 @@ class Client:
         self.facts = facts_of(case)
         sim_of(case)
         self.endpoints = simex.facts["endpoints"][case.name]
-        self.keys = {key: Path(simex.facts["credentials"][case.name][name]).read_text()
+        self.keys = {key: Path(simex.facts["credentials"][case.name][name].removeprefix("file:")).read_text()
                      for key, name in self.facts.credentials.items()}
         self.symbol = self.facts.symbols[market]
         self.api = local(case, self.endpoints, self.keys)
@@ -87,6 +87,7 @@ def client(case: VenueCase, market: str, simex: Venues) -> Client:
     return Client(case, market, simex)
 
 
+@pytest.mark.conformance_full
 def test_instruments_are_read_alike_by_ccxt_and_by_our_feed(client: Client) -> None:
     rig = TradeRig.__new__(TradeRig)
     from feeds.instruments import InstrumentTable
@@ -136,6 +137,7 @@ def test_resting_orders_are_listed_cancelled_and_found_again(client: Client) -> 
         client.api.cancel_order(made["id"], client.symbol)
 
 
+@pytest.mark.conformance_full
 def test_post_only_that_would_take_executes_nothing(client: Client) -> None:
     _, ask = client.prices()
     client_id = new_client_id()
@@ -149,12 +151,14 @@ def test_post_only_that_would_take_executes_nothing(client: Client) -> None:
     assert Decimal(client.by_client_id(client_id)["executed"]) == 0
 
 
+@pytest.mark.conformance_full
 def test_refusals_become_ccxts_errors(client: Client) -> None:
     _, ask = client.prices()
     with pytest.raises(ccxt.ExchangeError):
         client.create("buy", client.amount(8_000_000, ask), client.price(ask * 0.99))
 
 
+@pytest.mark.conformance_full
 def test_balances_and_positions_are_the_ledgers(client: Client) -> None:
     _, ask = client.prices()
     client_id = new_client_id()
@@ -198,7 +202,8 @@ def test_a_changed_byte_of_a_signature_is_refused(client: Client) -> None:
     bad = local(client.case, client.endpoints, client.keys, tamper=tampered(client.facts.signature_fields))
     bad.load_markets()
     count = len(client.orders())
-    for call in (lambda: bad.fetch_balance(), lambda: bad.create_order(client.symbol, "limit", "buy", client.amount(2000, 60_000), 60_000),
+    for call in (lambda: bad.fetch_balance(),
+                 lambda: bad.create_order(client.symbol, "limit", "buy", client.amount(2000, 60_000), 60_000),
                  lambda: bad.cancel_order("1", client.symbol)):
         with pytest.raises(ccxt.ExchangeError) as raised:
             call()
@@ -227,15 +232,14 @@ def on_pro(client: Client, work: Callable[[Any], Any]) -> Any:
 def test_a_watched_book_equals_the_venues(client: Client) -> None:
     async def watch(api: Any) -> None:
         book = None
-        client.command("quiet", traffic=True)
         try:
             for _ in range(6):
                 book = await api.watch_order_book(client.symbol, client.facts.book_depth)
             client.command("quiet", traffic=False)
             await asyncio.sleep(0.6)
+            truth = client.command("book", market=client.market, symbol=client.api.market(client.symbol)["id"])
         finally:
-            client.command("quiet", traffic=False)
-        truth = client.command("book", market=client.market, symbol=client.api.market(client.symbol)["id"])
+            client.command("quiet", traffic=True)
         assert book is not None
         for side in ("bids", "asks"):
             ours = [(Decimal(str(level[0])), Decimal(str(level[1])) * client.contract) for level in book[side][:20]]
@@ -243,6 +247,7 @@ def test_a_watched_book_equals_the_venues(client: Client) -> None:
     on_pro(client, watch)
 
 
+@pytest.mark.conformance_full
 def test_orders_over_the_websocket(client: Client) -> None:
     if not client.facts.websocket_orders:
         pytest.skip(f"not offered: ccxt.pro has no websocket orders by {client.case.name}")
@@ -261,6 +266,7 @@ def test_orders_over_the_websocket(client: Client) -> None:
     wait_until(lambda: client.by_client_id(resting)["status"] == "CANCELED", 5, "cancelled")
 
 
+@pytest.mark.conformance_full
 def test_orders_are_heard_on_the_user_stream(client: Client) -> None:
     client_id = new_client_id()
     _, ask = client.prices()

@@ -1,5 +1,5 @@
-"""Sizes between what the venue counts in and base units: exact in both directions for every row, and never an order that one of the
-two venues of a pair refuses."""
+"""Sizes between what the venue counts in and base units: exact in both directions for every row, and never an order that one
+of the two venues of a pair refuses."""
 from __future__ import annotations
 
 import random
@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from cext.client_id import encode_client_id
-from cext.core import PairParams
+from cext.core import CMD_SEND, PairParams
 from cext.decoders.orders import size_to_qty
 from cext.encoders.encoder import size_text
 from engine.events import OrderType
 from feeds.instruments import InstrumentRow, InstrumentTable, to_scaled
 from tests.conformance.case import Answer, VenueCase, case_names, load_case
-from tests.conformance.layers import gateway_of, leave, sim_of
+from tests.conformance.layers import Missing, gateway_of, leave, sim_of
 from tests.conformance.listed import listed_rows, read_listing
 from tests.conformance.oracle_ccxt import frozen
 from tests.conformance.recordings import read_http
@@ -62,7 +62,8 @@ def test_ccxt_reads_the_same_ticks_lots_and_contracts(case: VenueCase, market: s
         told = client.market(row.name.partition(":")[2])
         contract = Decimal(str(told.get("contractSize") or 1))
         assert told["id"] == row.symbol and contract == row.contract_size, row.name
-        assert exact(told["precision"]["price"]) == row.tick and exact(told["precision"]["amount"]) * contract == row.lot, row.name
+        assert exact(told["precision"]["price"]) == row.tick, row.name
+        assert exact(told["precision"]["amount"]) * contract == row.lot, row.name
 
 
 def exact(value: float) -> Decimal:
@@ -89,7 +90,8 @@ def test_every_instrument_of_a_recorded_listing_is_exact_both_ways(case: VenueCa
 
 def as_world_row(row: InstrumentRow, number: int) -> dict[str, Any]:
     """The row of a pair's leg: one base for both."""
-    told = row.to_json() | {"id": number, "base": BASE, "underlying": BASE, "quote": "USDT", "settle": "USDT", "status": "TRADING"}
+    told = row.to_json() | {"id": number, "base": BASE, "underlying": BASE, "quote": "USDT", "settle": "USDT",
+                            "status": "TRADING"}
     told["name"] = f"{row.venue}:{BASE}/USDT" + (":USDT" if row.market == "linear" else "")
     return told | {"maker_fee": "0.0002", "taker_fee": "0.001", "multiplier": 1}
 
@@ -99,6 +101,10 @@ def partners(case: VenueCase, market: str) -> list[InstrumentRow]:
     rows = []
     for name in case_names():
         other = load_case(name)
+        try:
+            gateway_of(other), sim_of(other)
+        except Missing:  # its own cells say so
+            continue
         for row in listed_rows(other):
             if (name, row.market) != (case.name, market) and row.market != market and row.quote in ("USDT", "USDC"):
                 rows.append(row)
@@ -109,21 +115,25 @@ def joint_orders(rng: random.Random, mine: InstrumentRow, other: InstrumentRow) 
     """Legs that the core sizes on a pair with a large edge and random depth; [] when it finds no common size."""
     spot, linear = (mine, other) if mine.market == "spot" else (other, mine)
     world = World([as_world_row(spot, 0), as_world_row(linear, 1)], {
-        "max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9, "max_total_usd": 10**9,
-        "max_delta_usd": 10**8, "collar_bps": 5000})
+        "max_order_usd": 10**6, "max_position_usd": 10**8, "max_symbol_usd": 10**8, "max_venue_usd": 10**9,
+        "max_total_usd": 10**9, "max_delta_usd": 10**8, "collar_bps": 5000}, fund=False)
+    for account in {spot.account_name, linear.account_name}:
+        for asset in ("USDT", BASE):
+            world.core.set_account_balance(account, asset, 10**9 * 10**8)
     world.core.add_pair(0, 1, PairParams(entry_net_bps=1, max_notional_usd=rng.choice([200, 3_000, 50_000])))
-    price = Decimal(rng.choice(["0.0931", "4.27", "153.9", "2612.5"]))
+    price = max(spot.tick, linear.tick) * rng.randint(2_000, 900_000)  # an edge of 2 % is many ticks
 
     def levels(row: dict[str, Any], px: Decimal, step: int) -> list[tuple[int, int]]:
         tick = to_scaled(Decimal(row["tick"]), row["px_scale"])
         first = max(tick, int(px.scaleb(row["px_scale"])) // tick * tick)
-        made = []
+        made: list[tuple[int, int]] = []
+        lot = to_scaled(Decimal(row["lot"]), row["qty_scale"])
         for number in range(rng.randint(1, 8)):
             at = first + step * number * tick
             if at <= 0:
                 break
             worth = Decimal(rng.choice([30, 700, 9_000])) / px
-            made.append((at, max(1, int(worth.scaleb(row["qty_scale"])))))
+            made.append((at, max(1, int(worth.scaleb(row["qty_scale"]))) + lot * rng.choice([0, 1, 5, 40])))
         return made
     for row_id, px in ((0, price), (1, price * Decimal("1.02"))):
         row = world.rows[row_id]
@@ -131,7 +141,7 @@ def joint_orders(rng: random.Random, mine: InstrumentRow, other: InstrumentRow) 
         bids, asks = levels(row, px, -1), levels(row, px + 2 * tick, 1)
         world.core.on_book(row_id, world.record(row_id, bids, asks), row_id % 2, world.now, world.wall)
     found = world.evaluate()
-    return [leg for pool_index, *_ in found for leg in world.core.intent(pool_index)["legs"]]
+    return [leg for command, pool_index, _ in found if command == CMD_SEND for leg in world.core.intent(pool_index)["legs"]]
 
 
 def run_joint(case: VenueCase, market: str, rounds: int, seed: int) -> None:
@@ -142,7 +152,11 @@ def run_joint(case: VenueCase, market: str, rounds: int, seed: int) -> None:
     sized = 0
     for _ in range(rounds):
         pair = rng.choice(mine), rng.choice(others)
-        legs = joint_orders(rng, *pair)
+        try:
+            legs = joint_orders(rng, *pair)
+        except ValueError as refused:  # two scales whose largest sizes no 62 bits hold together: told at start, never traded
+            assert "62 bits" in str(refused)
+            continue
         spot, linear = pair if pair[0].market == "spot" else pair[::-1]
         for leg, row in zip(sorted(legs, key=lambda leg: leg["instrument_id"]), (spot, linear), strict=False):
             sized += 1
@@ -186,6 +200,7 @@ def gateway_encoder(case: VenueCase, market: str) -> Any:
 
 def test_joint_sizes_are_refused_by_neither_venue(case: VenueCase, market: str) -> None:
     leave(case, 6, market)
+    gateway_of(case), sim_of(case)
     run_joint(case, market, ROUNDS, seed=1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from bench.bench_decode import measure_case
 from bench.support.decode_case import load_cases
 from tests.conformance.case import VenueCase
-from tests.conformance.layers import Missing, feed_of, leave
+from tests.conformance.layers import Missing, leave
 from tests.conformance.made import made_decoder
 
 RATIO_LOADED = 4  # of a test machine under load, with a few dozen frames; the bound of the bench is 20
@@ -20,7 +20,7 @@ def figures(case: VenueCase, market: str) -> dict[str, float]:
     leave(case, 9, market)
     decoder = type(made_decoder(case, market, {"BTCUSDT": (2, 3)}))
     cases = [found for found in load_cases()
-             if found.venue == case.name or type(feed_of(case).make_decoder) is None or decoder is decoder_of(found.venue, found.market)]
+             if found.venue == case.name or decoder is decoder_of(found.venue, found.market)]
     if not cases:
         raise Missing(f"missing: bench/support/decode_{case.name}.py (no frames to measure {decoder.__name__} with)")
     return {key: value for found in cases for key, value in measure_case(found, quick=True).items()}

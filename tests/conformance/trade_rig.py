@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 INSTANCE = 7
 RECV_WINDOW_MS = 2000  # ten times what a loaded test machine needs
 _sequence = itertools.count(1)
+_LISTED: dict[tuple[str, str], list[InstrumentRow]] = {}
 
 
 class TradeRig:
@@ -68,16 +69,23 @@ class TradeRig:
         self.states = await self.gateway.start(give_up_after_s=8)
 
     async def load_table(self) -> None:
-        """As the feed reads it."""
+        """As the feed reads it; once a process, so that a hundred starts cost no weight."""
+        key = (self.case.name, str(self.venues.run_dir))
+        if key not in _LISTED:
+            _LISTED[key] = await self._read_rows()
+        self.table.merge(_LISTED[key])
+
+    async def _read_rows(self) -> list[InstrumentRow]:
         endpoints = self.venues.facts["endpoints"][self.case.name]
-        clients = {market: FeedRest(endpoints[self.feed.rest[market].role], self.feed.rest[market]) for market in self.case.markets}
+        clients = {market: FeedRest(endpoints[self.feed.rest[market].role], self.feed.rest[market])
+                   for market in self.case.markets}
         try:
             listing = await self.feed.read_listing(clients, VenueConfig(markets=list(self.case.markets)))
         finally:
             for client in clients.values():
                 await client.close()
         assert listing.problems == []
-        self.table.merge(listing.rows)
+        return listing.rows
 
     # ---------------------------------------------------------------- asking the simulated venue
 
@@ -109,8 +117,8 @@ class TradeRig:
         least = max(lot, to_scaled(row.min_qty, row.qty_scale))
         return max(least, wanted // lot * lot)
 
-    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC, quote: int = 2000,
-              qty: int = 0, px: int = 0, reduce_only: bool = False, client_id: str = "") -> str:
+    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC,
+              quote: int = 2000, qty: int = 0, px: int = 0, reduce_only: bool = False, client_id: str = "") -> str:
         """One order, `away_bps` beyond the other side's best (negative: short of our own); returns its id."""
         bid, ask = self.top(row)
         tick = to_scaled(row.tick, row.px_scale)
@@ -143,7 +151,8 @@ class TradeRig:
         return {event.trade_id: event.last_qty for event in self.of(client_id) if event.is_fill}
 
     def fees(self, client_id: str) -> dict[int, tuple[Decimal, str]]:
-        return {event.trade_id: (event.fee, event.fee_asset) for event in self.of(client_id) if event.is_fill and event.fee is not None}
+        return {event.trade_id: (event.fee, event.fee_asset) for event in self.of(client_id)
+                if event.is_fill and event.fee is not None}
 
     def agree_with_ledger(self, client_id: str, row: InstrumentRow) -> dict[str, Any]:
         """Executed quantity, number of fills, and what was paid in fees; returns the ledger's order."""
@@ -166,6 +175,7 @@ async def trading(case: VenueCase, venues: Venues, order_auth: str = "") -> Asyn
         yield made
     finally:
         venues.command("clear")
+        venues.command("quiet", traffic=True)
         if hasattr(made, "gateway"):
             await made.gateway.stop()
 

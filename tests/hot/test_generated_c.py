@@ -65,6 +65,9 @@ cdef int {name}(int[:] values, int x) noexcept nogil:  # hot
     ("return cold(x)", "not marked hot"),
     ("return 7 // x", "calls __Pyx_"),      # cdivision left at its default: takes the GIL to report a division by zero
     ("return values[x]", "calls __Pyx_"),   # boundscheck left at its default
+    # Cython indents by every brace of a line: behind these nothing stands where it would
+    ("if x == c'}':\n        return 1\n    while x != c'}':\n        x += 1\n    return cold(x)", "not marked hot"),
+    ("if x == c'{' or x == c'{':\n        return 1\n    return cold(x)", "not marked hot"),
 ])
 def test_scan_finds_what_is_planted(body: str, complaint: str, tmp_path: pathlib.Path) -> None:
     source = tmp_path / "planted.pyx"
@@ -73,6 +76,30 @@ def test_scan_finds_what_is_planted(body: str, complaint: str, tmp_path: pathlib
     [hot] = hot_scan.marked(source.read_text(), source)
     found = hot_scan.faults(hot_scan.body_of(source.with_suffix(".c").read_text(), hot.name) or "", {hot.name})
     assert any(complaint in fault for fault in found), found
+
+
+@pytest.mark.parametrize("character", ["{", "}", '"', "\\'", "/"])
+def test_characters_and_texts_do_not_lead_the_scan_into_another_function(character: str, tmp_path: pathlib.Path) -> None:
+    source = tmp_path / "planted.pyx"
+    source.write_text(f"""
+cdef int planted_hot(int x) noexcept nogil:  # hot
+    return 1 if x == c'{character}' or x == c'{character}' or x == c'{character}' else 0
+
+cdef int cold(int x) noexcept nogil:
+    return x + 1
+
+cdef int planted_after(int x) noexcept nogil:  # hot
+    return cold(x) if x == c'{character}' else 2
+
+def surface(int x):
+    return planted_hot(x) + planted_after(x)
+""")
+    subprocess.run([sys.executable, "-m", "cython", "-3", str(source)], check=True, capture_output=True)
+    text = source.with_suffix(".c").read_text()
+    names = {hot.name for hot in hot_scan.marked(source.read_text(), source)}
+    first, second = (hot_scan.body_of(text, name) for name in ("planted_hot", "planted_after"))
+    assert first is not None and hot_scan.faults(first, names) == []
+    assert second is not None and len(hot_scan.faults(second, names)) == 1
 
 
 def test_mark_without_signature_is_refused(tmp_path: pathlib.Path) -> None:

@@ -1,7 +1,7 @@
 """The OKX gateway against the simulated one over real sockets: orders end as the venue's ledger says, OKX US included.
 
-simex shares no code with the gateway: signatures, instrument numbers, contracts, ends of life and private channels are checked by an
-implementation of its own.
+simex shares no code with the gateway: signatures, instrument numbers, contracts, ends of life and private channels are checked by
+an implementation of its own.
 """
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ class Rig:
     def row(self, market: str) -> InstrumentRow:
         return next(row for row in self.table.rows if row.market == market and row.base == "BTC")
 
-    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC, qty: str = "0.01",
-              reduce_only: bool = False, client_id: str = "") -> str:
+    def place(self, row: InstrumentRow, side: Side, *, away_bps: int = 20, order_type: OrderType = OrderType.IOC,
+              qty: str = "0.01", reduce_only: bool = False, client_id: str = "") -> str:
         """One order, `away_bps` beyond the other side's best (negative: short of our own); returns its id."""
         book = self.venues.command("book", venue=self.declared.name, market=row.market, symbol=row.symbol, depth=1)
         bid, ask = (to_scaled(Decimal(levels[0][0]), row.px_scale) for levels in (book["bids"], book["asks"]))
@@ -151,7 +151,8 @@ def test_orders_on_both_markets_end_with_the_fills_and_fees_of_the_ledger(venues
             held = (await r.gateway.query("position", r.row("linear").id, "")).position
             assert held is not None and held >= Decimal("0.01")
             # reduced again, and no further than there is
-            assert (await r.ended(r.place(r.row("linear"), Side.SELL, qty=str(held), reduce_only=True))).status == OrderStatus.FILLED
+            assert (await r.ended(r.place(r.row("linear"), Side.SELL, qty=str(held),
+                                          reduce_only=True))).status == OrderStatus.FILLED
             assert (await r.gateway.query("position", r.row("linear").id, "")).position == 0
             assert r.alerts == []
     run(work())
@@ -184,6 +185,20 @@ def test_every_way_in_which_an_order_can_end(venues: Venues, market: str) -> Non
             await until(lambda: all(any(event.source == Source.STREAM for event in r.of(one)) for one in others))
             assert await r.gateway.cancel_all(market) == [row.symbol]
             assert [(await r.ended(one)).status for one in others] == [OrderStatus.CANCELED] * 3
+    run(work())
+
+
+def test_a_request_that_comes_after_its_end_of_life_is_refused(venues: Venues) -> None:
+    """expTime counts on the venue's clock: with an offset of ten seconds every order is over before it arrives."""
+    async def work() -> None:
+        async with rig(venues) as r:
+            session: Any = r.gateway.sessions()["linear"]
+            good_ns = session.clock_offset_ns
+            session.clock_offset_ns = good_ns - 10_000_000_000
+            end = await r.ended(r.place(r.row("linear"), Side.BUY))
+            assert (end.status, end.error_class, end.venue_code) == (OrderStatus.REJECTED, ErrorClass.TIME, 50036)
+            await until(lambda: session.clock_offset_ns > good_ns - 1_000_000_000)   # the clock is measured anew
+            assert (await r.ended(r.place(r.row("linear"), Side.BUY))).status == OrderStatus.FILLED
     run(work())
 
 

@@ -67,6 +67,25 @@ def test_simulated_venue_of_paper_has_the_real_instruments_and_books(home, real_
         assert section["venues"] == {"binance": {"fees": {"spot": ["0.001", "0.001"], "linear": ["0.0002", "0.0005"]}}}
 
 
+def test_two_venues_are_simulated_each_from_its_own_table(home):
+    outside = make_run_dir(home / "outside", simex={"pairs": 3, "venues": {"binance": {}, "binanceus": {}}})
+    with Venues(outside) as real:
+        theirs = real.facts["endpoints"]
+        venues = {"binance": {"endpoints": {name: theirs["binance"][name] for name in MADE_UP_PUBLIC}},
+                  "binanceus": {"endpoints": {name: theirs["binanceus"][name] for name in ("spot_rest", "spot_ws")}}}
+        with Supervised(home, mode="paper", venues=venues) as run:
+            run.wait_for(lambda status: status["phase"] == "trading", "trading")
+            section = json.loads((run.run_dir / "simex-config.json").read_bytes())
+            assert section["instrument_tables"] == {venue: str(run.run_dir / f"instruments.{venue}.json") for venue in venues}
+            assert not list(run.run_dir.glob("exchange_info*"))
+            assert run.stop() == 0, run.text()
+            report = run.report()
+            assert report["venues"] == {"binance": {"state": "live"}, "binanceus": {"state": "live"}}
+            assert report["balances"].keys() == {"binance:spot", "binance:linear", "binanceus:spot"}
+            assert report["ledger_check"] == {"equal": True, "differences": []} and report["machine"]["cpus"] >= 1
+            run.assert_nothing_left()
+
+
 def test_unreachable_venue_is_said_once_and_the_run_ends_in_order(home):
     with Supervised(home, mode="paper", duration_s=4, venues={"binance": {"endpoints": UNREACHABLE}}) as run:
         assert run.wait() == 0, run.text()

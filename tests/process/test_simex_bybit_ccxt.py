@@ -17,7 +17,15 @@ FETCH = {"acknowledged": True}
 
 @pytest.fixture(scope="module")
 def simex(tmp_path_factory):
-    config = {"venues": ["bybit"], "pairs": 6, "dislocations_per_s": 0.0, "inventory_usd": 50_000.0, "leverage": 2, "seed": 4, "enforce_limits": False}
+    config = {
+        "venues": ["bybit"],
+        "pairs": 6,
+        "dislocations_per_s": 0.0,
+        "inventory_usd": 50_000.0,
+        "leverage": 2,
+        "seed": 4,
+        "enforce_limits": False,
+    }
     with running_simex(tmp_path_factory.mktemp("bybit"), **config) as process:
         yield process
 
@@ -29,7 +37,12 @@ def point(client, simex):
     if sockets:
         sockets["public"] = {"spot": simex.endpoints["public_spot_ws"], "linear": simex.endpoints["public_linear_ws"]}
         private = simex.endpoints["private_ws"]
-        sockets["private"] = {"contract": private, "usdc": private, "spot": {"unified": private}, "trade": simex.endpoints["trade_ws"]}
+        sockets["private"] = {
+            "contract": private,
+            "usdc": private,
+            "spot": {"unified": private},
+            "trade": simex.endpoints["trade_ws"],
+        }
     return client
 
 
@@ -142,7 +155,9 @@ def test_refusals_become_the_right_ccxt_errors(client):
     with pytest.raises(ccxt.InvalidOrder, match="110017"):
         client.create_order("BTC/USDT:USDT", "market", "sell", 0.01, None, {"reduceOnly": True})
     for symbol, code in (("BTC/USDT", "170141"), ("BTC/USDT:USDT", "110072")):
-        placed = client.create_order(symbol, "limit", "buy", 0.01, near(client, symbol, "bids", 0.98), {"clientOrderId": f"dup{code}"})
+        placed = client.create_order(
+            symbol, "limit", "buy", 0.01, near(client, symbol, "bids", 0.98), {"clientOrderId": f"dup{code}"}
+        )
         client.cancel_order(placed["id"], symbol)
         with pytest.raises(ccxt.InvalidOrder, match=code):
             client.create_order(symbol, "limit", "buy", 0.01, near(client, symbol, "bids", 0.98), {"clientOrderId": f"dup{code}"})
@@ -261,7 +276,10 @@ def test_pro_places_and_cancels_over_the_order_socket(simex, symbol):
 @pytest.mark.parametrize("symbol", ["SOL/USDT", "SOL/USDT:USDT"])
 def test_pro_hears_of_its_orders_fills_and_balances(simex, symbol):
     async def listen(client):
-        waiting = [asyncio.ensure_future(w) for w in (client.watch_orders(symbol), client.watch_my_trades(symbol), client.watch_balance())]
+        waiting = [
+            asyncio.ensure_future(w)
+            for w in (client.watch_orders(symbol), client.watch_my_trades(symbol), client.watch_balance())
+        ]
         await asyncio.sleep(1.0)
         order = await client.create_order(symbol, "market", "buy", 1)
         _, (trade, *_), _ = await asyncio.wait_for(asyncio.gather(*waiting), 10)

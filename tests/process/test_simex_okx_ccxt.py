@@ -60,7 +60,9 @@ def symbols(client):
 
 def test_markets_load_with_exact_ticks_lots_and_contracts(trader):
     assert set(trader.markets) == {
-        f"{coin}/USDT{suffix}" for coin in ("BTC", "ETH", "BNB", "SOL") for suffix in (("", ":USDT") if trader.id == "okx" else ("",))
+        f"{coin}/USDT{suffix}"
+        for coin in ("BTC", "ETH", "BNB", "SOL")
+        for suffix in (("", ":USDT") if trader.id == "okx" else ("",))
     }
     spot = trader.market("BTC/USDT")
     assert (spot["precision"]["price"], spot["precision"]["amount"], spot["limits"]["amount"]["min"]) == (0.01, 0.00001, 0.00001)
@@ -125,7 +127,11 @@ def test_post_only_and_unfilled_ioc_end_as_cancelled(trader, simex):
         book = trader.fetch_order_book(symbol, 5)
         high = float(trader.price_to_precision(symbol, book["asks"][0][0] * 1.002))
         low = float(trader.price_to_precision(symbol, book["bids"][0][0] * 0.98))
-        for price, params, source in ((high, {"postOnly": True}, "31"), (low, {"timeInForce": "IOC"}, "14"), (low, {"timeInForce": "FOK"}, "13")):
+        for price, params, source in (
+            (high, {"postOnly": True}, "31"),
+            (low, {"timeInForce": "IOC"}, "14"),
+            (low, {"timeInForce": "FOK"}, "13"),
+        ):
             order = trader.fetch_order(trader.create_order(symbol, "limit", "buy", 1.0, price, params)["id"], symbol)
             assert (order["status"], order["filled"], order["info"]["cancelSource"]) == ("canceled", 0.0, source)
 

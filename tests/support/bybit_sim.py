@@ -1,4 +1,5 @@
-"""The simulated Bybit in the hand: a rig whose client signs and speaks by the venue's documents, with nothing of ours in between."""
+"""The simulated Bybit in the hand: a rig whose client signs and speaks by the venue's documents, with nothing of ours in
+between."""
 
 from __future__ import annotations
 
@@ -110,7 +111,9 @@ class BybitRig(VenuesRig):
         return self.say(wire, {"reqId": f"r{self._request}", "header": header, "op": op, "args": [args]} | changes)
 
 
-def limit(market: str, link: str, side: str = "Buy", price: str = "64000", qty: str = "0.01", tif: str = "GTC", **more: Any) -> dict[str, Any]:
+def limit(
+    market: str, link: str, side: str = "Buy", price: str = "64000", qty: str = "0.01", tif: str = "GTC", **more: Any
+) -> dict[str, Any]:
     """A limit order of BTCUSDT."""
     return {
         "category": market,

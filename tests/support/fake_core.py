@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from cext.core import STRATEGIES
 from engine.events import Intent, IntentKind, Leg, Purpose, Side
 from engine.trade.core_surface import PairState
 from feeds.instruments import InstrumentRow, unified_name
@@ -62,6 +63,7 @@ class FakeCore:
     held: set[tuple[int, int]] = field(default_factory=set)                  # reservations: (intent, leg)
     fills: dict[int, int] = field(default_factory=dict)                      # row -> signed quantity told by apply_fill
     rearmed: list[int] = field(default_factory=list)
+    armed_from: dict[int, int] = field(default_factory=dict)                 # pair -> its books must be newer than this
     outcomes: list[bool] = field(default_factory=list)
     balances: dict[tuple[str, str], int] = field(default_factory=dict)       # (account, asset)
     pledges: dict[tuple[int, int], int] = field(default_factory=dict)        # (trade, row), none of 0
@@ -103,7 +105,9 @@ class FakeCore:
             self.pair_states[pair_index] = (PairState.ENTERING, 0, 0)
         elif purpose == Purpose.EXIT:
             self.pair_states[pair_index] = (PairState.EXITING, *self.pair_states.get(pair_index, (0, 0, 0))[1:])
+        both_spot = all(row in self.spot_rows for row, *_ in legs)
         return Intent(intent_id=intent_id, trade_id=trade_id or intent_id, purpose=purpose, pair_index=pair_index,
+                      strategy=STRATEGIES["cross_exchange" if both_spot else "spot_futures"],
                       kind=IntentKind.SINGLE if len(made) == 1 else IntentKind.SIMULTANEOUS, decided_mono_ns=now_mono_ns,
                       decided_wall_ns=now_mono_ns, batch_mono_ns=now_mono_ns - 3_000, ttl_ns=ttl_ns, legs=made)
 
@@ -134,6 +138,7 @@ class FakeCore:
 
     def rearm(self, pair_index: int, after_mono_ns: int) -> None:
         self.rearmed.append(pair_index)
+        self.armed_from[pair_index] = after_mono_ns
         self.residuals: dict[int, int] = {}
 
     def request_exit(self, pair_index: int | None) -> None:

@@ -2,13 +2,16 @@
 import pathlib
 import re
 from dataclasses import dataclass
+from functools import cache
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("cext", "feeds", "engine", "tools", "bench", "tests")
 MARK = re.compile(r"#\s*hot$", re.MULTILINE)
 # A signature may run over several lines; its parameters hold no parentheses.
 SIGNATURE = re.compile(r"^[ ]*cdef [^\n(]*?\b(\w+)\(([^()]*)\)([^\n#]*)#\s*hot$", re.MULTILINE)
-COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+# What is no code: comments, texts, characters.
+ASIDE = re.compile(r"""/\*.*?\*/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""", re.DOTALL)
+BRACE = re.compile(r"[{}]")
 API = re.compile(r"\b(_?Py[A-Z]\w*|__Pyx_\w+)\s*\(")
 LOCAL = re.compile(r"\b(__pyx_f_\w+)\s*\(")
 VIRTUAL = re.compile(r"__pyx_vtab\)?->(\w+)\s*\(")
@@ -55,11 +58,24 @@ def c_path(path: pathlib.Path) -> pathlib.Path:
     return (ROOT / "build" / "cython" / path.relative_to(ROOT)).with_suffix(".c")
 
 
+@cache
+def bare(c_text: str) -> str:
+    """C without comments and with empty texts: every brace in it is one of the language."""
+    return ASIDE.sub(lambda aside: "" if aside.group().startswith("/") else '""', c_text)
+
+
 def body_of(c_text: str, name: str) -> str | None:
-    """The body of a cdef function in generated C, without comments; None when it is not there."""
-    pattern = re.compile(rf"^static [^;{{]*\b__pyx_f_(?:\d\w*_)?{name}\([^;{{]*\{{\n(.*?)^\}}", re.DOTALL | re.MULTILINE)
-    match = pattern.search(COMMENT.sub("", c_text))
-    return match.group(1) if match else None
+    """The body of a cdef function in generated C, without comments and texts; None when it is not there.
+
+    Braces are counted: where they are indented to says nothing, because Cython counts those in characters and texts too."""
+    text = bare(c_text)
+    start = re.search(rf"^[ ]*static [^;{{]*\b__pyx_f_(?:\d\w*_)?{name}\([^;{{]*\{{\n", text, re.MULTILINE)
+    depth = 1
+    for brace in BRACE.finditer(text, start.end()) if start else ():
+        depth += 1 if brace.group() == "{" else -1
+        if depth == 0:
+            return text[start.end():brace.start()]
+    return None
 
 
 def plain_name(mangled: str) -> str:

@@ -33,20 +33,24 @@ def okx_table() -> InstrumentTable:
 
 def order_told(client_id: str, **changes: Any) -> dict[str, Any]:
     """One row of the orders channel (the documentation's, of a swap and not executed)."""
-    return {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "ordId": ORDER_ID, "clOrdId": client_id, "side": "sell", "posSide": "net",
-            "tdMode": "cross", "ordType": "ioc", "px": "31527.1", "sz": "2.5", "state": "live", "accFillSz": "0", "avgPx": "0",
-            "fillPx": "", "fillSz": "0", "tradeId": "", "fillTime": "", "fillFee": "0", "fillFeeCcy": "", "execType": "", "fee": "0",
-            "feeCcy": "USDT", "rebate": "0", "rebateCcy": "USDT", "fillPnl": "0", "pnl": "0", "reduceOnly": "false", "cancelSource": "",
+    return {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "ordId": ORDER_ID, "clOrdId": client_id, "side": "sell",
+            "posSide": "net", "tdMode": "cross", "ordType": "ioc", "px": "31527.1", "sz": "2.5", "state": "live",
+            "accFillSz": "0", "avgPx": "0",
+            "fillPx": "", "fillSz": "0", "tradeId": "", "fillTime": "", "fillFee": "0", "fillFeeCcy": "",
+            "execType": "", "fee": "0",
+            "feeCcy": "USDT", "rebate": "0", "rebateCcy": "USDT", "fillPnl": "0", "pnl": "0",
+            "reduceOnly": "false", "cancelSource": "",
             "amendResult": "", "amendSource": "", "reqId": "", "category": "normal", "lever": "3", "notionalUsd": "31.50818374",
-            "fillNotionalUsd": "", "stpMode": "cancel_maker", "tag": "", "tgtCcy": "", "lastPx": "38892.2", "code": "0", "msg": "",
+            "fillNotionalUsd": "", "stpMode": "cancel_maker", "tag": "", "tgtCcy": "",
+            "lastPx": "38892.2", "code": "0", "msg": "",
             "cTime": "1654084334977", "uTime": "1654084353264", **changes}
 
 
 def filled(client_id: str, **changes: Any) -> dict[str, Any]:
     """A row whose latest fill is all of it: 2.5 contracts."""
-    return order_told(client_id, **{"state": "filled", "accFillSz": "2.5", "avgPx": "31527.1", "fillPx": "31527.1", "fillSz": "2.5",
-                                    "tradeId": TRADE_ID, "fillTime": "1654084353263", "fillFee": "-0.39408875", "fillFeeCcy": "USDT",
-                                    "execType": "T", **changes})
+    return order_told(client_id, **{"state": "filled", "accFillSz": "2.5", "avgPx": "31527.1", "fillPx": "31527.1",
+                                    "fillSz": "2.5", "tradeId": TRADE_ID, "fillTime": "1654084353263",
+                                    "fillFee": "-0.39408875", "fillFeeCcy": "USDT", "execType": "T", **changes})
 
 
 def push(channel: str, *rows: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -54,8 +58,8 @@ def push(channel: str, *rows: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def answer_row(client_id: str, code: str = "0", text: str = "", sub_code: str = "") -> dict[str, Any]:
-    return {"clOrdId": client_id, "ordId": ORDER_ID if code == "0" else "", "tag": "", "ts": "1695190491421", "sCode": code, "sMsg": text,
-            "subCode": sub_code}
+    return {"clOrdId": client_id, "ordId": ORDER_ID if code == "0" else "", "tag": "", "ts": "1695190491421", "sCode": code,
+            "sMsg": text, "subCode": sub_code}
 
 
 def reply(request_id: str, *rows: dict[str, Any], code: str = "0", text: str = "", op: str = "order") -> dict[str, Any]:

@@ -49,7 +49,12 @@ class Socket:
 
     def login(self, **changes: Any) -> list[Any]:
         stamp = str(self.rig.clock.wall_ms() // 1000)
-        told = {"apiKey": KEY, "passphrase": PASSPHRASE, "timestamp": stamp, "sign": sign(f"{stamp}GET/users/self/verify".encode())}
+        told = {
+            "apiKey": KEY,
+            "passphrase": PASSPHRASE,
+            "timestamp": stamp,
+            "sign": sign(f"{stamp}GET/users/self/verify".encode()),
+        }
         return self.send({"op": "login", "args": [told | changes]})
 
     def trade(self, op: str, *args: dict[str, Any], **beside: Any) -> tuple[Any, list[Any]]:

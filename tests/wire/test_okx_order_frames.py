@@ -1,5 +1,5 @@
-"""Order requests of OKX as bytes: read back by another parser they say exactly what was asked, contracts included, and what cannot be
-said is refused."""
+"""Order requests of OKX as bytes: read back by another parser they say exactly what was asked, contracts included, and what
+cannot be said is refused."""
 from __future__ import annotations
 
 import random
@@ -21,8 +21,8 @@ TIME_MS = 1_711_001_595_207
 CLIENT_ID = encode_client_id(1, 5 << 32 | 9, 0)
 
 
-def place(made: OkxOrderEncoder, row: int, *, side: int = Side.BUY, order_type: int = OrderType.IOC, px: int = 280_000, qty: int = 200,
-          reduce_only: bool = False, time_ms: int = TIME_MS, client_id: str = CLIENT_ID) -> bytes:
+def place(made: OkxOrderEncoder, row: int, *, side: int = Side.BUY, order_type: int = OrderType.IOC, px: int = 280_000,
+          qty: int = 200, reduce_only: bool = False, time_ms: int = TIME_MS, client_id: str = CLIENT_ID) -> bytes:
     return made.encode_place(ARRAY, row, client_id, side, order_type, px, qty, time_ms, reduce_only)
 
 
@@ -93,7 +93,8 @@ def test_largest_numbers_are_written_in_full() -> None:
     assert (order["px"], order["sz"]) == ("922337203685477580.7", "92233720368.54775807")
 
 
-@pytest.mark.parametrize("wrong", [{"px": 0}, {"px": -1}, {"qty": 0}, {"qty": -5}, {"side": 2}, {"order_type": 4}, {"time_ms": 0}])
+@pytest.mark.parametrize("wrong", [{"px": 0}, {"px": -1}, {"qty": 0}, {"qty": -5}, {"side": 2}, {"order_type": 4},
+                                   {"time_ms": 0}])
 def test_legs_that_cannot_be_said_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="cannot say"):
         place(OkxOrderEncoder("linear"), SWAP, **wrong)  # type: ignore[arg-type]

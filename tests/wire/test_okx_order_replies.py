@@ -78,11 +78,13 @@ def test_ack_of_a_cancel_says_nothing_about_the_order() -> None:
     ("51008", "1000", OrderStatus.REJECTED, ErrorClass.BALANCE), ("51008", "", OrderStatus.REJECTED, ErrorClass.BALANCE),
     ("51020", "", OrderStatus.REJECTED, ErrorClass.FILTER), ("51030", "", OrderStatus.REJECTED, ErrorClass.RETRY),
     ("50036", "", OrderStatus.REJECTED, ErrorClass.TIME), ("51024", "", OrderStatus.REJECTED, ErrorClass.FATAL),
-    ("51016", "", OrderStatus.UNKNOWN, ErrorClass.UNKNOWN_EXECUTION), ("50001", "", OrderStatus.UNKNOWN, ErrorClass.UNKNOWN_EXECUTION),
+    ("51016", "", OrderStatus.UNKNOWN, ErrorClass.UNKNOWN_EXECUTION),
+    ("50001", "", OrderStatus.UNKNOWN, ErrorClass.UNKNOWN_EXECUTION),
     ("51149", "", OrderStatus.UNKNOWN, ErrorClass.UNKNOWN_EXECUTION), ("59999", "", OrderStatus.UNKNOWN, ErrorClass.UNMAPPED)])
 def test_refusals_of_a_place(code: str, sub_code: str, status: OrderStatus, error_class: ErrorClass) -> None:
     _, [event] = decode(refusal(OURS, OURS, code, "its words", sub_code))
-    assert (event.client_id, event.status, event.error_class, event.venue_code, event.message) == (OURS, status, error_class, int(code),
+    assert (event.client_id, event.status, event.error_class, event.venue_code, event.message) == (OURS, status, error_class,
+                                                                                                   int(code),
                                                                                                  "its words")
 
 
@@ -116,12 +118,14 @@ def test_rate_answers_ask_for_a_stop_of_two_seconds(code: str) -> None:
 
 
 @pytest.mark.parametrize("rows", [
-    [], [answer_row("other")], [{**answer_row(OURS), "ordId": ""}], [{**answer_row(OURS), "sCode": ""}], [7], [answer_row(OURS)] * 2,
+    [], [answer_row("other")], [{**answer_row(OURS), "ordId": ""}], [{**answer_row(OURS), "sCode": ""}],
+    [7], [answer_row(OURS)] * 2,
     [{"clOrdId": OURS, "ordId": ORDER_ID}]])
 def test_ack_that_is_about_something_else_is_unknown(rows: list[Any]) -> None:
     made = decoder()
     _, [event] = decode(reply(OURS, *rows), made=made)
-    assert (event.client_id, event.status, event.error_class, made.malformed) == (OURS, OrderStatus.UNKNOWN, ErrorClass.UNMAPPED, 1)
+    assert (event.client_id, event.status, event.error_class, made.malformed) == (OURS, OrderStatus.UNKNOWN, ErrorClass.UNMAPPED,
+                                                                                  1)
 
 
 def test_envelope_and_row_that_contradict_each_other_are_unknown() -> None:
@@ -142,7 +146,8 @@ def test_reply_without_a_code_is_unknown(code: object) -> None:
 def test_other_replies_are_cold_codes_and_pongs_are_nothing() -> None:
     for frame in ({"event": "login", "code": "0", "msg": "", "connId": "a4d3ae55"},
                   {"event": "error", "code": "60009", "msg": "Login failed.", "connId": "a4d3ae55"},
-                  {"id": "suborders", "event": "subscribe", "arg": {"channel": "orders", "instType": "ANY"}, "connId": "accb8e21"},
+                  {"id": "suborders", "event": "subscribe", "arg": {"channel": "orders", "instType": "ANY"},
+                   "connId": "accb8e21"},
                   {"id": "suborders", "event": "error", "code": "60012", "msg": "Invalid request", "connId": "a4d3ae55"},
                   {"id": "", "op": "order", "data": [], "code": "60012", "msg": "bad"}):
         assert decode(frame) == ("reply", [])
@@ -168,7 +173,8 @@ def test_news_of_account_and_socket_are_named(frame: dict[str, Any], name: str) 
 
 def test_filled_order_is_its_fill_and_its_end_in_base_units() -> None:
     _, events = decode(push("orders", filled(OURS)))
-    about = {"client_id": OURS, "instrument_id": SWAP, "source": Source.STREAM, "venue_order_id": int(ORDER_ID), "recv_mono_ns": 77}
+    about = {"client_id": OURS, "instrument_id": SWAP, "source": Source.STREAM, "venue_order_id": int(ORDER_ID),
+             "recv_mono_ns": 77}
     assert events == [   # 2.5 contracts of 0.01 BTC at scale 4; a negative fillFee was charged
         OrderEvent(**about, status=OrderStatus.PARTIAL, trade_id=int(TRADE_ID), exch_ns=1654084353263_000_000, last_qty=250,
                    last_px=315271, fee=Decimal("0.39408875"), fee_asset="USDT", flags=EventFlag.IS_FILL),
@@ -181,11 +187,13 @@ def test_documented_spot_example() -> None:
     _, [fill, end] = decode(push("orders", told), "spot")
     assert (fill.last_qty, fill.last_px, fill.fee, fill.fee_asset) == (100_000, 315271, Decimal("0.02522168"), "USDT")
     assert fill.flags == EventFlag.IS_FILL | EventFlag.MAKER | EventFlag.FOREIGN
-    assert (end.status, end.cum_qty, end.venue_order_id, end.instrument_id) == (OrderStatus.FILLED, 100_000, 452197707845865472, SPOT)
+    assert (end.status, end.cum_qty, end.venue_order_id, end.instrument_id) == (OrderStatus.FILLED, 100_000, 452197707845865472,
+                                                                                SPOT)
 
 
 def test_contracts_of_ten_million_base_units() -> None:
-    _, [fill, end] = decode(push("orders", filled(OURS, instId="PEPE-USDT-SWAP", accFillSz="12.1", fillSz="0.4", fillPx="0.000007001",
+    _, [fill, end] = decode(push("orders", filled(OURS, instId="PEPE-USDT-SWAP", accFillSz="12.1", fillSz="0.4",
+                                                  fillPx="0.000007001",
                                                   state="partially_filled")))
     assert (fill.last_qty, fill.last_px, end.cum_qty, end.status, end.instrument_id) == (4_000_000, 7001, 121_000_000,
                                                                                         OrderStatus.PARTIAL, PEPE)
@@ -241,7 +249,8 @@ def test_repeated_message_gives_the_same_events_with_the_same_ids() -> None:
 
 def test_only_rows_of_this_market_count() -> None:
     frame = push("orders", order_told(OURS), filled(OURS, **SPOT_ROW, accFillSz="0.00000001", fillSz="0.00000001"),
-                 order_told(OURS, instType="MARGIN", instId="BTC-USDT"), order_told(OURS, instType="FUTURES", instId="BTC-USDT-261225"))
+                 order_told(OURS, instType="MARGIN", instId="BTC-USDT"),
+                 order_told(OURS, instType="FUTURES", instId="BTC-USDT-261225"))
     _, [linear] = decode(frame)
     _, [fill, spot] = decode(frame, "spot")
     assert (linear.instrument_id, linear.status) == (SWAP, OrderStatus.NEW)
@@ -277,7 +286,8 @@ def test_what_the_venue_does_to_a_position_is_a_foreign_fact(category: str) -> N
 
 
 @pytest.mark.parametrize(("fee", "asset", "expected"), [
-    ("-0.001", "BTC", ("0.001", "BTC")), ("0.002", "USDT", ("-0.002", "USDT")), ("0", "USDT", ("0", "USDT")), ("0", "", ("0", ""))])
+    ("-0.001", "BTC", ("0.001", "BTC")), ("0.002", "USDT", ("-0.002", "USDT")), ("0", "USDT", ("0", "USDT")),
+    ("0", "", ("0", ""))])
 def test_fee_signs_are_turned(fee: str, asset: str, expected: tuple[str, str]) -> None:
     _, [fill, _] = decode(push("orders", filled(OURS, fillFee=fee, fillFeeCcy=asset)))
     assert (fill.fee, fill.fee_asset) == (Decimal(expected[0]), expected[1])
@@ -306,8 +316,8 @@ def test_row_about_our_order_that_is_not_understood_is_unknown(change: dict[str,
 
 def test_good_rows_beside_a_bad_one_are_kept() -> None:
     made = decoder()
-    kind, events = decode(push("orders", order_told("web", accFillSz="x"), order_told(OURS, accFillSz="0.5"), 7),  # type: ignore[arg-type]
-                          made=made)
+    rows: list[Any] = [order_told("web", accFillSz="x"), order_told(OURS, accFillSz="0.5"), 7]
+    kind, events = decode(push("orders", *rows), made=made)
     assert (kind, [e.cum_qty for e in events], made.malformed) == ("orders", [50], 2)
 
 
@@ -337,9 +347,11 @@ def test_rest_answers_about_one_order() -> None:
     placed = answered(envelope(answer_row(OURS)), "place")
     assert (placed.status, placed.venue_order_id) == (OrderStatus.NEW, int(ORDER_ID))
     cancelled = answered(envelope(answer_row(OURS)), "cancel")
-    assert (cancelled.status, cancelled.flags, cancelled.venue_order_id) == (OrderStatus.NONE, EventFlag.CANCEL_REPLY, int(ORDER_ID))
+    assert (cancelled.status, cancelled.flags, cancelled.venue_order_id) == (OrderStatus.NONE, EventFlag.CANCEL_REPLY,
+                                                                             int(ORDER_ID))
     found = answered(envelope(filled(OURS)), "query")
-    assert (found.status, found.cum_qty, found.instrument_id, found.venue_order_id) == (OrderStatus.FILLED, 250, SWAP, int(ORDER_ID))
+    assert (found.status, found.cum_qty, found.instrument_id, found.venue_order_id) == (OrderStatus.FILLED, 250, SWAP,
+                                                                                        int(ORDER_ID))
 
 
 def test_only_51603_is_a_vote_for_absence() -> None:
@@ -377,8 +389,10 @@ def test_rest_refusals_of_a_place(status: int, body: object, expected: tuple[Ord
 
 # ---------------------------------------------------------------- hostile bytes
 
-FRAMES = [reply(OURS, answer_row(OURS)), refusal(OURS, OURS, "51008", "not enough", "1000"), reply(CANCEL + "1", answer_row(OURS)),
-          push("orders", filled(OURS), order_told("web"), filled("", **SPOT_ROW)), push("account", {"details": []}, eventType="snapshot"),
+FRAMES = [reply(OURS, answer_row(OURS)), refusal(OURS, OURS, "51008", "not enough", "1000"),
+          reply(CANCEL + "1", answer_row(OURS)),
+          push("orders", filled(OURS), order_told("web"), filled("", **SPOT_ROW)),
+          push("account", {"details": []}, eventType="snapshot"),
           {"event": "notice", "code": "64008", "msg": "soon", "connId": "a4d3ae55"}]
 
 
@@ -419,7 +433,8 @@ def test_any_changed_byte_gives_events_of_known_rows_or_none() -> None:
 
 
 @pytest.mark.parametrize("frame", [
-    b"", b"{", b"null", b"[]", b"7", b'"x"', b"{}", b"pong ", b"ping", b"pon", b'{"arg":{"channel":"orders"}}', b'{"arg":{},"data":[]}',
+    b"", b"{", b"null", b"[]", b"7", b'"x"', b"{}", b"pong ", b"ping", b"pon", b'{"arg":{"channel":"orders"}}',
+    b'{"arg":{},"data":[]}',
     b'{"arg":{"channel":"orders"},"data":{}}', b'{"arg":{"channel":7},"data":[]}', b'{"arg":{"channel":"orders"},"data":[7]}',
     b'{"arg":{"channel":"orders"},"data":[{]}', b'{"event":7}', b'{"op":7}', b"\x00" * 64, b"{" * 200])
 def test_garbage_is_an_error(frame: bytes) -> None:

@@ -1,5 +1,5 @@
-"""Order entry and private topics of the simulated Bybit: an acknowledgement says only that a request was taken, the topics tell what
-became of it; refusals, ids, fees and limits as the venue's documents have them."""
+"""Order entry and private topics of the simulated Bybit: an acknowledgement says only that a request was taken, the topics tell
+what became of it; refusals, ids, fees and limits as the venue's documents have them."""
 
 import re
 from decimal import Decimal
@@ -45,9 +45,8 @@ def test_ack_first_then_executions_and_states(rig, market):
     assert set(answer["header"]) == {"X-Bapi-Limit", "X-Bapi-Limit-Status", "X-Bapi-Limit-Reset-Timestamp", "Traceid", "Timenow"}
     order_id = answer["data"]["orderId"]
     assert UUID.match(order_id) if market == "linear" else order_id.isdigit()
-    assert [s[:2] for s in states(private)] == [
-        ("New", "0"), ("PartiallyFilled", "0.4" if market == "spot" else "0.400"), ("Filled", "0.9" if market == "spot" else "0.900"),
-    ]  # fmt: skip
+    done = ("0.4", "0.9") if market == "spot" else ("0.400", "0.900")
+    assert [s[:2] for s in states(private)] == [("New", "0"), ("PartiallyFilled", done[0]), ("Filled", done[1])]
     fills = rows(private, "execution")
     assert [(f["execPrice"], f["leavesQty"]) for f in fills] == (
         [("64250.2", "0.5"), ("64250.5", "0")] if market == "spot" else [("64250.20", "0.500"), ("64250.50", "0")]
@@ -109,7 +108,11 @@ def test_resting_cancelled_and_cancelled_again(rig, market):
     assert states(private) == [("New", "0", "UNKNOWN", "EC_NoError")]
     which = {"category": market, "symbol": "BTCUSDT", "orderLinkId": "rest1"}
     answer = rig.order(trade, "order.cancel", which)
-    assert answer["retCode"] == 0 and answer["data"] == {"orderId": order_id, "orderLinkId": "rest1"} and answer["op"] == "order.cancel"
+    assert (
+        answer["retCode"] == 0
+        and answer["data"] == {"orderId": order_id, "orderLinkId": "rest1"}
+        and answer["op"] == "order.cancel"
+    )
     assert states(private)[-1] == ("Cancelled", "0", "CancelByUser", "EC_PerCancelRequest")
     assert rows(private, "order")[-1]["leavesQty"] == ""
     again = rig.order(trade, "order.cancel", which)
@@ -147,7 +150,10 @@ def test_a_spot_market_buy_spends_its_quantity_of_quote_unless_it_says_otherwise
 
 def test_positions_and_reduce_only(rig):
     trade, private = rig.trade(), rig.private(*ALL)
-    assert rig.order(trade, "order.create", limit("linear", "r0", "Sell", "64250.1", tif="IOC", reduceOnly=True))["retCode"] == 110017
+    assert (
+        rig.order(trade, "order.create", limit("linear", "r0", "Sell", "64250.1", tif="IOC", reduceOnly=True))["retCode"]
+        == 110017
+    )
     rig.order(trade, "order.create", limit("linear", "p1", price="64250.2", qty="0.2", tif="IOC"))
     held = rows(private, "position")[-1]
     assert (held["side"], held["size"], held["entryPrice"], held["positionIdx"]) == ("Buy", "0.200", "64250.2", 0)
@@ -178,7 +184,9 @@ def test_amended_orders_trade_at_their_new_price_and_keep_their_money(rig):
         assert rig.order(trade, "order.amend", which | {"price": "64100"})["retCode"] == 10001
         refused = rig.order(trade, "order.amend", which | {"qty": "400"})
         assert refused["retCode"] == (170131 if market == "spot" else 110007)
-        assert rig.account.total("USDT") == total and rig.account.locked.get("USDT", 0) == (12820 * 10**8 if market == "spot" else 0)
+        assert rig.account.total("USDT") == total and rig.account.locked.get("USDT", 0) == (
+            12820 * 10**8 if market == "spot" else 0
+        )
         assert rig.order(trade, "order.amend", which | {"price": "64250.2"})["retCode"] == 0
         assert states(private)[-1][0] == "Filled" and rig.account.locked.get("USDT", 0) == 0
         assert rig.order(trade, "order.amend", which | {"price": "64000"})["retCode"] == (170213 if market == "spot" else 110001)
@@ -194,7 +202,11 @@ def test_batches_answer_order_by_order(rig):
     answer = rig.order(trade, "order.create-batch", {"category": "linear", "request": requests})
     assert answer["retCode"] == 0 and answer["header"]["X-Bapi-Limit-Status"] == "7", "it costs one an order"
     listed, codes = answer["data"]["list"], answer["retExtInfo"]["list"]
-    assert [row["orderLinkId"] for row in listed] == ["b0", "b1", "b2"] and [bool(row["orderId"]) for row in listed] == [True, False, True]
+    assert [row["orderLinkId"] for row in listed] == ["b0", "b1", "b2"] and [bool(row["orderId"]) for row in listed] == [
+        True,
+        False,
+        True,
+    ]
     assert [c["code"] for c in codes] == [0, 10001, 0]
     cancels = [{"symbol": "BTCUSDT", "orderLinkId": f"b{n}"} for n in range(3)]
     answer = rig.order(trade, "order.cancel-batch", {"category": "linear", "request": cancels})
@@ -322,7 +334,9 @@ def test_request_ids_headers_and_operations(rig):
     two = rig.say(trade, {"reqId": "two", "header": {"X-BAPI-TIMESTAMP": str(now)}, "op": "order.create", "args": [{}, {}]})
     assert two["retCode"] == 10001
     assert rig.say(trade, b"no json")["retCode"] == 10001
-    assert "reqId" not in rig.say(trade, {"header": {"X-BAPI-TIMESTAMP": str(now)}, "op": "order.create", "args": [limit("spot", "q6")]})
+    assert "reqId" not in rig.say(
+        trade, {"header": {"X-BAPI-TIMESTAMP": str(now)}, "op": "order.create", "args": [limit("spot", "q6")]}
+    )
 
 
 @pytest.mark.parametrize(("market", "most"), [("spot", 20), ("linear", 10)])
@@ -416,9 +430,7 @@ def plant(rig, verb, **more):
     rig.venue.faults.plant({"channel": "oe", "verb": verb} | more)
 
 
-@pytest.mark.parametrize(
-    ("variant", "code"), [(None, 10000), ("error", 10016), ("spot", 170146)]
-)
+@pytest.mark.parametrize(("variant", "code"), [(None, 10000), ("error", 10016), ("spot", 170146)])
 @pytest.mark.parametrize("executed", [True, False])
 def test_an_unknown_outcome_hides_what_happened(rig, variant, code, executed):
     trade, private = rig.trade(), rig.private("order")
@@ -446,7 +458,10 @@ def test_planted_rejections_late_lost_and_later_ones(rig):
     plant(rig, "partial", fraction=0.5)
     assert rig.order(trade, "order.create", limit("linear", "f4", price="64250.2", qty="0.2", tif="IOC"))["retCode"] == 0
     assert states(private)[-1][:2] == ("Cancelled", "0.100")
-    for on, which in (("place", limit("linear", "f5")), ("cancel", {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "f3"})):
+    for on, which in (
+        ("place", limit("linear", "f5")),
+        ("cancel", {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "f3"}),
+    ):
         plant(rig, "ratelimit", on=on)
         op = "order.create" if on == "place" else "order.cancel"
         assert rig.order(trade, op, which)["retCode"] == 10006

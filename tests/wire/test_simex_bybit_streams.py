@@ -1,5 +1,6 @@
 """Public topics of the simulated Bybit against the venue's written rules, with books rebuilt here from the frames alone."""
 
+import itertools
 import re
 
 import orjson
@@ -90,7 +91,7 @@ def test_level_one_sends_snapshots_and_repeats_the_last_with_its_number_after_th
     rig.run(9.5)
     frames = wire.frames
     assert [f["type"] for f in frames] == ["snapshot"] * 4 and len({f["data"]["u"] for f in frames}) == 1
-    assert all(2990 <= b["ts"] - a["ts"] <= 3030 for a, b in zip(frames, frames[1:], strict=False))
+    assert all(2990 <= b["ts"] - a["ts"] <= 3030 for a, b in itertools.pairwise(frames))
     rig.set_levels(market, "BTCUSDT", [("64250.1", "0.7")], [("64250.2", "0.4")])
     rig.run(0.02)
     assert wire.frames[-1]["data"]["u"] == frames[0]["data"]["u"] + 1
@@ -193,7 +194,7 @@ def planted(verb, market="linear", **more):
 
 
 def jumps(frames):
-    return [b["data"]["u"] - a["data"]["u"] for a, b in zip(frames, frames[1:], strict=False)]
+    return [b["data"]["u"] - a["data"]["u"] for a, b in itertools.pairwise(frames)]
 
 
 @pytest.mark.parametrize("market", MARKETS)
@@ -241,7 +242,9 @@ def test_pings_are_answered_in_three_shapes():
     assert rig.say(public, {"op": "ping"}) == {"success": True, "ret_msg": "pong", "conn_id": conn_id, "req_id": "", "op": "ping"}
     assert rig.say(public, {"op": "ping", "req_id": "100001"})["req_id"] == "100001"
     pong = rig.say(private, {"op": "ping", "req_id": "test"})
-    assert list(pong) == ["req_id", "op", "args", "conn_id"] and pong["op"] == "pong" and pong["args"] == [str(rig.clock.wall_ms())]
+    assert (
+        list(pong) == ["req_id", "op", "args", "conn_id"] and pong["op"] == "pong" and pong["args"] == [str(rig.clock.wall_ms())]
+    )
     pong = rig.say(trade, {"op": "ping"})
     assert list(pong) == ["retCode", "retMsg", "op", "data", "connId"] and (pong["retCode"], pong["op"]) == (0, "pong")
 
@@ -286,9 +289,19 @@ def test_limits_of_subscriptions():
 
 def test_paths_and_lives():
     rig = quiet_rig()
-    for port, path in (("public", "/v5/private"), ("private", "/v5/public/spot"), ("public", "/v5/public/inverse"), ("rest", "/v5/trade")):
+    for port, path in (
+        ("public", "/v5/private"),
+        ("private", "/v5/public/spot"),
+        ("public", "/v5/public/inverse"),
+        ("rest", "/v5/trade"),
+    ):
         assert rig.venue.dialect.open_session(port, path, {}, Wire()) is None, path
     rules = rig.public("spot").session.rules
     assert (rules.idle_cut_s, rules.life_s, rules.ping_s) == (600.0, 0.0, 0.0)
-    for query, expected in (("", 600.0), ("?max_active_time=30s", 30.0), ("?max_active_time=1m", 60.0), ("?max_active_time=5s", 30.0)):
+    for query, expected in (
+        ("", 600.0),
+        ("?max_active_time=30s", 30.0),
+        ("?max_active_time=1m", 60.0),
+        ("?max_active_time=5s", 30.0),
+    ):
         assert rig.connect("private", f"/v5/trade{query}").session.rules.idle_cut_s == expected

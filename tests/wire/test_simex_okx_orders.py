@@ -45,7 +45,13 @@ def test_an_ioc_is_acknowledged_then_filled_then_booked(rig):
     assert events[0]["arg"] == ORDERS | {"uid": str(rig.account.uid)}
     live, filled = rows(events)
     assert (live["state"], live["accFillSz"], live["tradeId"], live["fillFee"], live["avgPx"]) == ("live", "0", "", "0", "0")
-    assert (filled["state"], filled["sz"], filled["accFillSz"], filled["fillSz"], filled["fillPx"]) == ("filled", "10", "10", "10", "64001")
+    assert (filled["state"], filled["sz"], filled["accFillSz"], filled["fillSz"], filled["fillPx"]) == (
+        "filled",
+        "10",
+        "10",
+        "10",
+        "64001",
+    )
     assert (filled["ordId"], filled["clOrdId"], filled["execType"], filled["reduceOnly"]) == (row["ordId"], "arb7", "T", "false")
     # 10 contracts of 0.01 BTC at 64001, 0.05 %.
     assert (filled["fillFee"], filled["fillFeeCcy"], filled["fee"]) == ("-3.20005", "USDT", "-3.20005")
@@ -85,7 +91,9 @@ def test_ends_have_their_sources_and_the_answer_says_nothing_of_them(rig, more, 
     last = rows(events)[-1]
     assert (last["state"], last["cancelSource"], last["accFillSz"]) == ("canceled", source, filled)
     states = [row["state"] for row in rows(events)]
-    assert states == (["canceled"] if source == "31" else ["live", "partially_filled", "canceled"] if filled != "0" else ["live", "canceled"])
+    assert states == (
+        ["canceled"] if source == "31" else ["live", "partially_filled", "canceled"] if filled != "0" else ["live", "canceled"]
+    )
     row = rig.get(f"/api/v5/trade/order?instId={SWAP}&ordId={last['ordId']}")[0]
     assert (row["state"], row["cancelSource"], row["accFillSz"]) == ("canceled", source, filled)
 
@@ -93,7 +101,12 @@ def test_ends_have_their_sources_and_the_answer_says_nothing_of_them(rig, more, 
 def test_a_spot_market_buy_is_in_quote_unless_it_says_base(rig):
     socket = rig.private(ORDERS)
     by_value = rows(socket.trade("order", coin(rig, ordType="market", sz="6400.1", px=""))[1])[-1]
-    assert (by_value["sz"], by_value["tgtCcy"], by_value["accFillSz"], by_value["state"]) == ("6400.1", "quote_ccy", "0.1", "filled")
+    assert (by_value["sz"], by_value["tgtCcy"], by_value["accFillSz"], by_value["state"]) == (
+        "6400.1",
+        "quote_ccy",
+        "0.1",
+        "filled",
+    )
     by_size = rows(socket.trade("order", coin(rig, ordType="market", sz="0.2", tgtCcy="base_ccy", px=""))[1])[-1]
     assert (by_size["accFillSz"], by_size["fillPx"], by_size["px"]) == ("0.2", "64001", "")
     sold = rows(socket.trade("order", coin(rig, side="sell", ordType="market", sz="0.1", px=""))[1])[-1]
@@ -219,6 +232,39 @@ def test_a_cancel_of_nothing_and_of_what_ended_is_51400(rig, what):
     assert socket.trade("cancel-order", {"clOrdId": "done"})[0]["data"][0]["sCode"] == "50014"
 
 
+def test_amendments_keep_the_order_and_tell_their_result(rig):
+    socket = rig.private(ORDERS)
+    first, _ = socket.trade("order", swap(rig, ordType="limit", px="60000", clOrdId="am"))
+    name = {"instIdCode": rig.code(SWAP), "clOrdId": "am"}
+    answer, events = socket.trade("amend-order", name | {"newPx": "61000", "newSz": "20", "reqId": "q1"})
+    assert (answer["op"], answer["data"][0]["sCode"], answer["data"][0]["reqId"]) == ("amend-order", "0", "q1")
+    (row,) = rows(events)
+    assert (row["ordId"], row["px"], row["sz"], row["state"]) == (first["data"][0]["ordId"], "61000", "20", "live")
+    assert (row["amendResult"], row["reqId"]) == ("0", "q1")
+    assert (rig.venue.books[LINEAR][SWAP].own_bids, rig.account.orders[LINEAR][int(row["ordId"])].qty) == ({610_000: 2000}, 2000)
+    answer, events = socket.trade("amend-order", name | {"newPx": "64001"})
+    filled = rows(events)[-1]
+    assert (filled["state"], filled["accFillSz"], filled["amendResult"]) == ("filled", "20", "")
+    answer, _ = socket.trade("amend-order", name | {"newPx": "64000"})
+    assert answer["data"][0]["sCode"] == "51503"
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [({}, "50014"), ({"newSz": "0"}, "51000"), ({"newSz": "0.005"}, "51121"), ({"newPx": "60000.05"}, "51150"),
+     ({"newSz": "19000", "newPx": "64000"}, "51008"), ({"newSz": "11", "reqId": "a-b"}, "51000")],
+)  # fmt: skip
+def test_an_amendment_that_is_refused_changes_nothing(rig, more, code):
+    socket = rig.private(ORDERS)
+    socket.trade("order", swap(rig, ordType="limit", px="60000", clOrdId="am"))
+    answer, events = socket.trade("amend-order", {"instIdCode": rig.code(SWAP), "clOrdId": "am"} | more)
+    assert (answer["data"][0]["sCode"], events) == (code, [])
+    (row,) = rig.get("/api/v5/trade/orders-pending")
+    assert (row["px"], row["sz"], row["state"]) == ("60000", "10", "live")
+    answer = rig.call("POST", "/api/v5/trade/amend-batch-orders", [{"instId": SWAP, "clOrdId": "am", "newSz": "5"}])[1]
+    assert answer["code"] == "0" and rig.get("/api/v5/trade/orders-pending")[0]["sz"] == "5"
+
+
 def test_batches_answer_for_each_order(rig):
     socket = rig.private(ORDERS)
     answer, events = socket.trade(
@@ -294,7 +340,9 @@ def test_channels_filter_by_type_and_end_with_unsubscribe(rig):
     trader = rig.private()
     trader.trade("order", swap(rig))
     trader.trade("order", coin(rig))
-    assert {row["instId"] for row in rows(spot_only.frames)} == {COIN} and {row["instId"] for row in rows(swap_only.frames)} == {SWAP}
+    assert {row["instId"] for row in rows(spot_only.frames)} == {COIN} and {row["instId"] for row in rows(swap_only.frames)} == {
+        SWAP
+    }
     swap_only.subscribe({"channel": "orders", "instType": "SWAP"}, op="unsubscribe")
     count = len(swap_only.frames)
     trader.trade("order", swap(rig))
@@ -387,7 +435,13 @@ def test_things_done_by_hand_have_no_client_id_and_their_category(rig):
     for kind, category in (("manual", "normal"), ("adl", "adl"), ("liquidation", "full_liquidation")):
         before = len(socket.frames)
         rig.venue.place_by_hand(
-            rig.account, LINEAR, SWAP, side="SELL", quantity="0.01", reduce_only=True, client_id=rig.dialect.outside_client_id(kind)
+            rig.account,
+            LINEAR,
+            SWAP,
+            side="SELL",
+            quantity="0.01",
+            reduce_only=True,
+            client_id=rig.dialect.outside_client_id(kind),
         )
         row = rows(socket.frames[before:])[-1]
         assert (row["clOrdId"], row["category"], row["ordType"], row["fillSz"]) == ("", category, "market", "1")

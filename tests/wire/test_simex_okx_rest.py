@@ -39,12 +39,26 @@ def place(rig, **order):
 
 def test_an_order_over_rest_from_its_answer_to_its_bill(rig):
     status, told, row = place(rig, **swap(clOrdId="r1", tag="tt"))
-    assert (status, told["code"], told["msg"], row["sCode"], row["clOrdId"]) == (200, "0", "", "0", "r1") and len(told["inTime"]) == 16
+    assert (status, told["code"], told["msg"], row["sCode"], row["clOrdId"]) == (200, "0", "", "0", "r1") and len(
+        told["inTime"]
+    ) == 16
     (order,) = rig.get(f"/api/v5/trade/order?instId={SWAP}&clOrdId=r1")
-    assert (order["ordId"], order["state"], order["accFillSz"], order["avgPx"], order["tag"]) == (row["ordId"], "filled", "10", "64001", "tt")
+    assert (order["ordId"], order["state"], order["accFillSz"], order["avgPx"], order["tag"]) == (
+        row["ordId"],
+        "filled",
+        "10",
+        "64001",
+        "tt",
+    )
     assert (order["fee"], order["feeCcy"], order["instType"], order["reduceOnly"]) == ("-3.20005", "USDT", "SWAP", "false")
     (fill,) = rig.get(f"/api/v5/trade/fills?instType=SWAP&ordId={row['ordId']}")
-    assert (fill["fillSz"], fill["fillPx"], fill["execType"], fill["fee"], fill["feeCcy"]) == ("10", "64001", "T", "-3.20005", "USDT")
+    assert (fill["fillSz"], fill["fillPx"], fill["execType"], fill["fee"], fill["feeCcy"]) == (
+        "10",
+        "64001",
+        "T",
+        "-3.20005",
+        "USDT",
+    )
     assert rig.get("/api/v5/trade/fills-history?instType=SWAP") == [fill]
     assert [o["ordId"] for o in rig.get("/api/v5/trade/orders-history?instType=SWAP")] == [row["ordId"]]
     assert rig.get("/api/v5/trade/orders-history?instType=SPOT") == rig.get("/api/v5/trade/orders-pending") == []
@@ -67,7 +81,9 @@ def test_resting_orders_are_pending_until_they_are_cancelled(rig):
     assert len(rig.get("/api/v5/trade/orders-pending")) == 4
     status, told = rig.call("POST", "/api/v5/trade/cancel-order", {"instId": COIN, "ordId": ids[0]})
     assert (status, told["code"], told["data"][0]["sCode"], told["data"][0]["clOrdId"]) == (200, "0", "0", "p0")
-    told = rig.call("POST", "/api/v5/trade/cancel-batch-orders", [{"instId": COIN, "clOrdId": "p1"}, {"instId": COIN, "ordId": "1"}])[1]
+    told = rig.call(
+        "POST", "/api/v5/trade/cancel-batch-orders", [{"instId": COIN, "clOrdId": "p1"}, {"instId": COIN, "ordId": "1"}]
+    )[1]
     assert (told["code"], told["msg"]) == ("2", "Bulk operation partially succeeded.")
     assert [row["sCode"] for row in told["data"]] == ["0", "51400"]
     history = rig.get("/api/v5/trade/orders-history?instType=SPOT&state=canceled")
@@ -89,7 +105,9 @@ def test_failures_are_answered_with_200_and_all_failed(rig):
     assert (row["sCode"], row["subCode"], row["ordId"]) == ("51008", "1000", "")
     assert place(rig, **coin(clOrdId="with-hyphen"))[2]["sCode"] == "51000"
     assert place(rig, **coin(instId="NONE-USDT"))[2]["sCode"] == "51001"
-    assert place(rig, **{"instIdCode": rig.code(COIN)} | {k: v for k, v in coin().items() if k != "instId"})[2]["sCode"] == "50014"
+    assert (
+        place(rig, **{"instIdCode": rig.code(COIN)} | {k: v for k, v in coin().items() if k != "instId"})[2]["sCode"] == "50014"
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,17 +162,28 @@ def test_the_account_as_it_is_set_up(rig):
 
 
 def test_leverage_is_read_and_set(rig):
-    assert [row["lever"] for row in rig.get(f"/api/v5/account/leverage-info?instId={SWAP},ETH-USDT-SWAP&mgnMode=cross")] == ["10", "10"]
+    assert [row["lever"] for row in rig.get(f"/api/v5/account/leverage-info?instId={SWAP},ETH-USDT-SWAP&mgnMode=cross")] == [
+        "10",
+        "10",
+    ]
     status, told = rig.call("POST", "/api/v5/account/set-leverage", {"instId": SWAP, "lever": "5", "mgnMode": "cross"})
     assert (status, told["code"], told["data"][0]["lever"]) == (200, "0", "5")
-    assert [row["lever"] for row in rig.get(f"/api/v5/account/leverage-info?instId={SWAP},ETH-USDT-SWAP&mgnMode=cross")] == ["5", "10"]
-    assert rig.call("POST", "/api/v5/account/set-leverage", {"instId": SWAP, "lever": "101", "mgnMode": "cross"})[1]["code"] == "59102"
+    assert [row["lever"] for row in rig.get(f"/api/v5/account/leverage-info?instId={SWAP},ETH-USDT-SWAP&mgnMode=cross")] == [
+        "5",
+        "10",
+    ]
+    assert (
+        rig.call("POST", "/api/v5/account/set-leverage", {"instId": SWAP, "lever": "101", "mgnMode": "cross"})[1]["code"]
+        == "59102"
+    )
     place(rig, **swap())
     assert rig.get("/api/v5/account/positions")[0]["imr"] == "1280"
 
 
 def test_funding_is_in_the_bills_and_in_the_channels(rig):
-    socket = rig.private({"channel": "account", "extraParams": '{"updateInterval":"0"}'}, {"channel": "positions", "instType": "ANY"})
+    socket = rig.private(
+        {"channel": "account", "extraParams": '{"updateInterval":"0"}'}, {"channel": "positions", "instType": "ANY"}
+    )
     place(rig, **swap())
     before = len(socket.frames)
     rig.venue.funding[SWAP].rate_e8 = 10_000
@@ -177,7 +206,9 @@ def test_funding_is_in_the_bills_and_in_the_channels(rig):
 def test_public_data(rig):
     assert rig.read("/api/v5/public/time")["data"] == [{"ts": str(rig.clock.wall_ms())}]
     (book,) = rig.read(f"/api/v5/market/books?instId={COIN}")["data"]
-    assert (book["asks"], book["bids"]) == ([["64001", "2", "0", "1"]], [["63999", "2", "0", "1"]]) and isinstance(book["seqId"], int)
+    assert (book["asks"], book["bids"]) == ([["64001", "2", "0", "1"]], [["63999", "2", "0", "1"]]) and isinstance(
+        book["seqId"], int
+    )
     (ticker,) = rig.read(f"/api/v5/market/ticker?instId={SWAP}")["data"]
     assert (ticker["bidPx"], ticker["bidSz"], ticker["instType"]) == ("63999", "200", "SWAP")
     assert len(rig.read("/api/v5/market/tickers?instType=SPOT")["data"]) == 2
@@ -212,7 +243,10 @@ def test_the_dead_mans_switch_cancels_what_is_open(rig):
     before = len(socket.frames)
     rig.run(1.0)
     ended = [row for f in socket.frames[before:] if "data" in f for row in f["data"]]
-    assert {(row["clOrdId"], row["state"], row["cancelSource"]) for row in ended} == {("a", "canceled", "20"), ("b", "canceled", "20")}
+    assert {(row["clOrdId"], row["state"], row["cancelSource"]) for row in ended} == {
+        ("a", "canceled", "20"),
+        ("b", "canceled", "20"),
+    }
     assert rig.get("/api/v5/trade/orders-pending") == []
 
 

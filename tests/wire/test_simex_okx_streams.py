@@ -113,7 +113,11 @@ def test_sizes_are_coins_on_spot_and_contracts_on_swaps():
     assert truth(rig, "BTC-USDT-SWAP")["bids"] == [["64000", "50", "0", "1"]]
     assert truth(rig, "ETH-USDT-SWAP")["bids"] == [["3000", "5", "0", "1"]], "a contract is 0.1 ETH"
     rows = {row["instId"]: row for row in rig.read("/api/v5/public/instruments?instType=SWAP")["data"]}
-    assert (rows["BTC-USDT-SWAP"]["ctVal"], rows["BTC-USDT-SWAP"]["lotSz"], rows["BTC-USDT-SWAP"]["tickSz"]) == ("0.01", "0.01", "0.1")
+    assert (rows["BTC-USDT-SWAP"]["ctVal"], rows["BTC-USDT-SWAP"]["lotSz"], rows["BTC-USDT-SWAP"]["tickSz"]) == (
+        "0.01",
+        "0.01",
+        "0.1",
+    )
     assert (rows["ETH-USDT-SWAP"]["ctVal"], rows["ETH-USDT-SWAP"]["minSz"]) == ("0.1", "0.01")
 
 
@@ -190,7 +194,10 @@ def test_a_connection_has_480_requests_an_hour():
     socket = rig.public()
     arg = {"channel": "trades", "instId": "BTC-USDT"}
     for _ in range(240):
-        assert [f["event"] for f in socket.subscribe(arg) + socket.subscribe(arg, op="unsubscribe")] == ["subscribe", "unsubscribe"]
+        assert [f["event"] for f in socket.subscribe(arg) + socket.subscribe(arg, op="unsubscribe")] == [
+            "subscribe",
+            "unsubscribe",
+        ]
     assert socket.subscribe(arg)[0]["code"] == "60014"
     rig.clock.advance_ns(3_600 * 10**9)
     assert socket.subscribe(arg)[0]["event"] == "subscribe"

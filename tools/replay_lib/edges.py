@@ -1,4 +1,4 @@
-"""`tools/replay --edges`: how large the basis edge was over the recording, and how often it paid for the fees of each tier.
+"""`tools/replay --edges`: how large the edge of each pair was over the recording, and how often it paid for the fees of each tier.
 
 An edge is what one entry would have earned before fees, in bps, sampled whenever the best price of either instrument was told
 (the top-of-book stream where there is one, as it was sent). "Pays" compares it with the fees of entering both legs once, and of
@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from cext.edges import BINS_PER_BPS, SERIES, EdgeSampler
-from tools.replay_lib.fee_tiers import BINANCE_TIERS
+from tools.replay_lib.fee_tiers import FeeTier, tiers_of
 from tools.replay_lib.session import ReplaySession, ReplaySettings
 from tools.replay_lib.tables import ReplayError, pairs_of
 
@@ -22,8 +22,9 @@ DIRECTIONS = ("forward", "reverse")
 
 @dataclass
 class EdgeReport:
-    """Series by pair name."""
+    """Series, and fee tiers, by pair name."""
     pairs: dict[str, dict[str, dict[str, Any]]]
+    fee_tiers: dict[str, tuple[FeeTier, ...]]
 
     def to_json(self) -> dict[str, Any]:
         """Percentiles are those of the 0.01 bps bins; min, max, mean and last are of the samples themselves."""
@@ -33,7 +34,7 @@ class EdgeReport:
     def tiers(self, name: str) -> list[dict[str, Any]]:
         """What each fee tier would have found, for either direction and style."""
         rows = []
-        for tier in BINANCE_TIERS:
+        for tier in self.fee_tiers[name]:
             for style in STYLES:
                 cost = tier.cost_bps(style)
                 row: dict[str, Any] = {"tier": tier.name, "style": style, "enter_bps": float(cost),
@@ -96,18 +97,19 @@ def measure_edges(paths: list[pathlib.Path], allow_truncated: bool = False) -> E
     session = ReplaySession(paths, ReplaySettings(with_core=False, allow_truncated=allow_truncated), make_edges=make_sampler)
     session.run()
     assert session.edges is not None
-    pairs: dict[str, dict[str, dict[str, Any]]] = {}
-    for index, (spot_row, perp_row, _) in enumerate(session.edges.pairs):
-        name = f"{session.table.rows[spot_row].name} {session.table.rows[perp_row].name}"
-        pairs[name] = {title: session.edges.series(index, number) for number, title in enumerate(SERIES)}
-    return EdgeReport(pairs)
+    report = EdgeReport({}, {})
+    for index, (first_row, second_row, _) in enumerate(session.edges.pairs):
+        first, second = session.table.rows[first_row], session.table.rows[second_row]
+        name = f"{first.name} {second.name}"
+        report.pairs[name] = {title: session.edges.series(index, number) for number, title in enumerate(SERIES)}
+        report.fee_tiers[name] = tiers_of(first, second)
+    return report
 
 
 def make_sampler(session: ReplaySession) -> EdgeSampler:
     rows = session.table.rows
-    pairs = [(spot, perp, rows[perp].multiplier / rows[spot].multiplier) for spot, perp in pairs_of(session.table)]
+    pairs = [(first, second, rows[second].multiplier / rows[first].multiplier) for first, second in pairs_of(session.table)]
     if not pairs:
-        raise ReplayError(
-            f"no spot instrument with its perpetual in these captures: {', '.join(session.table.by_name) or 'no instrument'}"
-        )
+        raise ReplayError("no pair in these captures: no spot instrument with a perpetual of the same underlying and quote, and no "
+                          f"two perpetuals of different venues; there are {', '.join(session.table.by_name) or 'no instruments'}")
     return EdgeSampler(pairs, [row.px_scale for row in rows])

@@ -13,12 +13,14 @@ from typing import Any
 from feeds.capture_format import CaptureWriter
 from feeds.config import Fees
 from feeds.instruments import InstrumentError, InstrumentRow, InstrumentTable, scale_of
-from tools.replay_lib.recorded import Glance, RecordedVenue, market_of_address, recorded_venue, row_from_spelling, unread_text
+from feeds.venue import FeedVenue, Glance
+from tools.replay_lib.recorded import market_of_address, recorded_venue, row_from_spelling, unread_text
 from tools.replay_lib.sources import SourceTorn, numbered_lines
 from tools.replay_lib.symbols import SeenSymbol
 
 SHOWN_PLACES = 10  # of many bad lines the first ten are named, all are counted
 AUTO = "auto"
+ZERO = Decimal(0)
 UNKNOWN_SHAPE = "frames that are no JSON or of an unknown shape, kept as frames"
 
 
@@ -70,7 +72,7 @@ class Recording:
 
     def __init__(self, name: str, market: str, given: InstrumentTable | None, problems: Problems) -> None:
         self.name, self.asked, self.problems = name, "" if market == AUTO else market, problems
-        self.venue: RecordedVenue | None = recorded_venue(name)
+        self.venue: FeedVenue | None = recorded_venue(name)
         if self.venue is not None and self.asked and self.asked not in self.venue.markets:
             raise ImportRefused(f"{name} has no market {self.asked}; right is one of {', '.join(self.venue.markets)}")
         self.given = {(row.market, row.symbol): row for row in given.rows if row.venue == name} if given else {}
@@ -92,7 +94,7 @@ class Recording:
         if self.venue is None:
             return Glance("")
         for market in (hint,) if hint else self.markets:
-            found: Glance | None = self.venue.glance(market, body)
+            found = self.venue.glance(market, body)
             if found is not None:
                 return found
         return None
@@ -109,7 +111,8 @@ class Recording:
                 continue  # it lists another market, or nothing
             is_listing = True
             self.listed_markets.add(market)
-            self.listed |= {(row.market, row.symbol): row for row in rows}
+            # Bounds are left open: a recording is not traded, and sizes in it may be finer than those bounds were made for.
+            self.listed |= {(row.market, row.symbol): replace(row, max_qty=ZERO, min_px=ZERO, max_px=ZERO) for row in rows}
             for problem in problems:
                 self.problems.add("instruments of the recorded listing that cannot be used", problem)
         return is_listing

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from feeds.capture_format import MARKET_CODES, CaptureWriter
+from feeds.venue import Glance
 from tools.replay_lib.import_common import (
     UNKNOWN_SHAPE,
     ImportOptions,
@@ -24,7 +25,7 @@ from tools.replay_lib.import_common import (
     source_lines,
     whole_file,
 )
-from tools.replay_lib.recorded import Glance, words_of
+from tools.replay_lib.recorded import words_of
 
 BAD_LINES = "lines that are no records of this format"
 

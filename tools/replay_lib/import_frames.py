@@ -13,6 +13,7 @@ import orjson
 
 from cext import capture
 from feeds.capture_format import MARKET_CODES
+from feeds.instruments import MARKETS
 from tools.replay_lib.import_common import (
     UNKNOWN_SHAPE,
     ImportOptions,
@@ -24,7 +25,6 @@ from tools.replay_lib.import_common import (
     source_lines,
     whole_file,
 )
-from tools.replay_lib.recorded import MARKETS
 
 BAD_LINES = "lines that are no frames of this format"
 DIRECTIONS = {"recv": False, "send": True}

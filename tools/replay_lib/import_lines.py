@@ -10,6 +10,7 @@ import pathlib
 from array import array
 
 from feeds.capture_format import MARKET_CODES, CaptureWriter
+from feeds.venue import Glance
 from tools.replay_lib.attach import AmbiguousSnapshot, SnapshotMatcher
 from tools.replay_lib.import_common import (
     UNKNOWN_SHAPE,
@@ -22,7 +23,6 @@ from tools.replay_lib.import_common import (
     source_lines,
     whole_file,
 )
-from tools.replay_lib.recorded import Glance
 
 STAMP_DIGITS = (18, 19)  # ns since 1970: 2001 to 2286
 IS_BAD, IS_EMPTY, IS_SNAPSHOT, IS_FRAME = 0, 1, 2, 3

@@ -20,7 +20,7 @@ from cext.replay import BLOCK, COMMANDS, DAMAGED, END, REFUSED, SEND, SOURCES_MA
 from engine.config import Config
 from engine.event_codec import unpack_intent
 from engine.events import ErrorClass, Intent, OrderEvent, OrderStatus, Sent, SentOutcome, Source
-from engine.strategies import Strategies
+from engine.strategies import Strategies, rest_ms
 from engine.strategies.limits import core_limits
 from engine.trade.commands import Ask, CancelOrder, JournalRecord, QueryOrder, SubmitIntent
 from engine.trade.manager import TradeManager
@@ -88,9 +88,8 @@ class ReplaySession:
         config = self.settings.config
         self.core = Core(self.array, core_limits(config), EPOCH, config.engine.instance)
         self.strategies = Strategies(config, self.table, self.core)
-        strategy = config.strategies.spot_futures
-        self.manager = TradeManager(self.core, self.table, make_policy(config.recovery.model_dump(), rest_ms=strategy.rearm_ms,
-                                                                      ttl_ms=config.recovery.ttl_ms))
+        self.manager = TradeManager(self.core, self.table, make_policy(config.recovery.model_dump(), rest_ms(config),
+                                                                      config.recovery.ttl_ms))
         self.manager.accounts.open(self._opening_balances())
         self.core.set_trading_word(layout.TRADING_ACTIVE)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from engine.strategies.spot_futures import find_pairs
 from feeds.capture_format import CaptureReader
 from feeds.instruments import STATUS_TRADING, InstrumentError, InstrumentRow, InstrumentTable
 from feeds.registry import UnknownVenue, feed_venue
@@ -57,9 +58,6 @@ def markets_of(table: InstrumentTable, path: pathlib.Path) -> dict[tuple[str, st
 
 
 def pairs_of(table: InstrumentTable) -> list[tuple[int, int]]:
-    """(spot row, perpetual row) with the same base, and equal quote and settle assets, on one venue."""
-    spots = {(row.venue, row.underlying, row.quote): row.id for row in table.rows if row.market == "spot"}
-    return [(spots[row.venue, row.underlying, row.settle], row.id) for row in table.rows
-            if row.market == "linear" and row.quote == row.settle and (row.venue, row.underlying, row.settle) in spots]
-
-
+    """The pairs (row bought forward, row sold forward) that spot_futures would find: spot with perpetual, on one venue and on two,
+    and perpetuals of two venues. Quotes are equal."""
+    return [(pair.row_a, pair.row_b) for pair in find_pairs(table.rows, across_venues=True, perp_perp=True)]

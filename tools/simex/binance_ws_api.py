@@ -17,7 +17,7 @@ from tools.simex.binance_auth import ApiKey, check_time, check_ws_signature, par
 from tools.simex.binance_errors import VenueError
 from tools.simex.binance_orders import KEY_ONLY, Operations
 from tools.simex.binance_users import UserSink
-from tools.simex.contract import OE, SPOT, Link, Session, SessionRules
+from tools.simex.contract import OE, SPOT, UD, Link, Session, SessionRules
 from tools.simex.ledger import Account
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ class WsApiSession(Session):
                 raise VenueError(-2035, "User Data Stream subscription already active.")
             sink = UserSink(account, self.send, subscription_id=self._next_subscription)
             self._next_subscription += 1
+            self.channels = (OE, UD)  # faults of either meet it
             self.sinks.append(sink)
             self.dialect.sinks[SPOT][account.name].append(sink)
             return {"subscriptionId": sink.subscription_id}, account
@@ -163,6 +164,7 @@ class WsApiSession(Session):
             for sink in found:
                 self.sinks.remove(sink)
                 self.dialect.sinks[SPOT][sink.account.name].remove(sink)
+            self.channels = (OE, UD) if self.sinks else (OE,)
             return {}, None
         if self.market == SPOT and method == "session.subscriptions":
             return [{"subscriptionId": s.subscription_id} for s in self.sinks], None

@@ -1,7 +1,7 @@
 """Bybit: keys of the simulated accounts, signatures and times.
 
-REST: hex HMAC-SHA256 of timestamp + key + recv window + (raw query | raw body).  Sockets: of "GET/realtime" + expires.  Everything
-is checked over the bytes as they came.  Source: v5 docs guide.mdx, websocket/wss-authentication.
+REST: hex HMAC-SHA256 of timestamp + key + recv window + (raw query | raw body).  Sockets: of "GET/realtime" + expires.
+Everything is checked over the bytes as they came.  Source: v5 docs guide.mdx, websocket/wss-authentication.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Keyring:
         return {"hmac_key": key.encode(), "hmac_secret": secret}
 
     def check_rest(self, headers: Mapping[str, str], payload: bytes, now_ms: int) -> tuple[Account, str]:
-        """Whose request it is, and with which key; `payload`: raw query of a GET, raw body of a POST.  VenueError 10001 to 10004."""
+        """Whose request it is, and with which key; `payload`: raw query of a GET, raw body of a POST.  VenueError 10001 to
+        10004."""
         key, stamp, sign = (headers.get(f"x-bapi-{name}", "") for name in ("api-key", "timestamp", "sign"))
         window = headers.get("x-bapi-recv-window", "")
         if not key or not stamp or not sign:

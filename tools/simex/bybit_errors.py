@@ -1,7 +1,7 @@
 """Bybit's errors: code and text, in its own words; a neutral refusal is worded by `worded`.
 
-Every answer is HTTP 200 with `retCode`, but the two of `HttpRefusal`.  Source: v5 docs error.mdx, rate-limit, ws trade guideline;
-texts where the docs have none are as clients report them.
+Every answer is HTTP 200 with `retCode`, but `forbidden` over REST.  Source: v5 docs error.mdx, rate-limit, websocket/trade
+guideline; texts where the docs have none are as clients report them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tools.simex.refusals import Refusal, Refused
 
 
 class VenueError(Exception):
-    """A refusal or failure as the venue would send it.  `status`: HTTP; `info`: what a batch's row has no order for."""
+    """A refusal or failure as the venue would send it.  `status`: HTTP."""
 
     def __init__(self, code: int, msg: str, status: int = 200) -> None:
         super().__init__(f"{code} {msg}")

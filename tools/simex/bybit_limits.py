@@ -73,11 +73,15 @@ class Limits:
         if account is None:
             return {}
         stamps, most = self._stamps_of(account, endpoint, market, now_ms), self.most(endpoint, market)
-        left = max(0, most - len(stamps))
+        left, reset_ms = max(0, most - len(stamps)), now_ms
+        if now_ms < self.refused_until_ms.get(market, 0):
+            left, reset_ms = 0, self.refused_until_ms[market]
+        elif left == 0:
+            reset_ms = stamps[0] + WINDOW_MS
         return {
             "X-Bapi-Limit": str(most),
             "X-Bapi-Limit-Status": str(left),
-            "X-Bapi-Limit-Reset-Timestamp": str(now_ms if left else stamps[0] + WINDOW_MS),
+            "X-Bapi-Limit-Reset-Timestamp": str(reset_ms),
         }
 
     def _stamps_of(self, account: Account, endpoint: str, market: str, now_ms: int) -> deque[int]:

@@ -1,7 +1,8 @@
 """Bybit: how its instruments look, and how instruments-info and risk-limit tell them.
 
-Spot and linear have the same symbols.  Linear texts are as long as tick and step are written ("64250.10", "0.100"), spot texts have
-no superfluous zeros ("65140", "0.014").  Source: v5 docs market/instrument, market/risk-limit, recorded answers of 2026-08.
+Spot and linear have the same symbols.  Linear texts are as long as tick and step are written ("64250.10", "0.100"), spot texts
+have no superfluous zeros ("65140", "0.014").  Source: v5 docs market/instrument, market/risk-limit, recorded answers of
+2026-08.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ LEVERAGE_MAX = 100
 BAND = "0.05"  # how far a limit price may stand on the wrong side of the market
 LAUNCH_MS = 1_584_230_400_000
 # Position value up to which (USDT), maintenance and initial margin rate, leverage at most.
-RISK_TIERS = (("2000000", "0.005", "0.01", "100.00"), ("10000000", "0.01", "0.02", "50.00"), ("30000000", "0.025", "0.05", "20.00"))
+RISK_TIERS = (
+    ("2000000", "0.005", "0.01", "100.00"),
+    ("10000000", "0.01", "0.02", "50.00"),
+    ("30000000", "0.025", "0.05", "20.00"),
+)
 
 
 def look(coin: Coin, market: str) -> Look:
-    """The same coins as everywhere; spot steps are ten times finer than elsewhere, there is no smallest spot size but one step."""
+    """The same coins as everywhere; spot steps are ten times finer than elsewhere, and one step is the smallest size."""
     up, down = str(1 + Decimal(BAND)), str(1 - Decimal(BAND))
     symbol = f"{coin.name}USDT"
     if market == LINEAR:

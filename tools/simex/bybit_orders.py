@@ -1,13 +1,15 @@
 """Bybit: orders as requests describe them: placing, cancelling, amending, alone and in batches.
 
-The same parameters come in over the order socket and over REST; an operation returns plain data or raises VenueError (or Refused).
-What the answer says is only that a request was taken.  Source: v5 docs order/create-order, amend-order, cancel-order, batch-*.
+The same parameters come in over the order socket and over REST; an operation returns plain data or raises VenueError (or
+Refused).  What the answer says is only that a request was taken.  Source: v5 docs order/create-order, amend-order, cancel-order,
+batch-*.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tools.simex import bybit_errors as errors
@@ -139,8 +141,10 @@ class Orders:
         self._check_filters(instrument, side, is_market, px, qty, by_value_e8, is_reducing)
         open_orders = self.matcher.open_orders(account, market, instrument.symbol if market == LINEAR else None)
         if len(open_orders) >= OPEN_MAX:
-            raise VenueError(110020, "Cannot have more than 500 active orders.") if market == LINEAR else VenueError(
-                170810, "Cannot exceed maximum of 500 conditional, TP/SL and active orders."
+            raise (
+                VenueError(110020, "Cannot have more than 500 active orders.")
+                if market == LINEAR
+                else VenueError(170810, "Cannot exceed maximum of 500 conditional, TP/SL and active orders.")
             )
         order_id = self.matcher.take_order_id(market)
         return Order(
@@ -236,9 +240,7 @@ class Orders:
     def amend_request(self, account: Account, params: Params, reply: Reply) -> None:
         self._change(account, params, self.amend, reply)
 
-    def _change(
-        self, account: Account, params: Params, call: Callable[[Account, Params], dict[str, str]], reply: Reply
-    ) -> None:
+    def _change(self, account: Account, params: Params, call: Callable[[Account, Params], dict[str, str]], reply: Reply) -> None:
         def execute() -> Any:
             return self.attempt(lambda: call(account, params), params)
 
@@ -322,7 +324,7 @@ class Orders:
                 reply(({"list": rows}, {"list": codes}))
 
         for number, asked in enumerate(requests):
-            one(account, asked, lambda outcome, number=number: note(number, outcome))
+            one(account, asked, partial(note, number))
 
 
 def _code_of(outcome: Any) -> dict[str, Any]:

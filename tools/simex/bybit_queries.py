@@ -1,7 +1,7 @@
 """Bybit: what REST answers: public market data, and an account's orders, fills, positions, balances, payments.
 
-Each operation takes text parameters and returns the `result`, or raises VenueError (or Refused).  Lists are paged by `cursor`, which
-clients send back as it stands or decoded once.  Source: v5 docs market/*, order/*, position/*, account/*, user/apikey-info.
+Each operation takes text parameters and returns the `result`, or raises VenueError (or Refused).  Lists are paged by `cursor`,
+which clients send back as it stands or decoded once.  Source: v5 docs market/*, order/*, position/*, account/*, user/apikey-info.
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ class Queries:
         prints = list(self.venue.hubs[market].trades[instrument.symbol])[::-1]
         rows = [
             {
-                "execId": str(SPOT_TRADE_BASE + p.trade_id) if market == SPOT else uuid_of("trade", instrument.symbol, p.trade_id),
+                "execId": str(SPOT_TRADE_BASE + p.trade_id)
+                if market == SPOT
+                else uuid_of("trade", instrument.symbol, p.trade_id),
                 "symbol": instrument.symbol,
                 "price": px_text(instrument, p.px),
                 "size": qty_text(instrument, p.qty),
@@ -230,11 +232,7 @@ class Queries:
         market = market_of(params)
         orders = [] if self._hides(params, market, True) else self._orders(account, params, market)
         start, end = self._range(params, WEEK_MS)
-        rows = [
-            _without_category(order_row(order))
-            for order in orders
-            if not order.is_open and start <= order.update_ms <= end
-        ]
+        rows = [_without_category(order_row(order)) for order in orders if not order.is_open and start <= order.update_ms <= end]
         wanted = params.get("orderStatus")
         return self._listed(market, [row for row in rows if wanted in (None, "", row["orderStatus"])], params)
 
@@ -258,16 +256,16 @@ class Queries:
     def _range(self, params: Params, longest: int) -> tuple[int, int]:
         """(from, to): by default up to now; VenueError when it is longer than the venue looks."""
         now_ms = self.clock.wall_ms()
-        end = int_of(params, "endTime", 0) or (int_of(params, "startTime", 0) + longest if params.get("startTime") else now_ms + 1000)
+        end = int_of(params, "endTime", 0) or (
+            int_of(params, "startTime", 0) + longest if params.get("startTime") else now_ms + 1000
+        )
         start = int_of(params, "startTime", 0) or end - longest
         if not 0 <= end - start <= WEEK_MS:
             raise bad_params("The time range between startTime and endTime should be less than 7 days")
         return start, end
 
     @staticmethod
-    def _listed(
-        market: str, rows: list[dict[str, Any]], params: Params, default: int = 20, most: int = 50
-    ) -> dict[str, Any]:
+    def _listed(market: str, rows: list[dict[str, Any]], params: Params, default: int = 20, most: int = 50) -> dict[str, Any]:
         found, cursor = page(rows, params, default, most)
         return {"category": market, "list": found, "nextPageCursor": cursor}
 

@@ -83,9 +83,7 @@ class Rest:
                 account, key = self.dialect.keyring.check_rest(headers, payload, now_ms)
             params = _body(body) if method == "POST" else dict(parse_qsl(query, keep_blank_values=True))
             market = SPOT if params.get("category") == SPOT else LINEAR
-            if account is None:
-                self.limits.check_market(market, now_ms)
-            else:
+            if account is not None:  # what is public is counted by address alone
                 cost = len(batch_of(params)) if endpoint.endswith("-batch") else 1
                 self.limits.spend(account, endpoint, market, cost, now_ms)
                 if name == "user/query-api":
@@ -95,9 +93,7 @@ class Rest:
             return
         self._perform(name, endpoint, market, account, params, lambda told: self._answer(told, account, endpoint, market, reply))
 
-    def _perform(
-        self, name: str, endpoint: str, market: str, account: Account | None, params: Params, answer: Any
-    ) -> None:
+    def _perform(self, name: str, endpoint: str, market: str, account: Account | None, params: Params, answer: Any) -> None:
         orders, queries, desk = self.dialect.orders, self.dialect.queries, self.venue.desk
         symbol = params.get("symbol") if isinstance(params.get("symbol"), str) else None
         if name in PUBLIC:
@@ -134,7 +130,9 @@ class Rest:
         if status == 403:
             reply(403, text.encode(), headers)
             return
-        reply(status, orjson.dumps({"retCode": code, "retMsg": text, "result": result, "retExtInfo": info, "time": now_ms}), headers)
+        reply(
+            status, orjson.dumps({"retCode": code, "retMsg": text, "result": result, "retExtInfo": info, "time": now_ms}), headers
+        )
 
 
 def _body(body: bytes) -> Params:

@@ -1,7 +1,7 @@
 """Bybit: the three kinds of websocket: public market data, private topics, order entry.
 
-Heartbeats are JSON, and each kind answers them in a shape of its own.  An answer leaves first, then the events it caused.  Source: v5
-docs websocket/wss-authentication, websocket/trade/guideline, recorded acknowledgements of 2026-08.
+Heartbeats are JSON, and each kind answers them in a shape of its own.  An answer leaves first, then the events it caused.
+Source: v5 docs websocket/wss-authentication, websocket/trade/guideline, recorded acknowledgements of 2026-08.
 """
 
 from __future__ import annotations
@@ -82,7 +82,13 @@ class PublicSession(Session):
         elif op == "ping":
             self.send(
                 orjson.dumps(
-                    {"success": True, "ret_msg": "pong", "conn_id": self.conn_id, "req_id": request.get("req_id", ""), "op": "ping"}
+                    {
+                        "success": True,
+                        "ret_msg": "pong",
+                        "conn_id": self.conn_id,
+                        "req_id": request.get("req_id", ""),
+                        "op": "ping",
+                    }
                 )
             )
         else:
@@ -296,7 +302,9 @@ class TradeSession(Session):
         if is_batch:
             orders.batch(kind, account, params, answer)
         else:
-            {"create": orders.submit, "amend": orders.amend_request, "cancel": orders.cancel_request}[kind](account, params, answer)
+            {"create": orders.submit, "amend": orders.amend_request, "cancel": orders.cancel_request}[kind](
+                account, params, answer
+            )
 
     def _check(self, request: dict[str, Any], now_ms: int) -> None:
         """What holds for each request, whatever it asks for."""

@@ -1,8 +1,8 @@
 """Bybit: public topics of one market: names in, frames out; one public websocket.
 
-Book topics are numbered one by one (`u`) each for itself, `seq` counts for all channels of a symbol.  Level 1 sends snapshots only
-and repeats the last one, with its `u`, after 3 s.  For spot and for level 1 `ts` stands before `type`, for linear depths behind it.
-Source: v5 docs websocket/public/*, recorded frames of 2026-08.
+Book topics are numbered one by one (`u`) each for itself, `seq` counts for all channels of a symbol.  Level 1 sends snapshots
+only and repeats the last one, with its `u`, after 3 s.  For spot and for level 1 `ts` stands before `type`, for linear depths
+behind it.  Source: v5 docs websocket/public/*, recorded frames of 2026-08.
 """
 
 from __future__ import annotations
@@ -70,10 +70,8 @@ def book_frame(stream: Any, kind: str, sides: tuple[Levels, Levels], number: int
     head = f'"type":"{kind}","ts":{now_ms}'
     if instrument.market == SPOT or stream.word == "orderbook.1":
         head = f'"ts":{now_ms},"type":"{kind}"'
-    return (
-        f'{{"topic":"{stream.key}",{head},"data":{{"s":"{instrument.symbol}","b":[{bids}],"a":[{asks}],"u":{number},"seq":{seq}}},'
-        f'"cts":{now_ms}}}'
-    ).encode()
+    data = f'{{"s":"{instrument.symbol}","b":[{bids}],"a":[{asks}],"u":{number},"seq":{seq}}}'
+    return f'{{"topic":"{stream.key}",{head},"data":{data},"cts":{now_ms}}}'.encode()
 
 
 def _side_text(instrument: Instrument, levels: Levels) -> str:
@@ -148,7 +146,8 @@ class Depth(DepthStream, Numbered):
         top = self.book.top()
         if top is None:
             return payload
-        level = f'["{px_text(self.instrument, top[2] + 5 * self.instrument.tick)}","{qty_text(self.instrument, self.instrument.step)}"]'
+        i = self.instrument
+        level = f'["{px_text(i, top[2] + 5 * i.tick)}","{qty_text(i, i.step)}"]'
         return payload.replace(b'"b":[', b'"b":[' + level.encode() + b",", 1).replace(b",]", b"]", 1)
 
     def reset(self, payload: bytes, now_ms: int) -> bytes:
@@ -182,8 +181,9 @@ class Trades(Stream):
         else:
             head = f'"type":"snapshot","ts":{trade.time_ms}'
             row = (
-                f'"T":{trade.time_ms},"s":"{i.symbol}","S":"{side}","v":"{qty}","p":"{px}","L":"{tick_word(self.hub.days[i.symbol])}",'
-                f'"i":"{uuid_of("trade", i.symbol, trade.trade_id)}","BT":false,"RPI":false,"seq":{seq}'
+                f'"T":{trade.time_ms},"s":"{i.symbol}","S":"{side}","v":"{qty}","p":"{px}",'
+                f'"L":"{tick_word(self.hub.days[i.symbol])}","i":"{uuid_of("trade", i.symbol, trade.trade_id)}",'
+                f'"BT":false,"RPI":false,"seq":{seq}'
             )
         return f'{{"topic":"{self.key}",{head},"data":[{{{row}}}]}}'.encode()
 

@@ -155,8 +155,8 @@ class Dialect(abc.ABC):
     @abc.abstractmethod
     def on_order(self, order: Order, event: str, fill: Fill | None) -> None:
         """NEW (accepted), AMENDED (by `matcher.amend`), TRADE (`fill`), CANCELED, EXPIRED, REJECTED, the last three with
-        `order.end_reason`.  A post-only order that was accepted and would take has no NEW: one CANCELED; fault `asyncreject` gives
-        one REJECTED."""
+        `order.end_reason`.  A post-only order that was accepted and would take has no NEW: one CANCELED; fault `asyncreject`
+        gives one REJECTED."""
 
     @abc.abstractmethod
     def on_account(

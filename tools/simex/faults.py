@@ -184,7 +184,11 @@ class Faults:
 
     @staticmethod
     def _fits_stream(fault: Fault, stream: Stream) -> bool:
-        if fault.channel != "md" or fault.verb not in FRAME_VERBS or not fault.fits(stream.instrument.market, stream.instrument.symbol):
+        if (
+            fault.channel != "md"
+            or fault.verb not in FRAME_VERBS
+            or not fault.fits(stream.instrument.market, stream.instrument.symbol)
+        ):
             return False
         if fault.kind not in (None, stream.kind, stream.word) or (fault.verb in DEPTH_ONLY and stream.kind != "depth"):
             return False

@@ -1,7 +1,8 @@
 """OKX: who sent this, and may it: keys, passphrases, time stamps, signatures over the bytes that were received.
 
-REST signs timestamp (ISO, UTC, ms) + METHOD + path with its query + body; the websocket's login signs its time in seconds + "GET" +
-"/users/self/verify"; both base64(HMAC-SHA256), both valid for 30 s.  Source: v5 documentation, REST authentication and login.
+REST signs timestamp (ISO, UTC, ms) + METHOD + path with its query + body; the login of a websocket signs its time in seconds +
+"GET" + "/users/self/verify"; both base64(HMAC-SHA256), both valid for 30 s.  Source: v5 documentation, REST authentication and
+login.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tools.simex.okx_errors import VenueError, request_error
 
 VALID_MS = 30_000
 LOGIN_TEXT = b"GET/users/self/verify"
+LOGIN_FIELDS = ("apiKey", "passphrase", "timestamp", "sign")
 _ISO = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")
 _KEY = re.compile(r"^[A-Za-z0-9-]{8,64}$")
 
@@ -71,7 +73,7 @@ class Keyring:
 
     def check_login(self, told: Any, now_ms: int) -> Account:
         """The account of a websocket's login arguments; VenueError."""
-        if not isinstance(told, dict) or not all(isinstance(told.get(f), str) for f in ("apiKey", "passphrase", "timestamp", "sign")):
+        if not isinstance(told, dict) or not all(isinstance(told.get(f), str) for f in LOGIN_FIELDS):
             raise VenueError(60009, "Login failed.")
         if not told["timestamp"].isdigit() or len(told["timestamp"]) > 12:
             raise VenueError(60004, "Invalid timestamp")

@@ -195,7 +195,9 @@ class OkxDialect(Dialect):
                 if rows:
                     self._queue(s, account, market, symbols[0], eventType="event_update", curPage=1, lastPage=True, data=rows)
             elif reason in REASONS:
-                self._queue(s, account, market, None, data=[self._light_row(account, sums, REASONS[reason], assets, symbols, now)])
+                self._queue(
+                    s, account, market, None, data=[self._light_row(account, sums, REASONS[reason], assets, symbols, now)]
+                )
 
     def _queue(self, subscription: Subscription, account: Account, market: str, symbol: str | None, **content: Any) -> None:
         self.venue.queue(market, symbol, subscription.session.send, subscription.frame(account.uid, **content))
@@ -212,7 +214,7 @@ class OkxDialect(Dialect):
         listening = [s for s in self.subscriptions[account.name] if s.channel == "orders" and s.covers(i.market, i.symbol)]
         if listening:
             trades = self.venue.hubs[i.market].trades[i.symbol]
-            row = order_push(order, fill, px_text(i, trades[-1].px) if trades else "")
+            row = order_push(order, fill, px_text(i, trades[-1].px) if trades else "", event == "AMENDED")
             for subscription in listening:
                 self._queue(subscription, account, i.market, i.symbol, data=[row])
         if i.market == LINEAR:
@@ -233,8 +235,7 @@ class OkxDialect(Dialect):
 
     def rejection(self, fault: Fault, market: str, is_cancel: bool) -> VenueError:
         options = fault.params
-        code, msg = (51400, "Order cancellation failed as the order has been filled, canceled or does not exist.")
-        sub_code = ""
+        code, msg, sub_code = 51400, errors.not_cancelled().msg, ""
         if not is_cancel:
             code, msg, sub_code = 51008, "Order failed. Insufficient USDT balance in account.", "1000"
         code = int(options.get("code", code))

@@ -45,6 +45,10 @@ def no_such_instrument() -> VenueError:
     return VenueError(51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
 
 
+def not_cancelled() -> VenueError:
+    return VenueError(51400, "Order cancellation failed as the order has been filled, canceled or does not exist.")
+
+
 def wrong_mode() -> VenueError:
     return VenueError(51010, "You can't complete this request under your current account mode.")
 
@@ -62,7 +66,6 @@ UNKNOWN_OUTCOMES = {
 
 _PLAIN: dict[Refusal, tuple[int, str]] = {
     Refusal.DUPLICATE_CLIENT_ID: (51016, "Client order ID already exists."),
-    Refusal.UNKNOWN_ORDER: (51400, "Order cancellation failed as the order has been filled, canceled or does not exist."),
     Refusal.NO_SUCH_ORDER: (51603, "Order does not exist."),
     Refusal.NOT_TRADING: (51022, "Contract suspended."),
     Refusal.PRICE_ZERO: (51000, "Parameter px error"),

@@ -133,8 +133,8 @@ def _order_row(order: Order) -> dict[str, Any]:
     }
 
 
-def order_push(order: Order, fill: Fill | None, last_px: str) -> dict[str, Any]:
-    """A row of the orders channel."""
+def order_push(order: Order, fill: Fill | None, last_px: str, is_amended: bool = False) -> dict[str, Any]:
+    """A row of the orders channel; `is_amended`: it tells the result of an amendment."""
     i = order.instrument
     return (
         _order_row(order)
@@ -143,9 +143,9 @@ def order_push(order: Order, fill: Fill | None, last_px: str) -> dict[str, Any]:
         | {
             "notionalUsd": money(i.amount_e8(order.px, order.qty)),
             "lastPx": last_px,
-            "amendResult": "",
-            "amendSource": "",
-            "reqId": "",
+            "amendResult": "0" if is_amended else "",
+            "amendSource": "1" if is_amended else "",
+            "reqId": order.notes.get("reqId", "") if is_amended else "",
             "code": "0",
             "msg": "",
         }
@@ -389,4 +389,3 @@ def bill_row(row: dict[str, Any], instruments: dict[str, Instrument]) -> dict[st
         "ts": str(row["time"]),
         "fillTime": str(row["time"]),
     }
-

@@ -38,10 +38,10 @@ class Limits:
         self._counts[key] = (window, used)
 
     def spend_order(self, action: str, account: str, symbol: str, is_swap: bool, is_batch: bool, now_ms: int) -> None:
-        """One order to `place` or `cancel`; batches have counts of their own."""
+        """One order to `place`, `cancel` or `amend`; batches have counts of their own."""
         if is_batch:
             self.spend((f"{action}s", account, symbol), BATCH_ORDERS_MAX, now_ms)
         else:
             self.spend((action, account, symbol), self.orders_max, now_ms)
-        if is_swap and action == "place":
+        if is_swap and action != "cancel":
             self.spend(("cap", account), CAP_MAX, now_ms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tools.simex import okx_errors as errors
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tools.simex.okx_dialect import OkxDialect
 
 Params = dict[str, Any]
+Answer = Callable[[Any], None]  # given an Outcome
 Outcome = list[Any] | VenueError  # a row or a VenueError for each order, or the refusal of them all
 BATCH_MAX = 20
 PENDING_MAX, PENDING_OF_INSTRUMENT_MAX = 4000, 500
@@ -106,21 +108,29 @@ class Orders:
 
     # ---- requests ----------------------------------------------------------------------------------
 
-    def place(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Callable[[Outcome], None]) -> None:
+    def place(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Answer) -> None:
         """One order or several."""
         market, symbol = self.market_of(args[0])
         self.venue.orders_received += len(args) - 1
 
         def execute(plan: Plan) -> Outcome:
-            return [self._attempt(lambda p=params: self._place(account, p, has_codes, is_batch, plan)) for params in args]
+            return [self._attempt(partial(self._place, account, params, has_codes, is_batch, plan)) for params in args]
 
         self.venue.desk.place(market, symbol, execute, answer)
 
-    def cancel(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Callable[[Outcome], None]) -> None:
+    def cancel(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Answer) -> None:
+        self._change(self._cancel, account, args, has_codes, is_batch, answer)
+
+    def amend(self, account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Answer) -> None:
+        self._change(self._amend, account, args, has_codes, is_batch, answer)
+
+    def _change(
+        self, change: Callable[..., Order], account: Account, args: list[Params], has_codes: bool, is_batch: bool, answer: Answer
+    ) -> None:
         market, symbol = self.market_of(args[0])
 
         def execute() -> Outcome:
-            return [self._attempt(lambda p=params: self._cancel(account, p, has_codes, is_batch)) for params in args]
+            return [self._attempt(partial(change, account, params, has_codes, is_batch)) for params in args]
 
         self.venue.desk.cancel(market, symbol, execute, answer)
 
@@ -153,7 +163,12 @@ class Orders:
             "sCode": "0",
             "sMsg": "",
             "subCode": "",
-        }
+        } | self._request_id(params)
+
+    @staticmethod
+    def _request_id(params: Params) -> Params:
+        """Of an amendment."""
+        return {"reqId": params["reqId"]} if isinstance(params.get("reqId"), str) else {}
 
     # ---- placing -----------------------------------------------------------------------------------
 
@@ -279,7 +294,9 @@ class Orders:
         if len(pending) >= PENDING_MAX:
             raise VenueError(51102, f"The number of pending orders reached the limit of {PENDING_MAX}.")
         if sum(o.instrument is instrument for o in pending) >= PENDING_OF_INSTRUMENT_MAX:
-            raise VenueError(51103, f"The number of pending orders of the instrument reached the limit of {PENDING_OF_INSTRUMENT_MAX}.")
+            raise VenueError(
+                51103, f"The number of pending orders of the instrument reached the limit of {PENDING_OF_INSTRUMENT_MAX}."
+            )
 
     # ---- finding and cancelling ----------------------------------------------------------------------
 
@@ -293,18 +310,52 @@ class Orders:
             raise errors.bad("ordId")
         return account.find(instrument.market, instrument.symbol, int(order_id) if order_id else None, client_id)
 
-    def _cancel(self, account: Account, params: Params, has_codes: bool, is_batch: bool) -> Order:
+    def _order_of(self, action: str, account: Account, params: Params, has_codes: bool, is_batch: bool) -> Order | None:
+        """The order that a cancel or an amendment names, its request counted."""
         instrument = self.instrument_by_code(params) if has_codes else self.instrument(params)
         is_swap = instrument.market == LINEAR
-        self.limits.spend_order("cancel", account.name, instrument.symbol, is_swap, is_batch, self.clock.wall_ms())
-        order = self.find(account, instrument, params)
-        unknown = errors.worded(Refused(Refusal.UNKNOWN_ORDER), instrument, account, False)
-        if order is None:
-            raise unknown
+        self.limits.spend_order(action, account.name, instrument.symbol, is_swap, is_batch, self.clock.wall_ms())
+        return self.find(account, instrument, params)
+
+    def _cancel(self, account: Account, params: Params, has_codes: bool, is_batch: bool) -> Order:
+        order = self._order_of("cancel", account, params, has_codes, is_batch)
+        if order is None or not order.is_open:
+            raise errors.not_cancelled()
+        return self.matcher.cancel(order, self.clock.wall_ms())
+
+    def _amend(self, account: Account, params: Params, has_codes: bool, is_batch: bool) -> Order:
+        """newSz counts what traded already; the orders channel tells the result with reqId."""
+        order = self._order_of("amend", account, params, has_codes, is_batch)
+        if order is None or not order.is_open:
+            raise VenueError(51503, "Your order has already been filled or canceled.")
+        i, request_id = order.instrument, text_of(params, "reqId", "")
+        if request_id and not _CLIENT_ID.match(request_id):
+            raise errors.bad("reqId")
+        px, qty = order.px, order.qty
+        price, size = text_of(params, "newPx", ""), text_of(params, "newSz", "")
+        if not price and not size:
+            raise errors.empty("newSz or newPx")
+        if price:
+            if not is_plain(price):
+                raise errors.bad("newPx")
+            parsed = parse_plain(price, i.px_decimals)
+            px = -1 if parsed is None else parsed
+        if size:
+            told = i.qty_of_size(size)
+            if told is None or 0 <= told <= order.executed:
+                raise errors.bad("newSz")
+            qty = told
         try:
-            return self.matcher.cancel(order, self.clock.wall_ms())
-        except Refused:
-            raise unknown from None
+            self._check_amounts(i, px, qty, 0, False, order.is_buy)
+            before = dict(order.notes)
+            order.notes |= {"reqId": request_id, "sz": size or order.notes.get("sz", "")}
+            try:
+                return self.matcher.amend(order, px, qty, self.clock.wall_ms())
+            except Refused:
+                order.notes = before
+                raise
+        except Refused as refused:
+            raise errors.worded(refused, i, account, order.is_buy) from None
 
     # ---- the dead-man switch -------------------------------------------------------------------------
 

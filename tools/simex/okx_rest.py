@@ -62,9 +62,11 @@ TRADES = {
     "/api/v5/trade/batch-orders": ("place", True),
     "/api/v5/trade/cancel-order": ("cancel", False),
     "/api/v5/trade/cancel-batch-orders": ("cancel", True),
+    "/api/v5/trade/amend-order": ("amend", False),
+    "/api/v5/trade/amend-batch-orders": ("amend", True),
 }
 KNOWN = {"GET": {*PUBLIC, *PRIVATE}, "POST": {*CHANGES, *TRADES}}
-TIMED = ("place",)  # what the header expTime is for
+TIMED = ("place", "amend")  # what the header expTime is for
 
 
 class Rest:
@@ -114,7 +116,9 @@ class Rest:
 
     # ---- queries -------------------------------------------------------------------------------------
 
-    def _query(self, account: Account | None, method: str, path: str, query: str, body: bytes, now: int, reply: HttpReply) -> None:
+    def _query(
+        self, account: Account | None, method: str, path: str, query: str, body: bytes, now: int, reply: HttpReply
+    ) -> None:
         name, maximum = (CHANGES if method == "POST" else PRIVATE if account is not None else PUBLIC)[path]
         params: Params = dict(parse_qsl(query, keep_blank_values=True)) if method == "GET" else self._json(body)
         if not isinstance(params, dict):
@@ -161,5 +165,3 @@ class Rest:
             reply(outcome.status if isinstance(outcome, VenueError) else 200, orjson.dumps(content), {})
 
         getattr(self.dialect.orders, name)(account, args, False, is_list, answer)
-
-

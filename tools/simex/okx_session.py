@@ -35,6 +35,8 @@ ORDER_OPS = {
     "batch-orders": ("place", True),
     "cancel-order": ("cancel", False),
     "batch-cancel-orders": ("cancel", True),
+    "amend-order": ("amend", False),
+    "batch-amend-orders": ("amend", True),
 }
 PRIVATE_CHANNELS = ("orders", "account", "positions", "balance_and_position")
 INST_TYPES = ("ANY", "SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION")
@@ -235,7 +237,9 @@ class OkxSession(Session):
         in_us = self.venue.clock.wall_us()
         name, is_batch = ORDER_OPS[op]
         if self.access != PRIVATE:
-            raise VenueError(60018, f"Wrong URL or channel:{op} doesn't exist. Please use the correct URL, channel and parameters.")
+            raise VenueError(
+                60018, f"Wrong URL or channel:{op} doesn't exist. Please use the correct URL, channel and parameters."
+            )
         if self.account is None:
             raise VenueError(60011, "Please log in")
         args = request.get("args")
@@ -254,7 +258,7 @@ class OkxSession(Session):
             ):
                 raise errors.request_error(60013, "Invalid args")
             self.dialect.limits.check_open(self.venue.clock.wall_ms())
-            if name == "place":
+            if name != "cancel":
                 self.dialect.check_expiry(request.get("expTime"))
         except VenueError as error:
             answer(error)

@@ -51,7 +51,8 @@ def linear_symbol(base: str, quote: str, tick: str, lot: str, notional: str = "5
 SPOT_LISTING = Answer("/api/v3/exchangeInfo", {"timezone": "UTC", "serverTime": 1, "rateLimits": [], "symbols": [
     spot_symbol("BTC", "USDT", "0.01000000", "0.00001000"), spot_symbol("ETH", "BTC", "0.00001000", "0.00010000", "0.0001"),
     spot_symbol("SHIB", "USDT", "0.00000001", "1.00000000", "1", "46116860414.00"),
-    spot_symbol("PAXG", "USDT", "1.00000000", "0.00000001", "5", "90"), spot_symbol("1000CHEEMS", "USDT", "0.00000100", "100.0")]})
+    spot_symbol("PAXG", "USDT", "1.00000000", "0.00000001", "5", "90"),
+    spot_symbol("1000CHEEMS", "USDT", "0.00000100", "100.0")]})
 LINEAR_LISTING = Answer("/fapi/v1/exchangeInfo", {"timezone": "UTC", "serverTime": 1, "rateLimits": [], "assets": [], "symbols": [
     linear_symbol("BTC", "USDT", "0.10", "0.001", "50"), linear_symbol("ETH", "USDC", "0.01", "0.001", "20"),
     linear_symbol("1000SHIB", "USDT", "0.000001", "1", "5", "9000000"), linear_symbol("1MBABYDOGE", "USDT", "0.0000001", "100"),
@@ -176,10 +177,11 @@ CCXT = Ccxt(
     addresses=(
         ("https://api.binance.com", "spot_rest", ""), ("https://fapi.binance.com", "linear_rest", ""),
         # /stream in the path is how ccxt tells spot from futures
-        ("wss://stream.binance.com:9443/ws", "spot_ws", "/stream/ws"), ("wss://fstream.binance.com/ws", "linear_ws_public", "/ws"),
-        ("wss://fstream.binance.com/public/ws", "linear_ws_public", "/ws"),
-        ("wss://fstream.binance.com/market/ws", "linear_ws_public", "/ws"),
-        ("wss://fstream.binance.com/private/ws", "linear_ws_private", "/ws"),
+        ("wss://stream.binance.com:9443/ws", "spot_ws", "/stream/ws"),
+        ("wss://fstream.binance.com/ws", "linear_ws_public", "/ws"),
+        ("wss://fstream.binance.com/public/ws", "linear_ws_public", ""),
+        ("wss://fstream.binance.com/market/ws", "linear_ws_market", ""),
+        ("wss://fstream.binance.com/private/ws", "linear_ws_private", ""),
         ("wss://ws-api.binance.com:443/ws-api/v3", "spot_ws_api", "/ws-api/v3"),
         ("wss://ws-fapi.binance.com/ws-fapi/v1", "linear_ws_api", "/ws-fapi/v1"),
     ),
@@ -201,9 +203,10 @@ SPOT_REPLIES = (
      b'"tradeId":1650422482}],"selfTradePreventionMode":"NONE"},' + LIMITS),
     b'{"id":"<ID>","status":400,"error":{"code":<CODE>,"msg":"no more than that is known"},' + LIMITS,
     (b'{"subscriptionId":0,"event":{"e":"executionReport","E":1499405658658,"s":"<SYMBOL>","c":"<CID>","S":"BUY","o":"LIMIT",'
-     b'"f":"IOC","q":"1.00000000","p":"0.10264410","P":"0.00000000","F":"0.00000000","g":-1,"C":"","x":"TRADE","X":"FILLED",'
-     b'"r":"NONE","i":4293153,"l":"1.00000000","z":"1.00000000","L":"0.10264410","n":"0.001","N":"BTC","T":1499405658657,"t":77,'
-     b'"I":8641984,"w":false,"m":false,"M":false,"O":1499405658657,"Z":"0.10264410","Y":"0.10264410","Q":"0.00000000"}}'),
+     b'"f":"IOC","q":"1.00000000","p":"20000.10000000","P":"0.00000000","F":"0.00000000","g":-1,"C":"","x":"TRADE","X":"FILLED",'
+     b'"r":"NONE","i":4293153,"l":"1.00000000","z":"1.00000000","L":"20000.10000000","n":"0.001","N":"BTC","T":1499405658657,'
+     b'"t":77,'
+     b'"I":8641984,"w":false,"m":false,"M":false,"O":1499405658657,"Z":"20000.10000000","Y":"20000.10000000","Q":"0.00000000"}}'),
 )
 LINEAR_REPLIES = (
     (b'{"id":"<ID>","status":200,"result":{"orderId":325078477,"symbol":"<SYMBOL>","status":"FILLED","clientOrderId":"<CID>",'

@@ -1,5 +1,5 @@
-"""Bybit v5: spot and linear on a unified account. Payloads: docs/v5 of 2026-07-24, ids and prices changed where a book has to come
-out of them; vectors computed with the documented rule (the documents print signatures without their secret)."""
+"""Bybit v5: spot and linear on a unified account. Payloads: docs/v5 of 2026-07-24, ids and prices changed where a book has to
+come out of them; vectors computed with the documented rule (the documents print signatures without their secret)."""
 from __future__ import annotations
 
 from decimal import Decimal
@@ -23,7 +23,7 @@ def linear_symbol(base: str, quote: str, tick: str, step: str, symbol: str = "",
     return {"symbol": symbol or base + quote, "contractType": "LinearPerpetual", "status": "Trading", "baseCoin": base,
             "quoteCoin": quote, "settleCoin": quote, "launchTime": "1585526400000", "deliveryTime": "0", "deliveryFeeRate": "",
             "priceScale": "2", "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-            "priceFilter": {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick},
+            "priceFilter": {"minPrice": tick, "maxPrice": str(Decimal(tick) * 19_999_998), "tickSize": tick},
             "lotSizeFilter": {"maxOrderQty": max_qty, "minOrderQty": step, "qtyStep": step, "postOnlyMaxOrderQty": max_qty,
                               "maxMktOrderQty": max_qty, "minNotionalValue": "5"},
             "unifiedMarginTrade": True, "fundingInterval": minutes, "copyTrading": "both", "upperFundingRate": "0.00375",
@@ -59,7 +59,8 @@ SPOT_SCENE = Scene(
                   b'"b":[["16493.5","0"],["16492","3"]],"a":[["16611","0"],["16611.5","0.892"]],"u":18521289,'
                   b'"seq":7961638725},"cts":1672304484997}'),
         frame(b'{"topic":"publicTrade.BTCUSDT","ts":1772694821917,"type":"snapshot","data":[{"i":"2280000001739247417",'
-                  b'"T":1772694821917,"p":"16493.2","v":"0.04537","S":"Sell","seq":178477362706,"s":"BTCUSDT","BT":false,"RPI":false},'
+                  b'"T":1772694821917,"p":"16493.2","v":"0.04537","S":"Sell","seq":178477362706,"s":"BTCUSDT","BT":false,'
+                  b'"RPI":false},'
                   b'{"i":"2280000001739247418","T":1772694821917,"p":"16493.3","v":"1","S":"Buy","seq":178477362707,'
                   b'"s":"BTCUSDT","BT":false,"RPI":false}]}'),
         frame(b'{"success":true,"ret_msg":"pong","conn_id":"0970e817-426e-429a-a679-ff7f55e0b16a","req_id":"","op":"ping"}'),
@@ -128,7 +129,8 @@ VECTORS = (
            "49c26b0f76e0bec6b926f119814d66c4bdf59de44adf2a1864b1ea0bfd9c710c"),
     Vector("POST, computed", SECRET, f"1658384314791{KEY}5000" + (
         '{"category":"linear","symbol":"BTCUSDT","side":"Buy","orderType":"Limit","qty":"0.001","price":"28000",'
-        '"timeInForce":"PostOnly","orderLinkId":"arb-0001"}'), "ed714c65bdfaaf8605bbda1cc3937640bfdf3f2ba22e894843a015f0cdc39704"),
+        '"timeInForce":"PostOnly","orderLinkId":"arb-0001"}'),
+           "ed714c65bdfaaf8605bbda1cc3937640bfdf3f2ba22e894843a015f0cdc39704"),
     Vector("WS auth, computed", SECRET, "GET/realtime1662350400000",
            "9f96338b434359fa6300c2d0040ffe25962cbc700dac649bfc7c59ef64431f89"),
 )
@@ -143,6 +145,8 @@ def read_signed(request: dict[str, Any], secret: str) -> Signed:
 
 def read_ws_signed(frame: dict[str, Any], secret: str) -> Signed:
     """op auth: [key, expires, sign]."""
+    if frame["op"] != "auth":
+        raise KeyError("no logon")
     _, expires, signature = frame["args"]
     return Signed(f"GET/realtime{expires}", signature)
 
@@ -165,8 +169,9 @@ CCXT = Ccxt(
     read_ws_signed=read_ws_signed,
 )
 
-HEADER = (b'"retExtInfo":{},"header":{"X-Bapi-Limit":"10","X-Bapi-Limit-Status":"9","X-Bapi-Limit-Reset-Timestamp":"1711001595208",'
-          b'"Traceid":"38b7977b430f9bd228f4b19724794dfd","Timenow":"1711001595209"},"connId":"cnt5leec0hvan15eukcg-2v"}')
+HEADER = (b'"retExtInfo":{},"header":{"X-Bapi-Limit":"10","X-Bapi-Limit-Status":"9",'
+          b'"X-Bapi-Limit-Reset-Timestamp":"1711001595208","Traceid":"38b7977b430f9bd228f4b19724794dfd",'
+          b'"Timenow":"1711001595209"},"connId":"cnt5leec0hvan15eukcg-2v"}')
 
 
 def order_replies(category: bytes) -> tuple[bytes, ...]:
@@ -196,7 +201,8 @@ CASE = VenueCase(
     scenes=(SPOT_SCENE, LINEAR_SCENE),
     recordings=RECORDINGS,
     real_listings=(
-        ("cryptofeed_v3/BYBIT.jsonl.zst", r"instruments-info.*category=spot", "/v5/market/instruments-info", {"category": "spot"}),
+        ("cryptofeed_v3/BYBIT.jsonl.zst", r"instruments-info.*category=spot", "/v5/market/instruments-info",
+         {"category": "spot"}),
         ("cryptofeed_v3/BYBIT.jsonl.zst", r"instruments-info.*category=linear", "/v5/market/instruments-info",
          {"category": "linear"})),
     vectors=VECTORS,

@@ -1,5 +1,6 @@
-"""OKX v5: spot and USDT- or USDC-settled swaps (linear) on a unified account; swaps count contracts. Payloads: docs-v5 of 2026-06 to
-2026-09, ids and prices changed where a book has to come out of them; vectors computed with the documents' sample secret."""
+"""OKX v5: spot and USDT- or USDC-settled swaps (linear) on a unified account; swaps count contracts. Payloads: docs-v5 of
+2026-06 to 2026-09, ids and prices changed where a book has to come out of them; vectors computed with the documents' sample
+secret."""
 from __future__ import annotations
 
 from decimal import Decimal
@@ -17,11 +18,10 @@ def spot_row(base: str, quote: str, tick: str, lot: str, least: str, code: int) 
             "groupId": "1", "tradeQuoteCcyList": [quote]}
 
 
-def swap_row(base: str, quote: str, tick: str, lot: str, value: str, code: int, kind: str = "linear",
-             mult: str = "1") -> dict[str, Any]:
+def swap_row(base: str, quote: str, tick: str, lot: str, value: str, code: int, kind: str = "linear") -> dict[str, Any]:
     settle = quote if kind == "linear" else base
     return {"instType": "SWAP", "instId": f"{base}-{quote}-SWAP", "instIdCode": code, "baseCcy": "", "quoteCcy": "",
-            "uly": f"{base}-{quote}", "instFamily": f"{base}-{quote}", "settleCcy": settle, "ctVal": value, "ctMult": mult,
+            "uly": f"{base}-{quote}", "instFamily": f"{base}-{quote}", "settleCcy": settle, "ctVal": value, "ctMult": "1",
             "ctValCcy": base if kind == "linear" else "USD", "ctType": kind, "tickSz": tick, "lotSz": lot, "minSz": lot,
             "maxLmtSz": "100000000", "maxMktSz": "20000", "maxLmtAmt": "20000000", "maxMktAmt": "", "state": "live",
             "ruleType": "normal", "listTime": "1573557408000", "lever": "100", "groupId": "1"}
@@ -31,7 +31,7 @@ def listed(kind: str, rows: list[dict[str, Any]]) -> Answer:
     return Answer("/api/v5/public/instruments", {"code": "0", "msg": "", "data": rows}, {"instType": kind})
 
 
-# Contracts of 0.01, 0.1, 10, 1,000 and 1,000,000 base units, lots of a hundredth, a tenth and one contract; an inverse one beside them.
+# Contracts of 0.01 to 1,000,000 base units, lots of a hundredth, a tenth and one contract; an inverse one beside them.
 SPOT_LISTING = listed("SPOT", [
     spot_row("BTC", "USDT", "0.1", "0.00000001", "0.00001", 1), spot_row("ETH", "BTC", "0.00001", "0.000001", "0.001", 2),
     spot_row("SHIB", "USDT", "0.000000001", "1", "100000", 3), spot_row("BTC", "USD", "0.1", "0.00000001", "0.00001", 4)])
@@ -40,7 +40,7 @@ LISTING = (
     listed("SWAP", [
         swap_row("BTC", "USDT", "0.1", "0.01", "0.01", 10458), swap_row("ETH", "USDT", "0.01", "0.01", "0.1", 10461),
         swap_row("SOL", "USDC", "0.01", "0.1", "1", 10462), swap_row("DOGE", "USDT", "0.00001", "0.01", "1000", 10463),
-        swap_row("SHIB", "USDT", "0.000000001", "0.1", "1000000", 10464), swap_row("XRP", "USDT", "0.0001", "1", "10", 10465, mult="10"),
+        swap_row("SHIB", "USDT", "0.000000001", "0.1", "1000000", 10464), swap_row("XRP", "USDT", "0.0001", "1", "10", 10465),
         swap_row("BTC", "USD", "0.1", "1", "100", 10459, kind="inverse")]),
     Answer("/api/v5/public/instruments", {"code": "0", "msg": "", "data": []}),
 )
@@ -143,6 +143,8 @@ def read_signed(request: dict[str, Any], secret: str) -> Signed:
 
 
 def read_ws_signed(frame: dict[str, Any], secret: str) -> Signed:
+    if frame["op"] != "login":
+        raise KeyError("no logon")
     login = frame["args"][0]
     return Signed(f"{login['timestamp']}GET/users/self/verify", login["sign"])
 
@@ -166,15 +168,16 @@ CCXT = Ccxt(
 
 TIMES = b'"inTime":"1695190491421339","outTime":"1695190491423240"'
 ORDER_REPLIES = (
-    (b'{"id":"<ID>","op":"order","data":[{"clOrdId":"<CID>","ordId":"12345689","tag":"","ts":"1695190491421","sCode":"0","sMsg":"",'
-     b'"subCode":""}],"code":"0","msg":"",' + TIMES + b"}"),
+    (b'{"id":"<ID>","op":"order","data":[{"clOrdId":"<CID>","ordId":"12345689","tag":"","ts":"1695190491421","sCode":"0",'
+     b'"sMsg":"","subCode":""}],"code":"0","msg":"",' + TIMES + b"}"),
     (b'{"id":"<ID>","op":"order","data":[{"clOrdId":"<CID>","ordId":"","tag":"","ts":"1695190491421","sCode":"<CODE>",'
      b'"sMsg":"no more than that is known","subCode":""}],"code":"1","msg":"",' + TIMES + b"}"),
     b'{"id":"<ID>","op":"order","data":[],"code":"<CODE>","msg":"Invalid args",' + TIMES + b"}",
     (b'{"arg":{"channel":"orders","instType":"ANY","uid":"614488474791936"},"data":[{"instType":"SPOT","instId":"<SYMBOL>",'
-     b'"ordId":"452197707845865472","clOrdId":"<CID>","side":"sell","posSide":"net","tdMode":"cash","ordType":"ioc","px":"31527.1",'
-     b'"sz":"1","state":"filled","accFillSz":"1","avgPx":"31527.1","fillPx":"31527.1","fillSz":"1","tradeId":"242589207",'
-     b'"fillTime":"1654084353263","fillFee":"-0.02522168","fillFeeCcy":"USDT","execType":"T","fee":"-0.02522168","feeCcy":"USDT",'
+     b'"ordId":"452197707845865472","clOrdId":"<CID>","side":"sell","posSide":"net","tdMode":"cash","ordType":"ioc",'
+     b'"px":"31527.1","sz":"1","state":"filled","accFillSz":"1","avgPx":"31527.1","fillPx":"31527.1","fillSz":"1",'
+     b'"tradeId":"242589207","fillTime":"1654084353263","fillFee":"-0.02522168","fillFeeCcy":"USDT","execType":"T",'
+     b'"fee":"-0.02522168","feeCcy":"USDT",'
      b'"rebate":"0","rebateCcy":"BTC","reduceOnly":"false","cancelSource":"","amendResult":"","category":"normal","code":"0",'
      b'"msg":"","cTime":"1654084334977","uTime":"1654084353264"}]}'),
 )

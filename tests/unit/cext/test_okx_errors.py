@@ -18,19 +18,20 @@ DECODERS = {market: OkxOrderDecoder(ARRAY, market) for market in ("spot", "linea
 # class -> codes of the error tables that mean it, whatever their text
 CODES = {
     "BALANCE": (51008, 51127, 51131, 51119, 51502, *range(54024, 54029), 51004, 51105, 51106, 51107, 51129, 51187, 54030, 54031),
-    "FILTER": (51006, 51031, 51116, 51122, 51135, 51136, 51137, 51138, 51020, 51120, 51121, 51150, 51005, 51101, 51201, 51202, 51203,
-               51185, 51204, 51102, 51103, 51174, 51025),
+    "FILTER": (51006, 51031, 51116, 51122, 51135, 51136, 51137, 51138, 51020, 51120, 51121, 51150, 51005, 51101, 51201, 51202,
+               51203, 51185, 51204, 51102, 51103, 51174, 51025),
     "UNKNOWN_ORDER": (51400, 51503, 51603, 51063, 51410, 51509, 51510),
     # time-outs, an unavailable or busy venue, and ids that were there before: what became of the order is to be asked
     "UNKNOWN_EXECUTION": (50001, 50004, 50013, 50026, 51054, 51149, 51412, 64007, 63999, 51016, 51011, 50071),
     "RETRY": (51030, 54049),
     "RATE": (50011, 50061, 60014, 51513),
     "TIME": (50102, 50112, 50036, 50037, 60004, 60006),
-    "AUTH": (50101, 50103, 50104, 50105, 50106, 50107, 50110, 50111, 50113, 50114, 50119, 50120, 60005, 60007, 60009, 60011, 60024),
+    "AUTH": (50101, 50103, 50104, 50105, 50106, 50107, 50110, 50111, 50113, 50114, 50119, 50120, 60005, 60007, 60009, 60011,
+             60024),
     "FATAL": (50100, 51009, 51010, 51024, 51037, 51155, 51734),
-    "REJECT": (51511, 51169, 51170, 51148, 51206, 51171, 51205, 51112, 51023, 51133, 51139, 51521, 51522, 51001, 51015, 51021, 51022,
-               51027, 51028, 51029, 51087, 54012, 54072, 54036, *range(54039, 54049), 60012, 60013, 60018, 60019, 64003, 64004, 50014,
-               51000),
+    "REJECT": (51511, 51169, 51170, 51148, 51206, 51171, 51205, 51112, 51023, 51133, 51139, 51521, 51522, 51001, 51015, 51021,
+               51022, 51027, 51028, 51029, 51087, 54012, 54072, 54036, *range(54039, 54049), 60012, 60013, 60018,
+               60019, 64003, 64004, 50014, 51000),
 }
 SUB_CODES = [(51008, sub_code, "BALANCE") for sub_code in (*range(1000, 1010), *range(1015, 1021))]
 TEXTS = {"Parameter px error": "FILTER", "Parameter sz  error": "FILTER", "Parameter clOrdId error": "REJECT"}
@@ -79,6 +80,7 @@ def test_both_searches_agree_on_anything() -> None:
     codes = [0, *{row.code for row in ERRORS}]
     for _ in range(3000):
         market = generator.choice(["spot", "linear"])
-        case = (generator.choice([0, 200, 400, 401, 408, 429, 500, 503, 600]), generator.choice(codes) + generator.choice([0, 0, 0, 1]),
+        case = (generator.choice([0, 200, 400, 401, 408, 429, 500, 503, 600]), generator.choice(codes)
+                + generator.choice([0, 0, 0, 1]),
                 generator.choice(["", "Parameter px error", "Parameter SZ", "x"]), generator.choice([0, 1000, 1020, 1100]))
         assert classify(market, *case) == DECODERS[market].classify_error(*case), f"seed {seed}: {case}"

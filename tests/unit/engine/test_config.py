@@ -14,6 +14,7 @@ import yaml
 from engine.check import check_config
 from engine.config import Config, ConfigError, config_hash, dump_effective, load
 from feeds.config import LIVE_REFUSED, load_feed_config
+from feeds.registry import venue_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 FULL = orjson.loads(dump_effective(Config()))
@@ -158,6 +159,10 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
          ":2: venues.binanceus: Binance.US has no testnet addresses; it runs in sim, dry_run, paper"),
         ("mode: sim\nvenues:\n  binanceus:\n    endpoints:\n      spot_wss: ws://127.0.0.1:1\n",
          ":5: venues.binanceus.endpoints.spot_wss: Binance.US has no such address; did you mean spot_ws?"),
+        ("mode: sim\nstrategies:\n  cross_exchange:\n    inventory_target: {bibyt: 1}\n",
+         ":4: strategies.cross_exchange.inventory_target.bibyt: venue 'bibyt' is unknown; did you mean bybit? known are binance, "),
+        ("mode: sim\nvenues: {binance: {}, okx: {}}\nstrategies:\n  cross_exchange:\n    inventory_target:\n      okxus: 1\n",
+         ":6: strategies.cross_exchange.inventory_target.okxus: okxus: no such venue in this configuration; did you mean okx?"),
         ("mode: sim\nvenues: {binance: {endpoints: {spot_ws: nowhere}}}\n", "venues.binance.endpoints.spot_ws: not an address; right is"),
         ("mode: sim\nvenues: {binance: {symbols: [btcusdt]}}\n", "'btcusdt' is no instrument; right is BTC/USDT"),
         ("mode: sim\nvenues: {binance: {symbols: [BTC/USDT, BTC/USDT]}}\n", "names an instrument twice"),
@@ -173,11 +178,29 @@ def test_out_of_range_says_bounds_meaning_and_default(tmp_path):
             ":5: venues.binance.endpoints.spot_rest: mode sim reaches loopback addresses only",
         ),
         ("mode: testnet\n", "needs ed25519_key and ed25519_private as file:/path references"),
+        ("mode: testnet\nvenues: {okx: {}}\n", ":2: venues.okx.credentials: mode testnet with order_auth hmac needs hmac_key and "
+         "hmac_secret and passphrase as file:/path references"),
+        ("mode: sim\nvenues: {okx: {}}\nstrategies: {cross_exchange: {enabled: true}}\n",
+         ":3: strategies.cross_exchange.enabled: needs spot on two venues, and okx of venues has it"),
+        ("mode: sim\nvenues: {okx: {markets: [linear]}, bybit: {markets: [linear]}}\nstrategies: {cross_exchange: {enabled: true}}\n",
+         "strategies.cross_exchange.enabled: needs spot on two venues, and none of venues has it"),
+        ("mode: sim\nstrategies:\n  cross_exchange:\n    inventory_target: {binance: 1, krakken: 2}\n",
+         ":4: strategies.cross_exchange.inventory_target.krakken: venue 'krakken' is unknown"),
+        ("mode: sim\nstrategies: {cross_exchange: {inventory_target: {binance: -1}}}\n",
+         "strategies.cross_exchange.inventory_target.binance: -1 is not right"),
+        ("mode: sim\nvenues: {okx: {}}\nconversions: [{from: USDC, to: USDT, source: 'binance:USDC/USDT'}]\n",
+         ":3: conversions[0].source: binance: no such venue in this configuration; right is one of okx"),
         ("mode: simulation\n", "'simulation' is not right; right is sim or dry_run or paper or testnet"),
     ],
 )
 def test_refusals_say_what_would_be_right(tmp_path, text, part):
     assert any(part in problem for problem in problems_of(tmp_path, text))
+
+
+def test_choice_of_types_names_keys_of_the_file_only_and_says_one_thing(tmp_path):
+    """pydantic puts the type it tried into the location: nobody wrote literal['even'] or dict[...] into a file."""
+    found = problems_of(tmp_path, "mode: sim\nstrategies:\n  cross_exchange:\n    inventory_target: {krakken: 2}\n")
+    assert len(found) == 1 and "[" not in found[0].partition("known are")[0]
 
 
 def test_what_a_section_leaves_out_is_what_the_venue_says_of_itself(tmp_path):
@@ -303,3 +326,11 @@ def test_cores_are_resolved():
     assert not engine.resolved_spin(1) and engine.resolved_spin(8)
     with pytest.raises(ConfigError, match="core 9 is not available"):
         engine.model_copy(update={"cpu": 9}).resolved_cpu([0, 1])
+
+
+@pytest.mark.parametrize("venue", venue_names())
+def test_every_venue_that_exists_may_have_a_section_and_a_share_of_the_inventory(tmp_path, venue):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"mode: sim\nvenues: {{{venue}: {{}}}}\nstrategies: {{cross_exchange: {{inventory_target: {{{venue}: 2}}}}}}\n")
+    config = load(path)
+    assert list(config.venues) == [venue] and config.strategies.cross_exchange.inventory_target == {venue: 2.0}

@@ -1,8 +1,11 @@
 """report.json is composed whole, exact, and written at once."""
 import json
+import platform
+import sys
 
 import pytest
 
+from engine.machine import machine_facts
 from engine.report import compose_report, write_report
 from tests.support.sim_trade import S, World
 
@@ -34,6 +37,14 @@ def test_report_has_every_key_that_readers_rely_on():
     assert report["trades"] == {"OPEN": 1} and report["orders"] == 2 and len(report["open_pairs"]) == 1
     assert report["dust"] == {"binance:BTC/USDT:USDT": "-0.00001"} and report["unhedged"] == {}
     assert report["pnl"]["split"]["rounding"] == "0"
+
+
+def test_report_says_what_machine_it_was_and_nothing_of_where_it_stands():
+    facts = machine_facts()
+    assert compose(machine=facts)["machine"] == facts and compose()["machine"] == {}
+    assert set(facts) == {"cpu", "cpus", "kernel", "python"} and facts["cpus"] >= 1 and all(facts.values())
+    assert facts["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert not any(platform.node() == value or "/home" in str(value) for value in facts.values())
 
 
 def test_extra_may_not_overwrite():

@@ -14,12 +14,14 @@ from feeds.instruments import (
     join_run_table,
     largest_max_qty,
     merge_into_file,
+    on_grid,
     run_table_path,
     scale_of,
     split_multiplier,
     table_path,
     to_scaled,
     venue_table_path,
+    with_room,
 )
 from tests.unit.feeds.rows import make_perp, make_row
 
@@ -113,6 +115,25 @@ def test_overflow_bound_is_exact():
     make_row(max_qty=limit).check()
     with pytest.raises(InstrumentError, match="2\\*\\*62"):
         make_row(max_qty=limit + row.lot).check()
+
+
+@pytest.mark.parametrize("value, up, expected", [("0.0105", True, "0.011"), ("0.0105", False, "0.01"), ("0.011", True, "0.011"),
+                                                 ("0.011", False, "0.011"), ("0", True, "0"), ("-1", False, "0")])
+def test_bounds_move_to_the_grid_towards_the_careful_side(value, up, expected):
+    assert on_grid(Decimal(value), Decimal("0.001"), up=up) == Decimal(expected)
+
+
+def test_sizes_beyond_62_bits_are_capped_to_the_largest_that_fits():
+    limit = largest_max_qty(make_row())
+    assert with_room(make_row(max_qty=limit)) == make_row(max_qty=limit)
+    assert with_room(make_row(max_qty=limit + make_row().lot)).max_qty == limit
+    assert with_room(make_row(max_qty=Decimal(0))).max_qty == 0                 # 0 = no bound stays none
+    open_priced = with_room(make_row(max_px=Decimal(0), max_qty=Decimal(10) ** 30))
+    open_priced.check()
+    lots = to_scaled(open_priced.max_qty, open_priced.qty_scale) // to_scaled(open_priced.lot, open_priced.qty_scale)
+    assert (lots + 1) * to_scaled(open_priced.lot, open_priced.qty_scale) >= 2**62
+    with pytest.raises(InstrumentError, match="no room for a useful order size"):
+        with_room(make_row(min_qty=limit / 999, max_qty=limit * 2))
 
 
 def test_scales_ignore_trailing_zeros():

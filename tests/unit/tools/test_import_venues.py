@@ -2,10 +2,7 @@
 single messages. Inputs are made here in the documented shapes; recorded files are read where they are."""
 import base64
 import hashlib
-import importlib.machinery
 import json
-import sys
-import types
 from decimal import Decimal
 
 import pytest
@@ -15,8 +12,8 @@ from click.testing import CliRunner
 from cext import capture
 from feeds.capture_format import MARKET_NAMES, CaptureReader
 from feeds.instruments import InstrumentTable
+from feeds.registry import feed_venue, venue_names
 from tests.support.shared_data import shared_data
-from tools.replay_lib import recorded
 from tools.replay_lib.capture_cli import main
 from tools.replay_lib.import_depthcharge import members
 from tools.replay_lib.recorded import market_of_address, recorded_venue
@@ -69,11 +66,12 @@ def bybit_listing(category, *infos):
 
 
 BYBIT_SPOT = {"symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "status": "Trading",
-              "lotSizeFilter": {"basePrecision": "0.000001", "minOrderQty": "0.000011", "minOrderAmt": "5"},
+              "lotSizeFilter": {"basePrecision": "0.000001", "minOrderQty": "0.000011", "minOrderAmt": "5",
+                                                          "maxLimitOrderQty": "83"},
               "priceFilter": {"tickSize": "0.1"}}
 BYBIT_LINEAR = {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "baseCoin": "BTC", "quoteCoin": "USDT",
                 "settleCoin": "USDT", "status": "Trading", "priceFilter": {"tickSize": "0.10"},
-                "lotSizeFilter": {"qtyStep": "0.001", "minOrderQty": "0.002", "minNotionalValue": "5"}}
+                "lotSizeFilter": {"qtyStep": "0.001", "minOrderQty": "0.002", "maxOrderQty": "1190", "minNotionalValue": "5"}}
 BYBIT_DATED = BYBIT_LINEAR | {"symbol": "BTCUSDT-14AUG26", "contractType": "LinearFutures"}
 
 
@@ -97,8 +95,8 @@ def test_each_connection_of_one_file_has_its_market_and_rows_come_from_the_listi
     spot, linear = "bybit:BTC/USDT", "bybit:BTC/USDT:USDT"
     assert frames == [("linear", ""), ("linear", linear), ("spot", spot), ("linear", ""), ("spot", spot), ("linear", linear)]
     rows = {row.name: (row.tick, row.lot, row.min_qty, row.px_scale, row.qty_scale, row.account_name) for row in table.rows}
-    assert rows == {spot: (Decimal("0.1"), Decimal("0.000001"), Decimal("0.000011"), 2, 6, "bybit:unified"),
-                    linear: (Decimal("0.10"), Decimal("0.001"), Decimal("0.002"), 1, 4, "bybit:unified")}
+    assert rows == {spot: (Decimal("0.1"), Decimal("0.000001"), Decimal("0.000001"), 2, 6, "bybit:unified"),
+                    linear: (Decimal("0.10"), Decimal("0.001"), Decimal("0.002"), 1, 3, "bybit:unified")}
     assert "BTCUSDT-14AUG26 x1" in result.output, "a dated contract is kept without an instrument, and told"
 
 
@@ -134,10 +132,10 @@ def okx_info(inst_id, kind="SWAP", **changes):
     base, quote = inst_id.split("-")[:2]
     swap = {"instType": "SWAP", "instId": inst_id, "baseCcy": "", "quoteCcy": "", "uly": f"{base}-{quote}", "settleCcy": quote,
             "ctVal": "0.01", "ctMult": "1", "ctValCcy": base, "ctType": "linear", "tickSz": "0.1", "lotSz": "1", "minSz": "1",
-            "state": "live", "instIdCode": 10458}
+            "maxLmtSz": "20000", "state": "live", "instIdCode": 10458}
     spot = {"instType": "SPOT", "instId": inst_id, "baseCcy": base, "quoteCcy": quote, "uly": "", "settleCcy": "", "ctVal": "",
             "ctMult": "", "ctValCcy": "", "ctType": "", "tickSz": "0.1", "lotSz": "0.00000001", "minSz": "0.00001",
-            "state": "live"}
+            "maxLmtSz": "9999999999", "state": "live"}
     return (swap if kind == "SWAP" else spot) | changes
 
 
@@ -204,7 +202,7 @@ def test_a_listed_instrument_that_cannot_be_used_is_told_and_its_frames_kept(tmp
     lines = [okx_listing("SWAP", okx_info("BTC-USDT-SWAP", ctValCcy="USD"), okx_info("ETH-USDT-SWAP")), connect("w", "wss://x"),
              recv("w", okx_book("BTC-USDT-SWAP", "1", "1")), recv("w", okx_book("ETH-USDT-SWAP", "1", "1"))]
     result = run("cryptofeed_v3", cryptofeed(tmp_path / "a", lines), tmp_path / "o", "--venue", "okx")
-    assert result.exit_code == 0 and "BTC-USDT-SWAP: not usable" in result.output and "ctValCcy" in result.output
+    assert result.exit_code == 0 and "BTC-USDT-SWAP: not usable" in result.output and "not an amount of BTC" in result.output
     assert [record.row for record in records(tmp_path / "o")[1] if record.type == capture.FRAME] == [-1, 0]
 
 
@@ -228,13 +226,9 @@ def test_addresses_say_a_market_or_nothing(venue, address, market):
     assert market_of_address(recorded_venue(venue), address) == market
 
 
-def test_a_venue_of_the_feeds_registry_is_asked_itself(monkeypatch):
-    registry = types.ModuleType("feeds.registry")
-    registry.__spec__ = importlib.machinery.ModuleSpec("feeds.registry", None)
-    registry.venue_names, registry.feed_venue = lambda: ["binance", "kraken"], lambda name: f"feed venue {name}"
-    monkeypatch.setitem(sys.modules, "feeds.registry", registry)
-    assert recorded_venue("kraken") == "feed venue kraken" and recorded_venue("binance") == "feed venue binance"
-    assert "kraken" in recorded.read_names() and recorded_venue("nobody") is None
+def test_a_venue_is_asked_itself_and_none_stands_for_those_that_nobody_reads():
+    assert all(recorded_venue(name) is feed_venue(name) for name in venue_names())
+    assert recorded_venue("nobody") is None
 
 
 def test_frames_of_a_venue_that_nothing_reads_are_kept_whole_counted_and_said(tmp_path):

@@ -116,8 +116,27 @@ def test_edges_are_sampled_from_the_books_where_no_top_is_sent(tmp_path):
     assert pair["basis"]["count"] == 19 and pair["basis"]["last"] == pytest.approx(1.0)
 
 
+def test_edges_of_a_pair_across_two_venues_are_compared_with_the_fees_that_were_recorded(tmp_path):
+    made = MadeMarket()
+    for market in ("spot", "linear"):
+        made.snapshot(0, market, "60000")
+    for i in range(1, 11):
+        made.move(i, "spot", "60000")
+        made.move(i + 0.5, "linear", "60120")   # + 20 bps; fees are 10 and 5
+    there = made.write(tmp_path / "there", ("linear",))
+    here = made.write(tmp_path / "here", ("spot",), venue="binanceus", name="binanceus:BTC/USDT")
+    result = CliRunner().invoke(main, [str(here), str(there), "--edges", "--json"])
+    assert result.exit_code == 0, result.output
+    [(name, pair)] = json.loads(result.output)["pairs"].items()
+    assert name == "binanceus:BTC/USDT binance:BTC/USDT:USDT" and pair["basis"]["last"] == pytest.approx(20.0)
+    assert {(tier["tier"], tier["style"], tier["enter_bps"]) for tier in pair["tiers"]} == {
+        ("recorded", "taker/taker", 15.0), ("recorded", "maker/taker", 7.0)}
+    assert pair["tiers"][0]["forward"]["pays_entry"] > 0.9 and pair["tiers"][0]["reverse"]["pays_entry"] == 0
+
+
 def test_edges_without_a_pair_are_refused(tmp_path):
     made = MadeMarket()
     made.snapshot(0, "spot", "60000")
     result = run(made.write(tmp_path / "a", ("spot",)), "--edges")
-    assert result.exit_code == 1 and "no spot instrument with its perpetual" in result.output
+    assert result.exit_code == 1 and "no pair in these captures" in result.output
+    assert "there are binance:BTC/USDT" in result.output

@@ -9,6 +9,7 @@ import pytest
 
 from feeds.capture_format import CaptureTorn, CaptureWriter
 from feeds.instruments import InstrumentTable
+from tests.support.fake_core import venue_rows
 from tests.support.made_captures import MS, T0, MadeMarket, dislocated, make_row
 from tools.replay_lib.report import book_json, summary
 from tools.replay_lib.session import Delays, ReplaySession, ReplaySettings
@@ -222,6 +223,10 @@ def test_pairs_join_equal_settle_assets(paying):
     session = ReplaySession([paying], settings())
     assert pairs_of(session.table) == [(0, 1)]
     assert joined_table(session.readers)[0].by_name[SPOT].id == 0
+
+
+def test_pairs_of_several_venues_are_those_that_the_strategy_would_find():
+    assert pairs_of(InstrumentTable(venue_rows())) == [(0, 1), (0, 3), (2, 1), (2, 3), (1, 3)]
 
 
 def test_json_keys_are_a_promise(paying):

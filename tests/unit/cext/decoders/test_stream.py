@@ -1,4 +1,7 @@
 """What every venue's decoder shares, on a made-up venue: whole books, chains, checksums, contracts, trades, funding in parts."""
+import collections
+import random
+
 import orjson
 import pytest
 
@@ -116,6 +119,37 @@ def test_many_trades_in_one_message_and_each_of_them_once():
     assert market.stats(0)["duplicates"] == 3
     assert len(market.decode(trades(*range(10_000, 11_024)))["trades"]) == 1024
     assert market.decode(trades(*range(20_000, 21_025))) == {"kind": "error", "row": -1}
+
+
+def test_a_whole_message_of_hashed_ids_is_known_when_it_comes_again_on_a_second_connection():
+    market = make()
+    generator = random.Random(5)
+    def message():
+        return orjson.dumps({"k": "trades", "s": "BTCUSDT", "z": "1", "i": [generator.getrandbits(62) for _ in range(1024)]})
+    first, second, third = message(), message(), message()
+    assert all(len(market.decode(frame)["trades"]) == 1024 for frame in (first, second))
+    assert all(market.decode(frame) == {"kind": "nothing", "row": -1} for frame in (first, second))
+    assert len(market.decode(third)["trades"]) == 1024                        # now the first is forgotten
+    assert market.decode(second) == {"kind": "nothing", "row": -1}
+    assert len(market.decode(first)["trades"]) == 1024
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_latest_trades_are_remembered_exactly_however_their_ids_fall(seed):
+    generator = random.Random(seed)
+    market, twin = make(), collections.OrderedDict()
+    near = [generator.getrandbits(62) for _ in range(40)]
+    for _ in range(600):
+        ids = [generator.choice(near) ^ generator.randrange(1 << 7) for _ in range(generator.randrange(1, 40))]
+        expected = []
+        for number in ids:
+            if number not in twin:
+                twin[number] = None
+                expected.append(number)
+                if len(twin) > 2048:
+                    twin.popitem(last=False)
+        told = market.decode(orjson.dumps({"k": "trades", "s": "BTCUSDT", "z": "1", "i": ids}))
+        assert [trade["trade_id"] for trade in told.get("trades", ())] == expected
 
 
 def test_funding_is_told_once_its_parts_are_known():

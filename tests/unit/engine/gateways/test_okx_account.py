@@ -24,8 +24,9 @@ DETAIL = {"ccy": "USDT", "eq": "100.5", "cashBal": "100.52768569797846", "availB
           "ordFrozen": "10", "liab": "", "upl": "0", "uTime": "1751526647084"}
 POSITION = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "posId": "307173036051017730", "posSide": "net", "pos": "-2.5",
             "mgnMode": "cross", "avgPx": "31527.1", "lever": "3", "ccy": "USDT", "uTime": "1619507761462"}
-FILL = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "tradeId": "77", "ordId": "312", "clOrdId": "L", "billId": "9", "fillPx": "31527.1",
-        "fillSz": "2.5", "side": "sell", "posSide": "net", "execType": "M", "feeCcy": "USDT", "fee": "0.05", "ts": "1654084353300",
+FILL = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "tradeId": "77", "ordId": "312", "clOrdId": "L", "billId": "9",
+        "fillPx": "31527.1", "fillSz": "2.5", "side": "sell", "posSide": "net", "execType": "M", "feeCcy": "USDT", "fee": "0.05",
+        "ts": "1654084353300",
         "fillTime": "1654084353263"}
 
 
@@ -33,15 +34,18 @@ FILL = {"instType": "SWAP", "instId": "BTC-USDT-SWAP", "tradeId": "77", "ordId":
 
 def test_config_says_mode_and_rights() -> None:
     told = account.parse_config([CONFIG], "linear")
-    assert (told.uid, told.mode, told.rights, told.ip) == ("44705892343619584", "acctLv 2 (futures), net_mode", ("read_only", "trade"),
+    assert (told.uid, told.mode, told.rights, told.ip) == ("44705892343619584", "acctLv 2 (futures), net_mode",
+                                                           ("read_only", "trade"),
                                                            "203.0.113.7")
     account.check_key_restrictions(told)
 
 
 @pytest.mark.parametrize(("market", "change", "words"), [
-    ("linear", {"acctLv": "1"}, "acctLv is '1', which cannot trade linear; right is one of 2"), ("spot", {"acctLv": "9"}, "acctLv is '9'"),
+    ("linear", {"acctLv": "1"}, "acctLv is '1', which cannot trade linear; right is one of 2"),
+    ("spot", {"acctLv": "9"}, "acctLv is '9'"),
     ("linear", {"posMode": "long_short_mode"}, "posMode is 'long_short_mode'; right is net_mode"),
-    ("spot", {"perm": "read_only"}, "perm is 'read_only'; right is a key that may trade"), ("spot", {"perm": None}, "perm is None")])
+    ("spot", {"perm": "read_only"}, "perm is 'read_only'; right is a key that may trade"),
+    ("spot", {"perm": None}, "perm is None")])
 def test_accounts_that_must_not_trade(market: str, change: dict[str, Any], words: str) -> None:
     with pytest.raises(AccountRefused, match=words):
         account.parse_config([{**CONFIG, **change}], market)
@@ -69,17 +73,19 @@ def test_keys_that_can_do_too_much_are_refused(change: dict[str, str], words: st
 # ---------------------------------------------------------------- balances, positions, leverage
 
 def test_balances_are_cash_without_unrealised_profit() -> None:
-    found = account.parse_balances([{"details": [DETAIL, {**DETAIL, "ccy": "BTC", "cashBal": "-0.5", "availBal": "", "frozenBal": ""}]}],
+    found = account.parse_balances([{"details": [DETAIL, {**DETAIL, "ccy": "BTC", "cashBal": "-0.5", "availBal": "",
+                                                          "frozenBal": ""}]}],
                                    "okx", "spot", "okx:unified", "snapshot", 5)
     assert found == [
         BalanceUpdate("okx", "spot", "USDT", free=Decimal("90.5"), locked=Decimal(10), wallet=Decimal("100.52768569797846"),
                       reason="snapshot", exch_ns=5, account="okx:unified"),
-        BalanceUpdate("okx", "spot", "BTC", free=Decimal("-0.5"), locked=Decimal(0), wallet=Decimal("-0.5"), reason="snapshot", exch_ns=5,
-                      account="okx:unified")]
+        BalanceUpdate("okx", "spot", "BTC", free=Decimal("-0.5"), locked=Decimal(0), wallet=Decimal("-0.5"), reason="snapshot",
+                      exch_ns=5, account="okx:unified")]
     assert account.parse_borrowed([{"details": [DETAIL, {**DETAIL, "ccy": "BTC", "liab": "0.5"}]}]) == {"BTC": Decimal("0.5")}
 
 
-@pytest.mark.parametrize("detail", [{"ccy": "USDT"}, {**DETAIL, "cashBal": ""}, {**DETAIL, "cashBal": "NaN"}, {**DETAIL, "cashBal": 1.5}])
+@pytest.mark.parametrize("detail", [{"ccy": "USDT"}, {**DETAIL, "cashBal": ""}, {**DETAIL, "cashBal": "NaN"},
+                                    {**DETAIL, "cashBal": 1.5}])
 def test_balance_that_is_no_number_is_refused(detail: dict[str, Any]) -> None:
     with pytest.raises(AccountRefused, match="balance USDT"):
         account.parse_balances([{"details": [detail]}], "okx", "spot", "okx:unified", "", 0)
@@ -90,7 +96,8 @@ def position(**changes: Any) -> PositionUpdate:
 
 
 def test_positions_are_signed_base_units() -> None:
-    assert position() == PositionUpdate("okx", "linear", "BTC-USDT-SWAP", SWAP, -250, Decimal("31527.1"), "snapshot", 3, 4, "okx:unified")
+    assert position() == PositionUpdate("okx", "linear", "BTC-USDT-SWAP", SWAP, -250, Decimal("31527.1"), "snapshot", 3, 4,
+                                        "okx:unified")
     told = position(instId="PEPE-USDT-SWAP", pos="12.1")
     assert (told.instrument_id, told.qty) == (PEPE, 121_000_000)
     assert (position(pos="0", avgPx="", mgnMode="isolated").qty, position(pos="").qty) == (0, 0)
@@ -108,8 +115,10 @@ def test_positions_that_must_not_be(change: dict[str, str], words: str) -> None:
 
 def test_leverage() -> None:
     told = {"instId": "BTC-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "lever": "10"}
-    assert account.parse_leverage([told, {**told, "instId": "PEPE-USDT-SWAP", "lever": "3"}]) == {"BTC-USDT-SWAP": 10, "PEPE-USDT-SWAP": 3}
-    for change in ({"lever": "21"}, {"lever": "0"}, {"lever": "2.5"}, {"lever": ""}, {"mgnMode": "isolated"}, {"posSide": "long"}):
+    assert account.parse_leverage([told, {**told, "instId": "PEPE-USDT-SWAP", "lever": "3"}]) == {"BTC-USDT-SWAP": 10,
+                                                                                                  "PEPE-USDT-SWAP": 3}
+    for change in ({"lever": "21"}, {"lever": "0"}, {"lever": "2.5"}, {"lever": ""}, {"mgnMode": "isolated"},
+                   {"posSide": "long"}):
         with pytest.raises(AccountRefused, match="BTC-USDT-SWAP"):
             account.parse_leverage([{**told, **change}])
 
@@ -134,11 +143,13 @@ def test_fees_by_group_with_their_sign_turned() -> None:
 
 
 def test_fees_without_groups_go_by_settling_coin() -> None:
-    told = {"instType": "SWAP", "maker": "-0.0002", "taker": "-0.0005", "makerU": "-0.0003", "takerU": "-0.0006", "makerUSDC": "-0.0001",
+    told = {"instType": "SWAP", "maker": "-0.0002", "taker": "-0.0005", "makerU": "-0.0003", "takerU": "-0.0006",
+            "makerUSDC": "-0.0001",
             "takerUSDC": "-0.0004", "feeGroup": []}
     assert account.parse_fees([told], {"A": "USDT", "B": "USDC"}, {}) == {
         "A": FeeRates(Decimal("0.0003"), Decimal("0.0006")), "B": FeeRates(Decimal("0.0001"), Decimal("0.0004"))}
-    assert account.parse_fees([{**told, "instType": "SPOT"}], {"A": "USD"}, {}) == {"A": FeeRates(Decimal("0.0002"), Decimal("0.0005"))}
+    assert account.parse_fees([{**told, "instType": "SPOT"}], {"A": "USD"}, {}) == {"A": FeeRates(Decimal("0.0002"),
+                                                                                                  Decimal("0.0005"))}
     with pytest.raises(AccountRefused, match="settled in EUR"):
         account.parse_fees([told], {"A": "EUR"}, {})
     with pytest.raises(AccountRefused, match="taker: '' is not a decimal"):
@@ -146,7 +157,8 @@ def test_fees_without_groups_go_by_settling_coin() -> None:
 
 
 def bill(**changes: str) -> dict[str, str]:
-    return {"billId": "623950854533513219", "ccy": "USDT", "instId": "BTC-USDT-SWAP", "instType": "SWAP", "type": "8", "subType": "174",
+    return {"billId": "623950854533513219", "ccy": "USDT", "instId": "BTC-USDT-SWAP", "instType": "SWAP", "type": "8",
+            "subType": "174",
             "balChg": "0.02", "pnl": "0.02", "ts": "1695033476167", **changes}
 
 
@@ -171,11 +183,13 @@ def test_fill_of_a_query() -> None:
     assert account.fill_of(FILL, ROWS["BTC-USDT-SWAP"], "L1", 9) == OrderEvent(
         "L1", SWAP, Source.QUERY, OrderStatus.PARTIAL, 312, 77, exch_ns=1654084353263_000_000, recv_mono_ns=9, last_qty=250,
         last_px=315271, fee=Decimal("-0.05"), fee_asset="USDT", flags=EventFlag.IS_FILL | EventFlag.MAKER)
-    spot = account.fill_of({**FILL, "fillSz": "0.001", "fee": "-0.00000100", "feeCcy": "BTC", "execType": "T"}, ROWS["BTC-USDT"], "L1", 9)
+    spot = account.fill_of({**FILL, "fillSz": "0.001", "fee": "-0.00000100", "feeCcy": "BTC", "execType": "T"}, ROWS["BTC-USDT"],
+                           "L1", 9)
     assert (spot.instrument_id, spot.last_qty, spot.fee, spot.flags) == (SPOT, 100_000, Decimal("0.00000100"), EventFlag.IS_FILL)
 
 
-@pytest.mark.parametrize("change", [{"fillSz": "0.001"}, {"fillPx": "1.23"}, {"fee": ""}, {"feeCcy": ""}, {"tradeId": ""}, {"fillSz": "x"}])
+@pytest.mark.parametrize("change", [{"fillSz": "0.001"}, {"fillPx": "1.23"}, {"fee": ""}, {"feeCcy": ""}, {"tradeId": ""},
+                                    {"fillSz": "x"}])
 def test_fill_that_makes_no_sense_is_refused(change: dict[str, str]) -> None:
     with pytest.raises((AccountRefused, InstrumentError, ValueError)):
         account.fill_of({**FILL, **change}, ROWS["BTC-USDT-SWAP"], "L1", 9)

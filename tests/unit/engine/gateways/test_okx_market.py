@@ -62,14 +62,17 @@ def good_routes(venue: FakeRest) -> None:
         return 200, {}, orjson.dumps(envelope(*rows))
     venue.routes.update({
         "GET /api/v5/public/time": server_time,
-        "GET /api/v5/public/instruments": envelope({"instId": "BTC-USDT", "groupId": "1"}, {"instId": "BTC-USDT-SWAP", "groupId": "1"}),
+        "GET /api/v5/public/instruments": envelope({"instId": "BTC-USDT", "groupId": "1"}, {"instId": "BTC-USDT-SWAP",
+                                                                                            "groupId": "1"}),
         "GET /api/v5/public/position-tiers": envelope({"maxSz": "500", "imr": "0.01", "mmr": "0.004"}),
         "GET /api/v5/account/config": envelope(CONFIG),
         "GET /api/v5/account/balance": envelope({"details": [DETAIL, {**DETAIL, "ccy": "BTC", "cashBal": "1.75"}]}),
         "GET /api/v5/account/positions": envelope(POSITION),
-        "GET /api/v5/account/leverage-info": envelope(*({"instId": f"{base}-USDT-SWAP", "mgnMode": "cross", "posSide": "net", "lever": "5"}
+        "GET /api/v5/account/leverage-info": envelope(*({"instId": f"{base}-USDT-SWAP", "mgnMode": "cross", "posSide": "net",
+                                                         "lever": "5"}
                                                         for base in ("BTC", "PEPE"))),
-        "GET /api/v5/account/trade-fee": lambda request: (200, {}, orjson.dumps(envelope({**fee, "instType": request.query["instType"]}))),
+        "GET /api/v5/account/trade-fee": lambda request: (200, {},
+                                                          orjson.dumps(envelope({**fee, "instType": request.query["instType"]}))),
         "GET /api/v5/trade/orders-pending": pending,
     })
 
@@ -77,7 +80,8 @@ def good_routes(venue: FakeRest) -> None:
 class Rig:
     """A gateway, its scripted venue, and everything that it said."""
 
-    def __init__(self, rest: FakeRest, ws: FakeWs, venue: Any = okx.GATEWAY, table: InstrumentTable = TABLE, **options: Any) -> None:
+    def __init__(self, rest: FakeRest, ws: FakeWs, venue: Any = okx.GATEWAY, table: InstrumentTable = TABLE,
+                 **options: Any) -> None:
         self.rest, self.ws = rest, ws
         self.events: list[Any] = []
         self.sessions: list[tuple[str, str, bool]] = []
@@ -87,10 +91,11 @@ class Rig:
         self.stops: list[tuple[str, str, float]] = []
         good_routes(rest)
         ws.answers["login"] = lambda _: {"event": "login", "code": "0", "msg": "", "connId": "a4d3ae55"}
-        ws.answers["subscribe"] = lambda request: {"id": request["id"], "event": "subscribe", "arg": request["args"][0], "connId": "a"}
+        ws.answers["subscribe"] = lambda request: {"id": request["id"], "event": "subscribe", "arg": request["args"][0],
+                                                   "connId": "a"}
         ws.texts[b"ping"] = b"pong"
-        settings = GatewaySettings({"rest": rest.url, "private_ws": ws.url + "/ws/v5/private"}, KEYS, venue.markets, "hmac", instance=7,
-                                   policy=ConnectionPolicy(first_ms=100, last_ms=200, ping_idle_s=0.2), **options)
+        settings = GatewaySettings({"rest": rest.url, "private_ws": ws.url + "/ws/v5/private"}, KEYS, venue.markets, "hmac",
+                                   instance=7, policy=ConnectionPolicy(first_ms=100, last_ms=200, ping_idle_s=0.2), **options)
         self.gateway = venue.make_gateway(settings, table, table.to_array(), GatewayHooks(
             event=self.events.append, session=lambda _, market, kind, is_up, why: self.sessions.append((market, kind, is_up)),
             account=self.facts.append, notice=self.notices.append, alert=lambda code, text: self.alerts.append((code, text)),
@@ -146,11 +151,13 @@ def test_start_reads_everything_and_is_ready() -> None:
     async def work() -> None:
         async with rig() as r:
             assert r.gateway.is_ready()
-            assert set(r.sessions) == {(market, kind, True) for market in ("spot", "linear") for kind in ("orders", "user", "clock")}
+            assert set(r.sessions) == {(market, kind, True) for market in ("spot", "linear")
+                                       for kind in ("orders", "user", "clock")}
             spot, linear = (r.gateway.markets[name].state for name in ("spot", "linear"))
             assert spot.account == linear.account == "okx:unified"
             assert spot.mode == linear.mode == "acctLv 2 (futures), net_mode"
-            assert {one.asset: one.wallet for one in spot.balances} == {"USDT": Decimal("100.52768569797846"), "BTC": Decimal("1.75")}
+            assert {one.asset: one.wallet for one in spot.balances} == {"USDT": Decimal("100.52768569797846"),
+                                                                        "BTC": Decimal("1.75")}
             assert linear.balances == []
             assert (spot.own_orders, spot.foreign_orders) == ([("BTC-USDT", OURS)], [("BTC-USDT", "web1")])
             assert (linear.own_orders, linear.foreign_orders) == ([], [])
@@ -159,8 +166,8 @@ def test_start_reads_everything_and_is_ready() -> None:
                                                              {"BTC-USDT-SWAP": "CROSSED", "PEPE-USDT-SWAP": "CROSSED"})
             assert [one.qty for one in linear.positions] == [-250]
             assert [request["op"] for request in r.ws.requests].count("login") == 4
-            channels = sorted((arg["channel"], arg.get("instType", "")) for request in r.ws.requests if request["op"] == "subscribe"
-                              for arg in request["args"])
+            channels = sorted((arg["channel"], arg.get("instType", "")) for request in r.ws.requests
+                              if request["op"] == "subscribe" for arg in request["args"])
             assert channels == [("account", ""), ("orders", "SPOT"), ("orders", "SWAP"), ("positions", "SWAP")]
             [report] = r.gateway.account_report()
             assert report.markets == ("spot", "linear")
@@ -184,7 +191,8 @@ def test_accounts_that_must_not_trade_end_the_start(change: dict[str, str], word
 def test_refused_key_is_told_at_once() -> None:
     async def work() -> None:
         async with rig(is_started=False) as r:
-            r.rest.routes["GET /api/v5/account/config"] = (401, {}, orjson.dumps(envelope(code="50119", text="API key doesn't exist")))
+            r.rest.routes["GET /api/v5/account/config"] = (401, {},
+                                                           orjson.dumps(envelope(code="50119", text="API key doesn't exist")))
             with pytest.raises(AccountRefused, match="refuses the key"):
                 await r.gateway.start(give_up_after_s=5)
             assert r.ws.peers == []
@@ -232,7 +240,8 @@ def test_life_of_an_order() -> None:
             await until(lambda: r.events)
             [sent] = [request for request in r.ws.requests if request["op"] == "order"]
             assert sent["args"][0] == {"instIdCode": 10459, "tdMode": "cross", "posSide": "net", "side": "sell", "sz": "2.50",
-                                       "px": "31527.1", "ordType": "ioc", "clOrdId": OURS, "reduceOnly": False, "stpMode": "cancel_maker"}
+                                       "px": "31527.1", "ordType": "ioc", "clOrdId": OURS, "reduceOnly": False,
+                                       "stpMode": "cancel_maker"}
             assert 0 < int(sent["expTime"]) - time.time_ns() // 1_000_000 <= 500
             assert (r.events[0].status, r.events[0].instrument_id, r.events[0].source) == (OrderStatus.NEW, SWAP, Source.REPLY)
             for peer in r.ws.peers:
@@ -242,7 +251,8 @@ def test_life_of_an_order() -> None:
             assert (fill.last_qty, fill.fee, end.status, end.cum_qty) == (250, Decimal("0.39408875"), OrderStatus.FILLED, 250)
             assert r.gateway.markets["linear"].client_of_order == {int(ID_TEXT): OURS}
             r.events.clear()
-            r.ws.answers["cancel-order"] = lambda request: refusal(request["id"], OURS, "51400", "filled, canceled or does not exist",
+            r.ws.answers["cancel-order"] = lambda request: refusal(request["id"], OURS, "51400",
+                                                                   "filled, canceled or does not exist",
                                                                    op="cancel-order")
             assert await r.gateway.cancel(SWAP, OURS) == []
             await until(lambda: r.events)
@@ -289,7 +299,8 @@ def test_query_brings_status_and_fills_in_base_units() -> None:
         async with rig() as r:
             told = {**FILL, "clOrdId": OURS, "ordId": ID_TEXT, "fee": "-0.05"}
             r.rest.routes["GET /api/v5/trade/order"] = envelope(filled(OURS))
-            r.rest.routes["GET /api/v5/trade/fills"] = envelope({**told, "fillSz": "1", "tradeId": "78", "fillTime": "1654084353264"})
+            r.rest.routes["GET /api/v5/trade/fills"] = envelope({**told, "fillSz": "1", "tradeId": "78",
+                                                                 "fillTime": "1654084353264"})
             r.rest.routes["GET /api/v5/trade/fills-history"] = envelope({**told, "fillSz": "1", "tradeId": "78",
                                                                                                  "fillTime": "1654084353264"},
                                                                       {**told, "fillSz": "1.5"})
@@ -299,7 +310,8 @@ def test_query_brings_status_and_fills_in_base_units() -> None:
                 (77, 150, Decimal("0.05")), (78, 100, Decimal("0.05"))]
             assert (answer.events[-1].status, answer.events[-1].cum_qty) == (OrderStatus.FILLED, 250)
             assert r.asked("GET", "/api/v5/trade/order") == [{"instId": ["BTC-USDT-SWAP"], "clOrdId": [OURS]}]
-            assert r.asked("GET", "/api/v5/trade/fills") == [{"instType": ["SWAP"], "instId": ["BTC-USDT-SWAP"], "ordId": [ID_TEXT],
+            assert r.asked("GET", "/api/v5/trade/fills") == [{"instType": ["SWAP"], "instId": ["BTC-USDT-SWAP"],
+                                                              "ordId": [ID_TEXT],
                                                              "limit": ["100"]}]
             # the short list has all that is wanted: the long one is not asked
             r.rest.routes["GET /api/v5/trade/fills"] = envelope({**told, "fillSz": "2.5"})
@@ -317,7 +329,8 @@ def test_absence_is_told_only_by_its_code() -> None:
             r.rest.routes["GET /api/v5/trade/order"] = envelope(code="51603", text="Order does not exist.")
             answer = await r.gateway.query("order", SWAP, OURS)
             assert (answer.is_found, [event.status for event in answer.events]) == (False, [OrderStatus.NOT_FOUND])
-            for bad in (envelope(), envelope(order_told("other")), envelope(code="50026", text="System error"), (503, {}, b"<html>"),
+            for bad in (envelope(), envelope(order_told("other")), envelope(code="50026", text="System error"),
+                        (503, {}, b"<html>"),
                         envelope(order_told(OURS, accFillSz="x"))):
                 r.rest.routes["GET /api/v5/trade/order"] = bad
                 with pytest.raises(RestError):
@@ -325,7 +338,8 @@ def test_absence_is_told_only_by_its_code() -> None:
     run(work())
 
 
-@pytest.mark.parametrize("change", [{"ordId": "9"}, {"clOrdId": "other"}, {"instId": "BTC-USDT"}, {"fillSz": "0.001"}, {"fillPx": ""}])
+@pytest.mark.parametrize("change", [{"ordId": "9"}, {"clOrdId": "other"}, {"instId": "BTC-USDT"}, {"fillSz": "0.001"},
+                                    {"fillPx": ""}])
 def test_fills_that_make_no_sense_are_no_answer(change: dict[str, str]) -> None:
     async def work() -> None:
         async with rig() as r:
@@ -342,7 +356,8 @@ def test_long_lists_are_read_page_by_page_or_not_at_all() -> None:
 
             def page(request: Any) -> Any:
                 first = int(request.query.get("after", 1000))
-                rows = [{**told, "billId": str(first - n), "tradeId": str(first - n)} for n in range(1, 101 if first > 800 else 51)]
+                rows = [{**told, "billId": str(first - n), "tradeId": str(first - n)}
+                        for n in range(1, 101 if first > 800 else 51)]
                 return 200, {}, orjson.dumps(envelope(*rows))
             r.rest.routes["GET /api/v5/trade/fills"] = page
             answer = await r.gateway.query("fills", SWAP, OURS, venue_order_id=int(ID_TEXT))
@@ -435,8 +450,9 @@ def test_cancel_timer_is_one_request_for_both_markets() -> None:
             r.rest.routes["POST " + path] = envelope({"triggerTime": "1587971460000", "tag": "", "ts": "1587971400000"})
             assert await r.gateway.arm_dead_man(29.5) == ("spot", "linear")
             assert r.bodies(path) == [{"timeOut": "30"}]
-            await asyncio.sleep(1.1)
-            assert await r.gateway.arm_dead_man(0) == ("spot", "linear")
+            started = time.monotonic()
+            assert await r.gateway.arm_dead_man(0) == ("spot", "linear")   # one a second: it waits
+            assert time.monotonic() - started > 0.9
             assert r.bodies(path)[-1] == {"timeOut": "0"}
             assert await r.gateway.arm_dead_man(5) == ()
             assert await r.gateway.arm_dead_man(121) == ()
@@ -534,7 +550,8 @@ def test_okx_us_starts_with_spot_alone() -> None:
             r.rest.routes["GET /api/v5/account/config"] = envelope({**CONFIG, "acctLv": "1"})
             await r.gateway.start(give_up_after_s=5)
             assert r.gateway.is_ready()
-            assert await r.gateway.balances() == {"okxus:unified": {"USDT": Decimal("100.52768569797846"), "BTC": Decimal("1.75")}}
+            assert await r.gateway.balances() == {"okxus:unified": {"USDT": Decimal("100.52768569797846"),
+                                                                    "BTC": Decimal("1.75")}}
             for peer in r.ws.peers:
                 peer.send(push("orders", order_told(OURS, instType="SPOT", instId="BTC-USDT")))
             await until(lambda: r.events)

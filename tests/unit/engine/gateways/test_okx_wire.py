@@ -31,7 +31,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 def signed(method: str, path: str, params: dict[str, Any], *, is_demo: bool = False) -> Any:
-    return OkxRestDialect(KEYS, is_demo=is_demo).build(method, path, params, is_signed=True, with_key=False, timestamp_ns=STAMP_NS)
+    return OkxRestDialect(KEYS, is_demo=is_demo).build(method, path, params, is_signed=True, with_key=False,
+                                                       timestamp_ns=STAMP_NS)
 
 
 # ---------------------------------------------------------------- signatures
@@ -44,7 +45,8 @@ def test_vector_of_a_get() -> None:
 
 
 def test_vector_of_a_post() -> None:
-    made = signed("POST", "/api/v5/trade/order", {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit", "px": "1000",
+    made = signed("POST", "/api/v5/trade/order", {"instId": "BTC-USDT", "tdMode": "cash", "side": "buy", "ordType": "limit",
+                                                  "px": "1000",
                                                   "sz": "0.01", "clOrdId": "arb0001"})
     assert made.body == (b'{"instId":"BTC-USDT","tdMode":"cash","side":"buy","ordType":"limit","px":"1000","sz":"0.01",'
                          b'"clOrdId":"arb0001"}')
@@ -67,7 +69,8 @@ def test_what_is_signed_is_what_is_sent() -> None:
             venue.routes["POST /api/v5/trade/cancel-batch-orders"] = {"code": "0", "data": []}
             rest = RestClient("test", venue.url, OkxRestDialect(KEYS, is_demo=True))
             await rest.get("/api/v5/trade/order", {"instId": "BTC-USDT", "x": "a b&c"}, is_signed=True)
-            await rest.json("POST", "/api/v5/trade/cancel-batch-orders", {BODY_LIST: [{"ordId": "1"}, {"ordId": "2"}]}, is_signed=True)
+            await rest.json("POST", "/api/v5/trade/cancel-batch-orders", {BODY_LIST: [{"ordId": "1"}, {"ordId": "2"}]},
+                            is_signed=True)
             await rest.get("/api/v5/trade/order")
             for (method, path, headers), body in list(zip(venue.seen, venue.bodies, strict=True))[:2]:
                 text = f"{headers['OK-ACCESS-TIMESTAMP']}{method}{path}".encode() + body
@@ -121,7 +124,8 @@ def test_credentials_need_all_three(tmp_path: Path) -> None:
     (200, {"code": "1", "msg": "all failed", "data": []}, (1, "all failed")),
     (500, {"code": "0", "msg": "?"}, (0, "?")),
     (429, {"code": "50011", "msg": "Too Many Requests"}, (50011, "Too Many Requests")),
-    (200, {"data": []}, (0, "no code: {'data': []}")), (200, [], (0, "no code: []")), (200, {"code": 0}, (0, "no code: {'code': 0}"))])
+    (200, {"data": []}, (0, "no code: {'data': []}")), (200, [], (0, "no code: []")), (200, {"code": 0},
+                                                                                       (0, "no code: {'code': 0}"))])
 def test_errors_stand_in_the_body(status: int, body: object, refused: tuple[int, str] | None) -> None:
     assert OkxRestDialect().refusal(status, body) == refused
 

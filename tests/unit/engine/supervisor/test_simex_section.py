@@ -24,11 +24,8 @@ def test_paper_gives_each_venue_its_feeds_table_and_the_configured_fees(tmp_path
     config = Config(mode="paper", venues={"binance": {"fees": {"spot_taker_bps": 7.5}, "markets": ["spot"]}})
     section = simex_section(config, tmp_path)
     assert section["market"] == "external"
-    assert section["instrument_tables"] == {"binance": str(tmp_path / "instruments.json")}
-    assert section["venues"] == {"binance": {"fees": {"spot": ["0.001", "0.00075"]}}}
-    (tmp_path / "instruments.binance.json").write_text("{}")
-    section = simex_section(config, tmp_path)
     assert section["instrument_tables"] == {"binance": str(tmp_path / "instruments.binance.json")}
+    assert section["venues"] == {"binance": {"fees": {"spot": ["0.001", "0.00075"]}}}
     assert make_config(section).venues["binance"].fees == {"spot": ("0.001", "0.00075")}
 
 

@@ -217,6 +217,48 @@ def test_exit_that_did_not_happen_goes_back_to_open_and_rearms():
     assert world.core.pair_states[0] == (PairState.OPEN, 999, -10) and len(world.core.rearmed) == armed + 1
 
 
+@pytest.mark.parametrize("leg", [0, PERP])
+def test_leg_that_missed_its_exit_is_closed_to_the_last_lot(leg):
+    """The spot leg ends with a dust of 0.000001 (fee in base), which must not leave a lot of the other one standing: hedged by
+    nothing, below every filter, its pair shut for good."""
+    world = world_treating({(Purpose.EXIT, leg): Treatment(fraction=0.0)})
+    world.enter(qty=9)
+    world.run_for(1 * S)
+    world.leave()
+    world.run_for(1 * S)
+    assert [intent.purpose for intent in world.intents] == [Purpose.ENTRY, Purpose.EXIT, Purpose.CHASE]
+    assert world.transitions()[-1] == ("RECOVERING", "CLOSED") and not world.manager.trades
+    assert world.core.pair_states[0] == (PairState.FLAT, 0, 0)
+    assert world.venue.positions[PERP] == 0 and abs(world.truth_net(0)) < Decimal("0.001")
+    world.assert_belief_is_truth()
+
+
+@pytest.mark.parametrize("leg", [0, PERP])
+def test_leg_that_missed_its_exit_and_cannot_be_chased_is_unwound_to_the_last_lot(leg):
+    world = world_treating({(Purpose.EXIT, leg): Treatment(fraction=0.0), Purpose.CHASE: Treatment(fraction=0.0)})
+    world.enter(qty=9)
+    world.run_for(1 * S)
+    world.leave()
+    world.run_for(3 * S)
+    assert world.intents[-1].purpose == Purpose.UNWIND and not world.manager.trades
+    assert world.venue.positions[PERP] == 0 and world.core.pair_states[0] == (PairState.FLAT, 0, 0)
+
+
+def test_last_lot_that_the_gate_does_not_let_go_ends_the_stop_all_the_same():
+    world = world_treating({(Purpose.EXIT, PERP): Treatment(fraction=8 / 9), Purpose.CHASE: Treatment(fraction=0.0),
+                            Purpose.UNWIND: Treatment(fraction=0.0)})
+    world.enter(qty=9)
+    world.run_for(1 * S)
+    world.leave()
+    world.run_for(1 * S)
+    assert world.venue.positions[PERP] == -1, "one lot is left, opposite to the dust of the spot leg"
+    world.core.refuse_with = "NOT_REDUCING"
+    world.manager.begin_stop("close", world.now)
+    world.run_for(2 * S)
+    assert world.manager.is_idle() and "exit_too_small" in world.alert_codes()
+    assert world.manager.report()["open_pairs"] == []
+
+
 # ---------------------------------------------------------------- cool-downs and locks
 
 @pytest.mark.parametrize(("treatment", "minutes"), [
@@ -323,8 +365,8 @@ def test_funding_goes_to_the_trade_that_holds_the_instrument():
     world = World()
     world.enter(qty=10)
     world.run_for(1 * S)
-    world.manager.on_funding_income("binance", "linear", "USDT", Decimal("0.0123"), PERP, world.now)
-    world.manager.on_funding_income("binance", "linear", "USDT", Decimal("-0.002"), None, world.now)
+    world.manager.on_funding_income("binance:linear", "USDT", Decimal("0.0123"), PERP, world.now)
+    world.manager.on_funding_income("binance:linear", "USDT", Decimal("-0.002"), None, world.now)
     world.venue.balances["binance:linear"]["USDT"] += Decimal("0.0103")
     world.leave()
     world.run_for(1 * S)
@@ -341,7 +383,7 @@ def test_reconcile_locks_only_a_difference_that_lasts():
     assert not world.core.locks
     world.manager.reconcile(theirs, world.now + 300 * MS)
     assert world.core.locks[0][0] > world.now and "ledger_difference" in world.alert_codes()
-    world.manager.on_transfer("binance", "spot", "BTC", Decimal("-0.5"), world.now)
+    world.manager.on_transfer("binance:spot", "BTC", Decimal("-0.5"), world.now)
     assert world.manager.reconcile(theirs, world.now + 600 * MS) == []
 
 

@@ -104,14 +104,14 @@ def test_naked_percentiles():
 
 def test_policy_reads_the_config_section():
     from engine.config import RecoveryConfig
-    policy = make_policy(RecoveryConfig().model_dump(), rest_ms=250)
+    policy = make_policy(RecoveryConfig().model_dump(), rest_ms={1: 250})
     assert (
         policy.ack_timeout_ns == 300 * MS
         and policy.cooldowns_ns["orphan"] == 2 * HOUR
         and policy.cooldowns_ns["stale"] == 300 * SECOND
     )
     assert policy.unwind_bands_bps == (Decimal("10.0"), Decimal("25.0"), Decimal("50.0"),
-                                       Decimal("100.0")) and policy.rest_ns == 250 * MS
+                                       Decimal("100.0")) and policy.rest_ns == {1: 250 * MS}
     assert policy.resolve_bound_ns == 2 * SECOND and policy.retry_ns == 250 * MS and policy.query_steps_ns[0] == 50 * MS
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cext.core import STRATEGIES
 from engine.events import Purpose
 from engine.trade.commands import JournalType
 from engine.trade.core_surface import PairState
@@ -77,6 +78,18 @@ def test_profit_of_spot_against_spot_is_realised_at_once_in_quote():
     assert attribution["edge"]["detect"] == "0.798998" and attribution["parts"]["rounding"] == "0"
 
 
+def test_a_pair_rests_after_a_trade_as_long_as_its_strategy_says():
+    world = make(policy=TradePolicy(rest_ns={STRATEGIES["cross_exchange"]: 700 * MS, STRATEGIES["spot_futures"]: 20 * MS}))
+    cross(world)
+    world.enter(SPOT_SPOT, qty=10)
+    world.enter(1, qty=10)
+    settle(world, 1)
+    world.leave(1)
+    settle(world, 1)
+    closed = {trade["pair"]: trade["closed_mono_ns"] for trade in world.manager.recent}
+    assert world.core.armed_from == {SPOT_SPOT: closed[SPOT_SPOT] + 700 * MS, 1: closed[1] + 20 * MS}
+
+
 def test_moving_there_and_back_leaves_nothing_but_dust_and_fees():
     world = make()
     for turn in range(6):
@@ -144,6 +157,17 @@ def test_residual_below_every_filter_does_not_undo_the_move():
     world.core.books[2] = (10_000_00, 10_000_10)
     world.enter(1, qty=10)
     settle(world, 3)
+
+
+def test_dust_of_a_coarse_pair_is_dust_though_a_finer_pair_could_sell_it():
+    """Spot against perpetual leaves up to 0.001 on the spot row; both spot venues would take 0.00001 of it."""
+    world = make()
+    world.manager.dust.put(0, Decimal("0.0005"), Decimal(5))
+    assert world.manager.report()["unhedged"] == {}
+    world.manager.dust.put(0, Decimal("0.0006"), Decimal(6))
+    assert world.manager.report()["unhedged"] == {"binance:BTC/USDT": "0.0011"}, "a lot of every pair"
+    world.manager.dust.put(1, Decimal("-0.0002"), Decimal(-2))
+    assert world.manager.report()["unhedged"] == {}, "the perpetual of one of its pairs has the opposite"
 
 
 def test_stop_closes_what_is_held_and_leaves_moved_inventory_where_it_is():
@@ -249,7 +273,7 @@ def test_funding_is_shared_by_the_trades_that_hold_the_position():
     world.run_for(1 * S)
     world.enter(PERP_PERP, qty=10, direction=-1)
     world.run_for(1 * S)
-    world.manager.on_funding_income("bybit", "linear", "USDT", Decimal("0.02"), 3, world.now)  # on a net short of 20
+    world.manager.on_funding_income("bybit:unified", "USDT", Decimal("0.02"), 3, world.now)  # on a net short of 20
     shares = {trade.pair_index: trade.money.funding for trade in world.manager.trades.values()}
     assert shares == {2: Decimal("0.03"), PERP_PERP: Decimal("-0.01")}
     assert world.manager.ledger.flow("bybit:unified", "USDT", "~funding") == Decimal("0.02")
@@ -270,6 +294,18 @@ def test_unified_account_has_one_balance_for_both_markets():
     assert world.manager.report()["balances"].keys() == {"binance:spot", "binance:linear", "bybit:unified"}
 
 
+@pytest.mark.parametrize("account", ["bybit:unified", "bybit:spot", "bybit:linear"])
+def test_transfer_and_funding_are_posted_to_the_pot_whichever_market_told_them(account: str):
+    world = make()
+    world.manager.on_transfer(account, "USDT", Decimal("250.5"), world.now)
+    world.manager.on_funding_income(account, "USDT", Decimal("-0.75"), None, world.now)
+    ledger = world.manager.ledger
+    assert ledger.flow("bybit:unified", "USDT", "~funding") == Decimal("-0.75") and not ledger.is_open("bybit:spot")
+    world.venue.balances["bybit:unified"]["USDT"] += Decimal("249.75")
+    theirs = {"bybit:unified": dict(world.venue.balances["bybit:unified"])}
+    assert world.manager.reconcile(theirs, world.now) == []
+
+
 def test_unknown_orders_on_both_markets_of_one_account_do_not_wait_for_each_other():
     silent = Treatment(arrives=None)
     world = make({(Purpose.ENTRY, 2): silent, (Purpose.ENTRY, 3): silent})
@@ -285,6 +321,17 @@ def test_reconcile_compares_the_unified_account_once():
         found = world.manager.reconcile(theirs, world.now + later)
     assert [str(one) for one in found] == ["bybit:unified BTC: ledger 10, venue 9.5, difference 0.5"]
     assert set(world.core.locks) == {2, 3}
+
+
+def test_differences_of_venues_that_are_asked_one_after_the_other_are_all_found():
+    world = make()
+    bybit = {"bybit:unified": {**world.venue.opening["bybit:unified"], "BTC": Decimal("9.5")}}
+    binance = {account: dict(world.venue.opening[account]) for account in ("binance:spot", "binance:linear")}
+    world.manager.reconcile(bybit, world.now)
+    world.manager.reconcile(binance, world.now + 10 * MS)
+    assert not world.core.locks
+    world.manager.reconcile(bybit, world.now + 300 * MS)
+    assert set(world.core.locks) == {2, 3} and world.manager.alerts["ledger_difference"] == 1
 
 
 # ---------------------------------------------------------------- two quotes
