@@ -98,7 +98,8 @@ class Core:
     settle assets are equal unless is_converted: then amounts are compared one to one, at the cost of set_extra_cost(). strategy:
     spot_futures | cross_exchange, by default the one that makes such pairs; its intents carry it. ValueError with both names."""
     def pairs(self) -> list[tuple[int, int]]:
-        """(row a, row b) of each pair, by index. The core's own list, which is asked for on the engine's loop: to be read only."""
+        """(row a, row b) of each pair, by index. The core's own list, since it is asked for on the engine's loop: to be read
+        only."""
     def set_params(self, pair_index: int, params: PairParams | dict) -> None: ...
     def set_signals(self, pair_index: int, basis_bps: float, spread_bps: float, funding_bps: float) -> None: ...
     """Slow signals: normal basis (where an exit is expected), cost of crossing both books, expected funding income forward."""

@@ -11,7 +11,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,21 @@ from engine.sessions import VenueSession, VenueSocket
 log = logging.getLogger("lockstep.connection")
 
 BEATS_A_PERIOD = 4  # how finely silence is looked at
+CANCEL_AGAIN_S = 0.1
 HELD_S = 10.0       # a connection that lived so long was a good one: back-off starts anew
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel and wait until all are done. Cancelled again until then: a task in asyncio.wait_for may swallow a cancel that comes in
+    the moment in which what it waited for ends (Python 3.11)."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # looked at: whoever made the task reports it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +94,7 @@ class Connection:
         """Close the socket and end the loop; waits until the connection is gone."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks([task])
         socket = self.session.socket
         if socket is not None:
             socket.close("stopped")
@@ -131,7 +144,8 @@ class Connection:
             enable_auto_pong=True, max_frame_size=policy.frame_max_bytes, max_redirects=0)
         assert isinstance(listener, VenueSocket)
         try:
-            await asyncio.wait_for(self._prepare(listener), policy.prepare_timeout_s)
+            async with asyncio.timeout(policy.prepare_timeout_s):  # wait_for may swallow a cancel that comes as it ends
+                await self._prepare(listener)
             if listener.closed.done():
                 raise ConnectionError(listener.closed.result())
         except BaseException:

@@ -20,7 +20,7 @@ from cext.client_id import decode_client_id
 from cext.decoders.order_errors import TIME as ERROR_TIME
 from cext.decoders.orders import OrderDecoder
 from cext.encoders.encoder import OrderEncoder
-from engine.connection import Connection, ConnectionPolicy
+from engine.connection import Connection, ConnectionPolicy, end_tasks
 from engine.dialect import SocketDialect
 from engine.event_codec import unpack_order_event
 from engine.events import BalanceUpdate, OrderEvent, PositionUpdate, StreamNotice
@@ -244,10 +244,7 @@ class MarketGateway(abc.ABC):
         task.add_done_callback(ended)
 
     async def stop(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         await asyncio.gather(self.order_connection.stop(), self.user_connection.stop())
         await self.release()
         await self.rest.close()

@@ -87,6 +87,7 @@ def client(case: VenueCase, market: str, simex: Venues) -> Client:
     return Client(case, market, simex)
 
 
+@pytest.mark.conformance_full
 def test_instruments_are_read_alike_by_ccxt_and_by_our_feed(client: Client) -> None:
     rig = TradeRig.__new__(TradeRig)
     from feeds.instruments import InstrumentTable
@@ -136,6 +137,7 @@ def test_resting_orders_are_listed_cancelled_and_found_again(client: Client) -> 
         client.api.cancel_order(made["id"], client.symbol)
 
 
+@pytest.mark.conformance_full
 def test_post_only_that_would_take_executes_nothing(client: Client) -> None:
     _, ask = client.prices()
     client_id = new_client_id()
@@ -149,12 +151,14 @@ def test_post_only_that_would_take_executes_nothing(client: Client) -> None:
     assert Decimal(client.by_client_id(client_id)["executed"]) == 0
 
 
+@pytest.mark.conformance_full
 def test_refusals_become_ccxts_errors(client: Client) -> None:
     _, ask = client.prices()
     with pytest.raises(ccxt.ExchangeError):
         client.create("buy", client.amount(8_000_000, ask), client.price(ask * 0.99))
 
 
+@pytest.mark.conformance_full
 def test_balances_and_positions_are_the_ledgers(client: Client) -> None:
     _, ask = client.prices()
     client_id = new_client_id()
@@ -243,6 +247,7 @@ def test_a_watched_book_equals_the_venues(client: Client) -> None:
     on_pro(client, watch)
 
 
+@pytest.mark.conformance_full
 def test_orders_over_the_websocket(client: Client) -> None:
     if not client.facts.websocket_orders:
         pytest.skip(f"not offered: ccxt.pro has no websocket orders by {client.case.name}")
@@ -261,6 +266,7 @@ def test_orders_over_the_websocket(client: Client) -> None:
     wait_until(lambda: client.by_client_id(resting)["status"] == "CANCELED", 5, "cancelled")
 
 
+@pytest.mark.conformance_full
 def test_orders_are_heard_on_the_user_stream(client: Client) -> None:
     client_id = new_client_id()
     _, ask = client.prices()

@@ -54,6 +54,7 @@ def test_a_fill_has_the_quantities_prices_and_fees_of_the_ledger(case: VenueCase
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_an_order_that_takes_nothing_ends_empty(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         end = await rig.ended(rig.place(row, Side.BUY, away_bps=-100))
@@ -61,6 +62,7 @@ def test_an_order_that_takes_nothing_ends_empty(case: VenueCase, market: str, si
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_partial_then_cancelled(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         rig.command("fault", channel="oe", verb="partial", market=market, fraction=0.5)
@@ -87,6 +89,7 @@ def test_a_resting_order_is_acknowledged_found_and_cancelled(case: VenueCase, ma
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_post_only_that_would_take_is_not_executed(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         end = await rig.ended(rig.place(row, Side.BUY, order_type=OrderType.POST_ONLY))
@@ -95,6 +98,7 @@ def test_post_only_that_would_take_is_not_executed(case: VenueCase, market: str,
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_refusals_are_classified(case: VenueCase, market: str, simex: Venues) -> None:
     """Too large, too dear, planted, too many: each REJECTED with its class, and nothing in the ledger."""
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
@@ -121,6 +125,7 @@ def test_refusals_are_classified(case: VenueCase, market: str, simex: Venues) ->
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_reduce_only_without_a_position_is_refused(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         if not rig.declared.features[market].reduce_only:
@@ -154,6 +159,7 @@ def test_unknown_stays_unknown_until_a_query_tells(case: VenueCase, market: str,
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_a_late_fill_is_heard(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         rig.command("fault", channel="oe", verb="late", market=market, ms=700)
@@ -165,6 +171,7 @@ def test_a_late_fill_is_heard(case: VenueCase, market: str, simex: Venues) -> No
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_an_id_that_is_used_again_executes_nothing_twice(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         resting = rig.place(row, Side.BUY, away_bps=-100, order_type=OrderType.POST_ONLY)
@@ -181,6 +188,7 @@ def test_an_id_that_is_used_again_executes_nothing_twice(case: VenueCase, market
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_a_cancel_that_comes_too_late_does_not_hide_the_fill(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         rig.venues.command("quiet", traffic=False)  # the book must not move between us and the other side
@@ -218,6 +226,7 @@ def test_a_cut_connection_leaves_the_order_unknown_and_comes_back(case: VenueCas
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_a_lost_answer_is_made_good_by_stream_or_query(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         rig.command("fault", channel="oe", verb="lostresp", market=market)
@@ -228,6 +237,7 @@ def test_a_lost_answer_is_made_good_by_stream_or_query(case: VenueCase, market: 
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_user_stream_that_was_cut_comes_back_and_catches_up(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         user = rig.gateway.markets[market].user
@@ -247,6 +257,7 @@ def test_user_stream_that_was_cut_comes_back_and_catches_up(case: VenueCase, mar
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_an_announced_end_of_a_connection_costs_no_readiness(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         sockets = rig.gateway.sessions()[market].sockets
@@ -259,6 +270,7 @@ def test_an_announced_end_of_a_connection_costs_no_readiness(case: VenueCase, ma
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 @pytest.mark.parametrize(("status", "body"), [(503, "Service Unavailable"), (502, ""), (500, "{}"), (200, "")])
 def test_a_query_that_the_venue_cannot_answer_is_no_answer(case: VenueCase, market: str, simex: Venues, status: int,
                                                            body: str) -> None:
@@ -269,6 +281,7 @@ def test_a_query_that_the_venue_cannot_answer_is_no_answer(case: VenueCase, mark
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_every_way_of_signing_orders_trades(case: VenueCase, market: str, simex: Venues) -> None:
     leave(case, 5, market)
 

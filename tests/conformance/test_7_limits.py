@@ -39,6 +39,7 @@ def test_use_is_read_from_headers_or_counted_by_ourselves(case: VenueCase, marke
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_a_refusal_for_rate_stops_us_and_an_order_is_rejected_for_rate(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig) -> None:
         rig.command("fault", channel="oe", verb="ratelimit", market=market)
@@ -47,6 +48,7 @@ def test_a_refusal_for_rate_stops_us_and_an_order_is_rejected_for_rate(case: Ven
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 @pytest.mark.parametrize("is_ban", [False, True], ids=["limit", "ban"])
 def test_a_stop_is_obeyed(case: VenueCase, market: str, simex: Venues, is_ban: bool) -> None:
     """After the venue said stop, the next requests fail here, not there."""

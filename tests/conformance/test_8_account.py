@@ -36,6 +36,7 @@ def test_balances_are_the_ledgers_to_the_last_digit(case: VenueCase, market: str
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_positions_are_the_ledgers(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig) -> None:
         if market != "linear":
@@ -48,6 +49,7 @@ def test_positions_are_the_ledgers(case: VenueCase, market: str, simex: Venues) 
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_mode_fees_and_permission_are_read_at_start(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig) -> None:
         state = rig.states[market]
@@ -59,6 +61,7 @@ def test_mode_fees_and_permission_are_read_at_start(case: VenueCase, market: str
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_fees_are_taken_in_the_coin_that_the_report_says(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig) -> None:
         report = next(report for report in rig.gateway.account_report() if market in report.markets)
@@ -71,6 +74,7 @@ def test_fees_are_taken_in_the_coin_that_the_report_says(case: VenueCase, market
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_funding_income_is_read(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig) -> None:
         since = time.time_ns() - 1_000_000_000
@@ -110,6 +114,7 @@ def test_what_the_account_lacks_is_said(case: VenueCase, market: str, simex: Ven
     live(case, market, simex, work)
 
 
+@pytest.mark.conformance_full
 def test_an_account_in_the_wrong_mode_is_refused(case: VenueCase, market: str, simex: Venues) -> None:
     """Hedge mode: two positions a symbol, which nothing here counts on."""
     from engine.gateways.contract import AccountRefused

@@ -179,9 +179,9 @@ CCXT = Ccxt(
         # /stream in the path is how ccxt tells spot from futures
         ("wss://stream.binance.com:9443/ws", "spot_ws", "/stream/ws"),
         ("wss://fstream.binance.com/ws", "linear_ws_public", "/ws"),
-        ("wss://fstream.binance.com/public/ws", "linear_ws_public", "/ws"),
-        ("wss://fstream.binance.com/market/ws", "linear_ws_public", "/ws"),
-        ("wss://fstream.binance.com/private/ws", "linear_ws_private", "/ws"),
+        ("wss://fstream.binance.com/public/ws", "linear_ws_public", ""),
+        ("wss://fstream.binance.com/market/ws", "linear_ws_market", ""),
+        ("wss://fstream.binance.com/private/ws", "linear_ws_private", ""),
         ("wss://ws-api.binance.com:443/ws-api/v3", "spot_ws_api", "/ws-api/v3"),
         ("wss://ws-fapi.binance.com/ws-fapi/v1", "linear_ws_api", "/ws-fapi/v1"),
     ),
