@@ -233,7 +233,7 @@ def test_a_watched_book_equals_the_venues(client: Client) -> None:
     async def watch(api: Any) -> None:
         book = None
         try:
-            for _ in range(6):
+            for _ in range(3):
                 book = await api.watch_order_book(client.symbol, client.facts.book_depth)
             client.command("quiet", traffic=False)
             await asyncio.sleep(0.6)

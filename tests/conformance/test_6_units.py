@@ -22,7 +22,7 @@ from tests.conformance.recordings import read_http
 from tests.support.core_world import World
 from tests.support.shared_data import shared_data
 
-ROUNDS, ROUNDS_FULL = 25, 250
+ROUNDS, ROUNDS_FULL = 16, 250
 BASE = "XYZ"
 
 
