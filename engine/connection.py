@@ -27,8 +27,8 @@ HELD_S = 10.0       # a connection that lived so long was a good one: back-off s
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel and wait until all are done. Cancelled again until then: a task in asyncio.wait_for may swallow a cancel that comes in
-    the moment in which what it waited for ends (Python 3.11)."""
+    """Cancel and wait until all are done. Cancelled again until then: a task in asyncio.wait_for may swallow a cancel that comes
+    in the moment in which what it waited for ends (Python 3.11)."""
     left = set(tasks)
     while left:
         for task in left:

@@ -38,8 +38,8 @@ class Bed:
         self.venues = tuple(venues)
         cpus = sorted(os.sched_getaffinity(0))
         self.engine_cpu, self.other_cpus = cpus[-1], frozenset(cpus[:-1]) or frozenset(cpus)
-        self._document = yaml.safe_load((ROOT / "config" / "sim.yaml").read_text())
-        self._document["engine"].update(wait="spin", cpu=self.engine_cpu)
+        self._document = yaml.safe_load((ROOT / "config" / "sim_binance.yaml").read_text())
+        self._document.setdefault("engine", {}).update(wait="spin", cpu=self.engine_cpu)
         self._document["simex"].update(dislocations_per_s=dislocations_per_s, dislocation_kind="same_venue", tls=tls, pairs=pairs)
         self._document.setdefault("risk", {}).update(max_orders_per_s=200)
         self._document["strategies"]["spot_futures"].update(rearm_ms=0)
@@ -72,8 +72,10 @@ class Bed:
         venues = tuple(venues)
         fees = {f"{market}_{side}_bps": FEE_CONFIGURED_BPS for market in ("spot", "linear") for side in ("taker", "maker")}
         sections = {venue: self._document["venues"].get(venue, {"fees": fees}) for venue in venues}
-        document = {**self._document, "venues": sections, "run": {"var_dir": str(self.folder / f"var{len(venues)}")},
-                    "engine": {**self._document["engine"], "instance": len(venues)}}
+        strategies = {name: section for name, section in self._document["strategies"].items()
+                      if name != "cross_exchange" or len(venues) > 1}  # which wants two venues
+        document = {**self._document, "venues": sections, "strategies": strategies, 
+                    "run": {"var_dir": str(self.folder / f"var{len(venues)}")}, "engine": {**self._document["engine"], "instance": len(venues)}}
         path = self.folder / "bench.yaml"
         path.write_text(yaml.safe_dump(document))
         return load(path)

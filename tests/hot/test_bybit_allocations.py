@@ -18,4 +18,5 @@ def test_decoding_bybit_frames_allocates_no_object() -> None:
                    TRADE.replace(b"20f43950", f"{n:08x}".encode()), TRADE[:-9]]
     (_, counts), calls = alloc_count.count(market.run, frames)
     assert (counts[1], counts[2], counts[3], counts[9]) == (601, 300, 300, 300)
-    assert calls < CALLS_MAX
+    # Other threads of the test run may allocate meanwhile: what the loop itself does, it does every time.
+    assert min(calls, *(alloc_count.count(market.run, frames)[1] for _ in range(2))) < CALLS_MAX

@@ -101,7 +101,7 @@ def test_dry_run_has_no_order_settings_at_all(home):
 
 def test_dry_run_without_network_waits_and_ends_in_order(home):
     unreachable = {name: ("http" if name.endswith("rest") else "ws") + "://127.0.0.1:9" for name in MADE_UP_PUBLIC}
-    with Supervised(home, mode="dry_run", duration_s=2, venues={"binance": {"endpoints": unreachable}}) as run:
+    with Supervised(home, mode="dry_run", duration_s=6, venues={"binance": {"endpoints": unreachable}}) as run:
         assert run.wait() == 0, run.text()
         assert run.text().count("binance cannot be reached") == 1
         assert run.report()["engine"].startswith("was not started")

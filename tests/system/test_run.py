@@ -79,9 +79,12 @@ def test_interrupt_stops_everything_in_order(home):
     process = subprocess.Popen(supervisor(config), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                start_new_session=True)
     try:
-        time.sleep(7)
+        output = ""
+        while " trading " not in output and (line := process.stdout.readline()):  # ends with the process at the latest
+            output += line
+        time.sleep(4)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=45)
+        output += process.communicate(timeout=45)[0]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
