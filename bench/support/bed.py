@@ -74,8 +74,9 @@ class Bed:
         sections = {venue: self._document["venues"].get(venue, {"fees": fees}) for venue in venues}
         strategies = {name: section for name, section in self._document["strategies"].items()
                       if name != "cross_exchange" or len(venues) > 1}  # which wants two venues
-        document = {**self._document, "venues": sections, "strategies": strategies, 
-                    "run": {"var_dir": str(self.folder / f"var{len(venues)}")}, "engine": {**self._document["engine"], "instance": len(venues)}}
+        document = {**self._document, "venues": sections, "strategies": strategies,
+                    "run": {"var_dir": str(self.folder / f"var{len(venues)}")},
+                    "engine": {**self._document["engine"], "instance": len(venues)}}
         path = self.folder / "bench.yaml"
         path.write_text(yaml.safe_dump(document))
         return load(path)
