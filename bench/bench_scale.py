@@ -19,7 +19,8 @@ from bench.harness import interleave, median_ratio, quiet
 from tests.support.core_world import World
 
 
-def times(make: Callable[[int], World], few: int, many: int, size: int, updates: int, rounds: int) -> tuple[list[float], list[float]]:
+def times(make: Callable[[int], World], few: int, many: int, size: int, updates: int,
+          rounds: int) -> tuple[list[float], list[float]]:
     """ns an update in each round, among few and among many coins; checked."""
     worlds = {}
     for coin_count in (few, many):

@@ -106,6 +106,7 @@ def run_ccxtpro(bed: Bed, count: int, symbol: str = "BTC/USDT") -> list[float]:
             process.kill()
             process.wait()
             bed.control("quiet", dislocations=True)
+            bed.flatten("binance")
     return outside_times(bed, since)
 
 

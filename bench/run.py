@@ -25,7 +25,7 @@ BOUNDS: dict[str, tuple[str, float]] = {
     "outside.ratio_vs_ccxtpro": (">=", 10), "detect.ns": ("<=", 300), "gate.ns": ("<=", 150), "encode.ns": ("<=", 1000),
     "encode_bybit.ns": ("<=", 1000), "encode_okx.ns": ("<=", 1000),
     "journal.p50_ns": ("<=", 150), "journal.p999_ns": ("<=", 5000), "hist.ns": ("<=", 60), "replay.frames_per_s": (">=", 700_000),
-    "scale.ratio_1000_vs_10": ("<=", 1.3), "scale.venues_ratio_1000_vs_10": ("<=", 1.3), "gate.venues_ns": ("<=", 150),
+    "scale.ratio_1000_vs_10": ("<=", 1.3), "gate.venues_ns": ("<=", 150),
 }
 
 

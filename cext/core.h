@@ -338,9 +338,6 @@ typedef struct {
     int64_t mark_collar_ratio_e8;
     int64_t reduce_collar_ratio_e8; /* both collars of reducing orders */
     int64_t max_in_flight;    /* intents */
-    int64_t order_cost_ns;    /* token bucket of each session: 1e9 / orders per second */
-    int64_t order_burst;
-    int64_t order_burst_entry; /* what entries may use of it; the rest is for reducing orders */
     int64_t ws_stale_ns;
     int64_t max_lag_ns;
     int64_t max_skew_ns;
@@ -450,7 +447,11 @@ typedef struct core_t {
     uint32_t session_ready[SESSIONS_MAX];
     uint32_t is_dry_run;      /* nothing passes the gate: what would have passed is refused with DRY_RUN */
     uint32_t pad_mode;
-    int64_t session_due_ns[SESSIONS_MAX]; /* token bucket: theoretical arrival time */
+    /* token bucket of each session: theoretical arrival time; ns an order costs (the slower of configuration and venue); size */
+    int64_t session_due_ns[SESSIONS_MAX];
+    int64_t session_cost_ns[SESSIONS_MAX];
+    int64_t session_burst[SESSIONS_MAX];
+    int64_t session_burst_entry[SESSIONS_MAX]; /* what entries may use of it; the rest is for reducing orders */
     int64_t alive_mono_ns[CONNECTION_KEYS];           /* 0 = down or never heard of */
     int64_t usd_rate_e8[ASSETS_MAX];                  /* USD per unit; 0 = unknown */
     limits_t limits;

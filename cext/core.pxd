@@ -26,7 +26,9 @@ cdef class Core:
     cdef readonly InstrumentArray instruments
     cdef readonly object limits        # CoreLimits as set
     cdef readonly list params          # pair index -> PairParams as set
+    cdef list _pair_rows               # pair index -> (row a, row b)
     cdef list _memory                  # addresses to free
+    cdef dict _venue_rates             # session -> (orders a second, burst) that the venue lets through
     cdef dict _slots                   # (account id, asset) -> index into c.balances; 0 is nobody's
     cdef dict _accounts                # "bybit:unified" and (venue id, market) -> account id
     cdef dict _pledges                 # (trade id, row) -> base e8 that the trade holds there

@@ -257,7 +257,9 @@ cdef class Core:
     def __cinit__(self, InstrumentArray instruments, limits=None, epoch=1, instance=0):
         self._memory = []
         self.params = []
+        self._pair_rows = []
         self._slots = {}
+        self._venue_rates = {}
         self._accounts = {}
         self._pledges = {}
         self._pair_capacity = 0
@@ -449,6 +451,7 @@ cdef class Core:
             c.pair_count -= 1
             self.params.pop()
             raise
+        self._pair_rows.append((row_a, row_b))
         self._rebuild_adjacency()
         return index
 
@@ -490,7 +493,7 @@ cdef class Core:
         cold.e8_div = 10 ** max(0, 8 - px_scale - qty_scale)
 
     def pairs(self) -> list:
-        return [(self.c.pairs[k].row_a, self.c.pairs[k].row_b) for k in range(self.c.pair_count)]
+        return self._pair_rows
 
     def set_params(self, int pair_index, params):
         """Publishes the parameters of a pair, between polls."""
@@ -577,7 +580,8 @@ cdef class Core:
         if why not in ("DISABLED", "DEPEG"):
             raise ValueError(f"pair {pair_index}: {why!r} is no reason to disable a pair; right is DISABLED or DEPEG")
         self.c.pairs[self._pair(pair_index)].disabled = SKIP_NONE if is_enabled else SKIP_NAMES.index(why)
-        self.params[pair_index] = replace(self.params[pair_index], is_enabled=bool(is_enabled))
+        if self.params[pair_index].is_enabled != is_enabled:
+            self.params[pair_index] = replace(self.params[pair_index], is_enabled=bool(is_enabled))
         self._fill_ratios(pair_index)
 
     def pair_top(self, int pair_index) -> tuple:
@@ -660,9 +664,6 @@ cdef class Core:
         target.mark_collar_ratio_e8 = values["mark_collar_bps"]
         target.reduce_collar_ratio_e8 = values["reduce_collar_bps"]
         target.max_in_flight = values["max_in_flight"]
-        target.order_cost_ns = 10**9 // values["max_orders_per_s"]
-        target.order_burst = values["order_burst"]
-        target.order_burst_entry = values["order_burst"] * (100 - values["reserved_burst_pct"]) // 100
         target.ws_stale_ns = values["ws_stale_ms"]
         target.max_lag_ns = values["max_data_age_ms"]
         target.max_skew_ns = values["max_skew_ms"]
@@ -681,6 +682,25 @@ cdef class Core:
         target.breaker_recovery_ns = values["breaker_recovery_ms"]
         target.tell_every_ns = values["tell_every_ms"]
         self.limits = limits
+        for session in range(SESSIONS_MAX):
+            self._fill_rate(session)
+
+    def _fill_rate(self, session):
+        """Orders a second of one session: the slower of the configuration's and the venue's."""
+        cdef core_t *c = self.c
+        cdef uint32_t at = session
+        per_s, burst = self._venue_rates.get(session, (10_000, 10_000))
+        per_s, burst = min(per_s, self.limits.max_orders_per_s), min(burst, self.limits.order_burst)
+        c.session_cost_ns[at] = 10**9 // per_s
+        c.session_burst[at] = burst
+        c.session_burst_entry[at] = burst * (100 - self.limits.reserved_burst_pct) // 100
+
+    def set_order_rate(self, int venue_id, int market, int per_s, int burst):
+        """What a venue lets through on one market: orders a second, and how many at once."""
+        if not (0 <= venue_id < VENUES_MAX and 0 <= market < MARKETS_MAX and 1 <= per_s <= 10_000 and 1 <= burst <= 10_000):
+            raise ValueError(f"order rate of venue {venue_id} market {market}: {per_s} a second, {burst} at once: right is 1 to 10000")
+        self._venue_rates[venue_id * MARKETS_MAX + market] = (per_s, burst)
+        self._fill_rate(venue_id * MARKETS_MAX + market)
 
     def set_fees(self, int row, taker_fee, maker_fee=None):
         """What the account pays on this instrument, as a fraction; pairs on it are recomputed. A rebate counts as no fee."""

@@ -289,9 +289,6 @@ cdef extern from "core.h" nogil:
         int64_t mark_collar_ratio_e8
         int64_t reduce_collar_ratio_e8
         int64_t max_in_flight
-        int64_t order_cost_ns
-        int64_t order_burst
-        int64_t order_burst_entry
         int64_t ws_stale_ns
         int64_t max_lag_ns
         int64_t max_skew_ns
@@ -389,6 +386,9 @@ cdef extern from "core.h" nogil:
         uint32_t is_dry_run
         uint32_t pad_mode
         int64_t session_due_ns[SESSIONS_MAX]
+        int64_t session_cost_ns[SESSIONS_MAX]
+        int64_t session_burst[SESSIONS_MAX]
+        int64_t session_burst_entry[SESSIONS_MAX]
         int64_t alive_mono_ns[CONNECTION_KEYS]
         int64_t usd_rate_e8[ASSETS_MAX]
         limits_t limits

@@ -456,8 +456,7 @@ cdef uint32_t check_balances(const core_t *core, const intent_t *intent, check_t
 
 cdef uint32_t check_rates(const core_t *core, const intent_t *intent, bint reducing, int64_t now_mono_ns) noexcept nogil:  # hot
     """Intents in flight, and orders a second of each session; the last slice of a burst is for reducing orders."""
-    cdef int64_t burst = core.limits.order_burst if reducing else core.limits.order_burst_entry
-    cdef int64_t due
+    cdef int64_t due, burst, cost
     cdef uint32_t k, j, session, count
     if not reducing and core.in_flight >= core.limits.max_in_flight:
         return GATE_IN_FLIGHT
@@ -470,7 +469,9 @@ cdef uint32_t check_rates(const core_t *core, const intent_t *intent, bint reduc
         due = core.session_due_ns[session]
         if due < now_mono_ns:
             due = now_mono_ns
-        if due + count * core.limits.order_cost_ns - now_mono_ns > burst * core.limits.order_cost_ns:
+        cost = core.session_cost_ns[session]
+        burst = core.session_burst[session] if reducing else core.session_burst_entry[session]
+        if due + count * cost - now_mono_ns > burst * cost:
             return GATE_ORDER_RATE
     if intent.purpose == PURPOSE_ENTRY:
         due = core.entry_due_ns if core.entry_due_ns > now_mono_ns else now_mono_ns
@@ -528,7 +529,7 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
         row.consumed_ids = core.books[leg.instrument_id].depth_update_id + core.books[leg.instrument_id].top_update_id
         if core.session_due_ns[row.session] < now_mono_ns:
             core.session_due_ns[row.session] = now_mono_ns
-        core.session_due_ns[row.session] += core.limits.order_cost_ns
+        core.session_due_ns[row.session] += core.session_cost_ns[row.session]
     if intent.purpose == PURPOSE_ENTRY:
         if core.entry_due_ns < now_mono_ns:
             core.entry_due_ns = now_mono_ns

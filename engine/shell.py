@@ -247,6 +247,8 @@ class Shell:
         venue_id = list(self.instruments.venues).index(venue)
         for market, session in gateway.sessions().items():
             self.poller.set_session(venue_id * MARKETS_MAX + MARKET_CODES[market], session)
+            if market in gateway.venue.order_rates:
+                self.core.set_order_rate(venue_id, MARKET_CODES[market], *gateway.venue.order_rates[market])
         try:
             states = await gateway.start()
         except AccountRefused as error:

@@ -173,8 +173,8 @@ def on_grid(value: Decimal, step: Decimal, *, up: bool) -> Decimal:
 
 
 def with_room(row: InstrumentRow) -> InstrumentRow:
-    """The row with a max_qty, in whole lots, with which every notional fits 62 bits. Cheap coins allow larger orders: ours are far
-    smaller, so the cap costs nothing. InstrumentError when a useful order does not fit."""
+    """The row with a max_qty, in whole lots, with which every notional fits 62 bits. Cheap coins allow larger orders: ours are
+    far smaller, so the cap costs nothing. InstrumentError when a useful order does not fit."""
     if row.max_px > 0:
         limit = largest_max_qty(row)
     else:               # no notional is known: the size alone must fit

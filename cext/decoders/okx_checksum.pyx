@@ -2,7 +2,8 @@
 as a signed 32-bit number. A side that is shorter is left out where it ends.
 
 OKX sends 0, "not provided", since 2026-06; recordings of earlier years have real ones, and are verified message by message.
-Called only for those: what is sent today costs nothing. Source: OKX v5 documentation, "order book channel", as it stood in 2022."""
+Called only for those: what is sent today costs nothing. Source: OKX v5 documentation, "order book channel", as it stood in
+2022."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 

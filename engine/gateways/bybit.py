@@ -20,6 +20,8 @@ GATEWAY = GatewayVenue(
     errors=ERRORS,
     key_refused=frozenset({10003, 10004, 10005, 10007, 10010, 10024, 33004}),
     account=UNIFIED,
+    # 10 (linear) and 20 (spot) requests in any second: a bucket of half of each never sends more
+    order_rates={"spot": (10, 10), "linear": (5, 5)},
     options={
         "lacks": ("no cancel timer that a client drives: disconnect protection is for institutions, and the engine does not use it",
                   "an ack is no outcome: what became of an order comes with the private topics",

@@ -182,6 +182,8 @@ class GatewayVenue:
     clock: ClockLimits = ClockLimits()
     ack_timeout_ms: int = 1000                               # a place without any word for so long is asked for
     recv_window_ms: int = 500
+    # market -> (orders a second, at once) where the venue allows fewer than our own limits usually do; the gate keeps to both
+    order_rates: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict) # the venue's own constants; a variant replaces some
 
     def account_of(self, market: str) -> str:

@@ -65,7 +65,8 @@ class CrossExchange(PairStrategy):
         pair_index = self.pairs[position]
         if self.core.pair_top(pair_index) is None:
             return
-        row_a, row_b = (self.rows[row] for row in self.core.pairs()[pair_index])
+        a, b = self.core.pairs()[pair_index]
+        row_a, row_b = self.rows[a], self.rows[b]
         weight_a, weight_b = self._weights.get(row_a.venue, 1.0), self._weights.get(row_b.venue, 1.0)
         skewed = skew(self._inventory(row_a), self._inventory(row_b), weight_a / (weight_a + weight_b))
         # A forward entry buys on the first venue: it skews further where that has more than its share.

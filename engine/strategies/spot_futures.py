@@ -6,9 +6,9 @@ Three signals are estimated once a second: the *normal basis* of a pair (median 
 does not move it), the cost of crossing both books, and the funding that a position would collect within the horizon, of both
 legs, each with its own interval. An entry budgets its exit at the normal basis, so what it counts on is the part of today's
 basis that is not normal. A pair is switched on when it has been seen SAMPLES_MIN times."""
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from cext.core import PairParams
@@ -84,14 +84,42 @@ def payments_within(now_wall_ns: int, next_wall_ns: int, interval_s: int, horizo
     return 1 + (end_ns - next_wall_ns) // (interval_s * 1_000_000_000)
 
 
+class RollingMedian:
+    """Median of the newest `size` samples. They are kept in order as well: three venues have hundreds of pairs, and sorting anew
+    at each look was most of its time."""
+
+    __slots__ = ("_newest", "_ordered", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._newest: deque[float] = deque()
+        self._ordered: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    def append(self, value: float) -> None:
+        ordered, newest = self._ordered, self._newest
+        if len(newest) == self._size:
+            del ordered[bisect_left(ordered, newest.popleft())]
+        newest.append(value)
+        insort(ordered, value)
+
+    def value(self) -> float:
+        """Of at least one sample."""
+        ordered = self._ordered
+        middle = len(ordered) // 2
+        return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
 class PairSignals:
     """What is estimated of one pair."""
 
     __slots__ = ("basis_bps", "spread_bps")
 
     def __init__(self) -> None:
-        self.basis_bps: deque[float] = deque(maxlen=SAMPLES_MAX)
-        self.spread_bps: deque[float] = deque(maxlen=SAMPLES_MAX)
+        self.basis_bps = RollingMedian(SAMPLES_MAX)
+        self.spread_bps = RollingMedian(SAMPLES_MAX)
 
     def note(self, a_bid: float, a_ask: float, b_bid: float, b_ask: float) -> None:
         a_mid, b_mid = (a_bid + a_ask) / 2, (b_bid + b_ask) / 2
@@ -122,13 +150,13 @@ class SpotFutures(PairStrategy):
         signals.note(*top)
         if len(signals.basis_bps) < SAMPLES_MIN:
             return
-        self.core.set_signals(pair_index, clip(median(signals.basis_bps), 1000.0), clip(median(signals.spread_bps), 1000.0),
+        self.core.set_signals(pair_index, clip(signals.basis_bps.value(), 1000.0), clip(signals.spread_bps.value(), 1000.0),
                               clip(self._expected_funding_bps(pair_index, now_wall_ns), FUNDING_BPS_MAX))
         self.set_ready(pair_index)
 
     def _expected_funding_bps(self, pair_index: int, now_wall_ns: int) -> float:
         """Of a forward position within the horizon: the short perpetual (b) receives, the long one (a, if it is one) pays."""
-        income = [rate_e8 / 1e4 * payments_within(now_wall_ns, next_wall_ns, interval_s, self.horizon_s)
+        income = [rate_e8 / 1e4 * payments_within(now_wall_ns, next_wall_ns, interval_s, self.horizon_s) if rate_e8 else 0.0
                   for rate_e8, next_wall_ns, interval_s in self.core.pair_funding(pair_index)]
         return income[1] - income[0]
 

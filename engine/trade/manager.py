@@ -77,6 +77,8 @@ class Grave:
     pair_index: int
     strategy: int
     instruments: list[Instrument]
+    intent_units: Decimal
+    asked_units: Decimal
     dead_mono_ns: int
 
 
@@ -351,6 +353,7 @@ class TradeManager:
         if decision == "retry":
             trade.attempts = trade.chases = trade.unwinds = 0
             trade.phase_start = len(trade.orders)
+            trade.asked_units += trade.intent_units
             self._transition(trade, TradeState.RECOVERING, f"{who}: retry")
             self._proceed(trade, now)
         elif decision == "accept":
@@ -407,7 +410,9 @@ class TradeManager:
     def _begin_phase(self, trade: Trade, phase: str, intent: Intent) -> None:
         trade.phase = phase
         trade.phase_start = len(trade.orders)
-        trade.intent_units = max(trade.intent_units, *(self.instruments[leg.instrument_id].units(leg.qty) for leg in intent.legs))
+        asked = max(self.instruments[leg.instrument_id].units(leg.qty) for leg in intent.legs)
+        trade.intent_units = max(trade.intent_units, asked)
+        trade.asked_units += asked
         trade.chases = trade.unwinds = trade.attempts = 0
         trade.was_exhausted = trade.is_undersized = trade.half_hedged = False
 
@@ -506,7 +511,8 @@ class TradeManager:
         for order in trade.orders:
             del self._orders[order.client_id], self._trade_of[order.client_id]
             self._by_leg.pop((order.intent_id, order.leg_index), None)
-            self._graves[order.client_id] = Grave(order, trade.pair_index, trade.strategy, trade.instruments, now)
+            self._graves[order.client_id] = Grave(order, trade.pair_index, trade.strategy, trade.instruments, trade.intent_units,
+                                                  trade.asked_units, now)
         self._pass_on_dust(trade, now)
 
     def _pass_on_dust(self, trade: Trade, now: int) -> None:
@@ -532,6 +538,7 @@ class TradeManager:
         if abs(total) < trade.dust_limit or not self._is_any_orderable(trade.instruments, total):
             return False
         trade.has_taken_dust = False
+        trade.asked_units += abs(total)  # of other trades, for the most part
         self._take_dust(trade)
         self._begin_episode(trade)
         return True
@@ -1027,18 +1034,27 @@ class TradeManager:
             trade = Trade(order.trade_id, grave.pair_index, grave.strategy, grave.instruments, state=TradeState.CLOSED,
                           phase=HOLD,
                           is_revived=True, has_taken_dust=True, is_hedged=len(grave.instruments) > 1)
-            trade.intent_units = order.instrument.units(order.qty)
+            trade.intent_units, trade.asked_units = grave.intent_units, grave.asked_units
             if grows or is_new_fill:
                 self.trades[trade.trade_id] = trade
+                for other in self._graves.values():
+                    if other.order.trade_id == trade.trade_id:
+                        self._count_before(trade, other.order, 1)
         if grows or is_new_fill:
             del self._graves[order.client_id]
             trade.orders.append(order)
             # What it executed before was settled with the first life of the trade.
             trade.carry[order.row] = trade.carry.get(order.row, ZERO) - order.net_units
+            self._count_before(trade, order, -1)
             trade.forget()
             self._orders[order.client_id] = order
         self._trade_of[order.client_id] = trade
         return order
+
+    @staticmethod
+    def _count_before(trade: Trade, order: Order, sign: int) -> None:
+        done = order.instrument.units(order.cum_qty)
+        trade.executed_before[order.row] = trade.executed_before.get(order.row, ZERO) + sign * done
 
     def _on_foreign(self, event: OrderEvent, now: int) -> None:
         """An order that is not ours: reported, never touched; the instrument takes no entries for a while. Reconciliation shows

@@ -16,7 +16,8 @@ SECOND = 1_000 * MS
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
-# executed over all orders of a phase <= 3 x its intent: a wrong model stops here, not at the wallet's end
+# executed over all orders of a phase <= 3 x its intent, over a trade's life <= 3 x all its intents: a wrong model stops here,
+# not at the wallet's end
 EXECUTED_MAX_FACTOR = 3
 BAND_MAX_BPS = 1_000      # no band may be wider: beyond it a person decides
 

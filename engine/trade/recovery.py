@@ -106,12 +106,15 @@ def _sort_legs(trade: Trade, residual: Decimal) -> tuple[Instrument, Instrument 
 
 
 def _room(trade: Trade, instrument: Instrument) -> Decimal:
-    """Units that may still be executed on the row in this phase."""
-    return max(ZERO, EXECUTED_MAX_FACTOR * trade.intent_units - trade.executed_units(instrument.row))
+    """Units that may still be executed on the row: in this phase, and by the trade at all. A late fill begins a phase of its
+    own, but no new life: recoveries that hedge each other's hedges must end."""
+    of_phase = EXECUTED_MAX_FACTOR * trade.intent_units - trade.executed_units(instrument.row)
+    of_life = EXECUTED_MAX_FACTOR * trade.asked_units - trade.executed_ever(instrument.row)
+    return max(ZERO, min(of_phase, of_life))
 
 
 def _whole(trade: Trade, instrument: Instrument, residual: Decimal) -> Decimal:
-    """Units to take away for a residual: all that the leg holds where that differs by dust only, so that nothing is held any more.
+    """Units to take away for a residual: all that the leg holds where that differs by dust only, so that nothing is held.
 
     The other leg's dust would else leave a lot standing here: hedged by nothing, too small for an exit, and its pair shut for
     the rest of the run."""
@@ -130,7 +133,8 @@ def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: Vi
         return None
     cap_px = instrument.shifted_px(decided_px, sign, policy.chase_slippage_bps)
     now_px = prices[1] if side == Side.BUY else prices[0]
-    qty = min(instrument.floor_qty(min(_whole(trade, instrument, residual), _room(trade, instrument))), instrument.max_qty)
+    units = min(_whole(trade, instrument, residual), _room(trade, instrument))
+    qty = min(instrument.floor_qty(units), instrument.max_qty)
     flags = _reduce_flag(instrument, residual, qty, view)
     if (now_px - cap_px) * sign > 0 or not instrument.is_orderable(cap_px, qty, bool(flags)):
         return None

@@ -58,7 +58,9 @@ class Trade:
     phase: str = ENTRY
     orders: list[Order] = field(default_factory=list)
     phase_start: int = 0               # first order of the present phase in `orders`
-    intent_units: Decimal = ZERO       # largest leg that an entry or exit of this trade asked for: what the 3x cap is measured in
+    intent_units: Decimal = ZERO       # largest leg that an entry or exit of this trade asked for: the cap of a phase is 3x of it
+    asked_units: Decimal = ZERO        # what all of them asked for together: the cap of the trade's whole life is 3x of it
+    executed_before: dict[int, Decimal] = field(default_factory=dict)  # row -> executed by orders that are put away
     carry: dict[int, Decimal] = field(default_factory=dict)      # remainders taken (+/-) and left
     has_taken_dust: bool = False
     is_hedged: bool = True             # False: a single order by hand, nothing to balance
@@ -154,6 +156,11 @@ class Trade:
         """Gross quantity executed on the row in this phase: what the 3x cap counts."""
         return sum((order.instrument.units(order.cum_qty) for order in self.orders[self.phase_start:]
                     if order.instrument.row == row), ZERO)
+
+    def executed_ever(self, row: int) -> Decimal:
+        """Gross quantity executed on the row since the entry, in earlier lives of the trade too."""
+        return self.executed_before.get(row, ZERO) + sum(
+            (order.instrument.units(order.cum_qty) for order in self.orders if order.instrument.row == row), ZERO)
 
     def phase_best_px(self, row: int) -> int:
         """Best price on which the present phase's intent was decided for the row; 0 = it had no leg there."""

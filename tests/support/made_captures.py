@@ -81,7 +81,8 @@ class MadeMarket:
         table = InstrumentTable()
         table.merge([make_row(market, **row_changes) for market in markets])
         row_of = {row.market: row.id for row in table.rows}
-        with CaptureWriter(path, venues=sorted({row.venue for row in table.rows}), table=table, source="made", block_bytes=block_bytes) as writer:
+        venues = sorted({row.venue for row in table.rows})
+        with CaptureWriter(path, venues=venues, table=table, source="made", block_bytes=block_bytes) as writer:
             for wall_ns, kind, market, payload in sorted(self.records, key=lambda record: record[0]):
                 if market not in markets:
                     continue

@@ -1,7 +1,7 @@
-"""The decoder under the address and undefined-behaviour sanitizers: compiles it anew into a folder of its own and runs the
-mutation loop there.
+"""The decoders under the address and undefined-behaviour sanitizers: compiles them anew into a folder of its own and runs the
+mutation loops there, frames of market data and replies to orders.
 
-    .venv/bin/python -m tests.support.sanitized_fuzz [frames]        about a minute, most of it the compiler
+    .venv/bin/python -m tests.support.sanitized_fuzz [frames]        some minutes, most of them the compiler
 
 Needs a C compiler with libasan. Ends with the sanitizer's report and exit code 1 when one of them finds something."""
 import os
@@ -12,12 +12,16 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODULES = ("cext.layout", "cext.scan", "cext.book", "cext.instrument", "cext.decoders.binance", "cext.decoders.binance_message",
-           "cext.decoders.fields", "cext.decoders.market", "cext.decoders.stream",
-           "tests.support.decoder_fuzz")
+# All decoders and encoders, whatever venues there are, and what they and their tests stand on.
+BASE = ("cext.layout", "cext.scan", "cext.book", "cext.instrument", "cext.client_id", "engine.event_codec",
+        "tests.support.decoder_fuzz", "tests.support.alloc_count")
+CODECS = ("cext/decoders", "cext/encoders")
+# Tests of tests/wire that feed damaged bytes, by their names; they run against the sanitized modules.
+DAMAGE = "mutated or changed_byte or cut_at_any_byte or truncation or garbage"
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1"
 LOOP = """
 import sys
+import pytest
 from tests.support import decoder_fuzz
 from tests.support.market_rig import make_market
 from tests.unit.cext import test_scan, test_book
@@ -31,13 +35,26 @@ test_scan.test_level_way_agrees_with_two_decimals()
 test_book.test_best_price_may_jump_any_distance()
 test_book.test_random_changes_match_the_twin_and_keep_every_invariant(1, 9_000, 5_000)
 test_book.test_random_changes_match_the_twin_and_keep_every_invariant(2, 4_000_000, 5_000)
-print("clean")
+options = ["-q", "-x", "--noconftest", "-p", "no:cacheprovider", "-k", sys.argv[2], *sys.argv[3:]]
+sys.exit(pytest.main(options) or print("clean"))
 """
+
+
+def modules() -> list[str]:
+    """Names of the extensions that are compiled."""
+    found = [path for folder in CODECS for path in sorted((ROOT / folder).glob("*.pyx"))]
+    return [*BASE, *(str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in found)]
+
+
+def damage_tests() -> list[str]:
+    """Files of tests/wire about decoders: those of simulated venues and of recordings need more than is compiled here."""
+    return [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "wire").glob("test_*.py"))
+            if "simex" not in path.name and "recorded" not in path.name]
 
 
 def copy_tree(target: pathlib.Path) -> None:
     """The sources, without what was built."""
-    for name in ("cext", "tests", "bench", "setup.py"):
+    for name in ("cext", "feeds", "engine", "tests", "bench", "setup.py"):
         source = ROOT / name
         if source.is_file():
             shutil.copy(source, target / name)
@@ -58,14 +75,14 @@ def run(count: int) -> subprocess.CompletedProcess[str]:
     library = asan_library()
     with tempfile.TemporaryDirectory(prefix="lockstep-sanitized-") as folder:
         copy_tree(pathlib.Path(folder))
-        environment = dict(os.environ, LOCKSTEP_ONLY=",".join(MODULES), CFLAGS=FLAGS, LDFLAGS=FLAGS)
+        environment = dict(os.environ, LOCKSTEP_ONLY=",".join(modules()), CFLAGS=FLAGS, LDFLAGS=FLAGS)
         subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=folder, env=environment, check=True,
                        capture_output=True)
         # Leaks: CPython keeps what it likes until its end; they are not looked for.
         environment = dict(os.environ, LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0", PYTHONPATH=folder,
                            PYTHONMALLOC="malloc")
-        return subprocess.run([sys.executable, "-c", LOOP, str(count)], check=False, cwd=folder, env=environment,
-                              capture_output=True, text=True)
+        command = [sys.executable, "-c", LOOP, str(count), DAMAGE, *damage_tests()]
+        return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 if __name__ == "__main__":

@@ -126,15 +126,15 @@ class Supervised:
     def wait_closed_trades(self, count: int, timeout_s: float = START_TIMEOUT_S) -> dict[str, Any]:
         return self.wait_for(lambda status: self.closed_trades(status) >= count, f"{count} closed trades", timeout_s)
 
-    def child(self, name: str) -> int:
-        """Process id of a child: the words that tell it from the others are in its command line."""
+    def child(self, name: str, venue: str = "") -> int:
+        """Process id of a child: the words that tell it from the others are in its command line. `venue`: of which feed."""
         module = {"simex": "tools.simex", "feed": "feeds", "engine": "engine", "flusher": "engine.flusher",
                   "bridge": "engine.paper_bridge"}[name]
 
         def find() -> int | None:
             for pid in processes_of(self.run_dir):
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-                if module in words:
+                if module in words and (not venue or venue in words):
                     return pid
             return None
         return int(wait_until(find, START_TIMEOUT_S, f"process {name}"))

@@ -1,6 +1,6 @@
 """Recorded OKX traffic of 2022 through the decoder: final books, counts and digests equal those that an independent script
-computed with exact decimals and dictionaries (data/README.md of the recordings), and every checksum of the venue verifies. Skipped
-where the recordings are not beside the project.
+computed with exact decimals and dictionaries (data/README.md of the recordings), and every checksum of the venue verifies.
+Skipped where the recordings are not beside the project.
 
 A dated inverse future, an inverse perpetual and a spot pair: the decoder does not care, one contract counts as one unit."""
 

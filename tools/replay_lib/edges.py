@@ -1,4 +1,4 @@
-"""`tools/replay --edges`: how large the edge of each pair was over the recording, and how often it paid for the fees of each tier.
+"""`tools/replay --edges`: how large the edge of each pair was over the recording, and how often it paid for the fees of a tier.
 
 An edge is what one entry would have earned before fees, in bps, sampled whenever the best price of either instrument was told
 (the top-of-book stream where there is one, as it was sent). "Pays" compares it with the fees of entering both legs once, and of

@@ -1,5 +1,5 @@
-"""What `--edges` compares edges with, in bps of notional: of a pair of Binance's spot and USD-M the fees by VIP level, without BNB
-discount; of every other pair those of the recorded instruments.
+"""What `--edges` compares edges with, in bps of notional: of a pair of Binance's spot and USD-M the fees by VIP level, without
+BNB discount; of every other pair those of the recorded instruments.
 
 As the public fee pages had them in 2024 (not confirmed against a page of a later date; the account's own rates are what a run
 uses: account.commission and commissionRate). Rows: level, spot maker, spot taker, USD-M maker, USD-M taker."""

@@ -81,8 +81,8 @@ def _bare_row(venue: FeedVenue, market: str, symbol: str, base: str, quote: str,
     maker, taker = ((fees.spot_maker_bps, fees.spot_taker_bps) if market == "spot"
                     else (fees.linear_maker_bps, fees.linear_taker_bps))
     row = InstrumentRow(
-        id=0, name=unified_name(venue.name, market, base, quote, quote), venue=venue.name, market=market, symbol=symbol, base=base,
-        quote=quote, settle=quote, underlying=underlying, multiplier=multiplier, contract_size=Decimal(1),
+        id=0, name=unified_name(venue.name, market, base, quote, quote), venue=venue.name, market=market, symbol=symbol,
+        base=base, quote=quote, settle=quote, underlying=underlying, multiplier=multiplier, contract_size=Decimal(1),
         px_scale=digits.px_scale, qty_scale=digits.qty_scale, tick=Decimal(1).scaleb(-digits.px_scale), lot=lot, min_qty=lot,
         max_qty=zero, min_notional=zero, min_px=zero, max_px=zero, maker_fee=Decimal(str(maker)) / BPS,
         taker_fee=Decimal(str(taker)) / BPS, status="TRADING", account=venue.account)

@@ -58,6 +58,6 @@ def markets_of(table: InstrumentTable, path: pathlib.Path) -> dict[tuple[str, st
 
 
 def pairs_of(table: InstrumentTable) -> list[tuple[int, int]]:
-    """The pairs (row bought forward, row sold forward) that spot_futures would find: spot with perpetual, on one venue and on two,
-    and perpetuals of two venues. Quotes are equal."""
+    """The pairs (row bought forward, row sold forward) that spot_futures would find: spot with perpetual, on one venue and on
+    two, and perpetuals of two venues. Quotes are equal."""
     return [(pair.row_a, pair.row_b) for pair in find_pairs(table.rows, across_venues=True, perp_perp=True)]

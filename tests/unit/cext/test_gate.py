@@ -319,6 +319,21 @@ def test_order_burst_keeps_a_slice_for_reducing_orders_and_refills():
     assert single(world, UNWIND, 1, BUY, "60600.1", "0.001") == "OK"
 
 
+def test_a_venue_that_allows_fewer_orders_than_the_configuration_decides():
+    world = entry_world(order_burst=10, reserved_burst_pct=20, max_orders_per_s=10)
+    world.core.set_balance(0, LINEAR, "USDT", 10**7 * 10**8)
+    world.core.set_order_rate(0, LINEAR, 5, 5)
+    for _ in range(4):
+        assert single(world, MANUAL, 1, SELL, "60600.0", "0.001") == "OK"
+    assert single(world, MANUAL, 1, SELL, "60600.0", "0.001") == "ORDER_RATE"
+    age_books(200 * MS)(world)
+    assert single(world, MANUAL, 1, SELL, "60600.0", "0.001") == "OK"
+    world.core.set_order_rate(0, LINEAR, 10_000, 10_000)  # the configuration's own limits stand
+    world.core.set_limits(world.core.limits)
+    with pytest.raises(ValueError, match="order rate of venue 0 market 2: 0 a second"):
+        world.core.set_order_rate(0, LINEAR, 0, 5)
+
+
 def test_entries_a_minute_have_a_bucket_of_their_own():
     world = entry_world(max_trades_per_minute=6)
     assert entry(world) == "OK"

@@ -22,8 +22,8 @@ def two_spots() -> list[dict]:
 
 
 def config(conversions: list[dict] | None = None, **section: object) -> Config:
-    return Config.model_validate({"mode": "sim", "strategies": {"cross_exchange": {"enabled": True, **section}},
-                                  "conversions": conversions or []})
+    return Config.model_validate({"mode": "sim", "venues": {"binance": {}, "bybit": {}}, "conversions": conversions or [],
+                                  "strategies": {"cross_exchange": {"enabled": True, **section}}})
 
 
 def make(rows: list[dict], settings: Config | None = None) -> tuple[World, Strategies]:

@@ -1,10 +1,14 @@
 """The Python half of spot_futures: pairs, limits and slow signals out of configuration and market."""
+import random
+from collections import deque
+from statistics import median
+
 import pytest
 
 from cext.core import Core
 from engine.config import Config
 from engine.strategies.limits import core_limits
-from engine.strategies.spot_futures import SAMPLES_MIN, SpotFutures, find_pairs, pair_params, payments_within
+from engine.strategies.spot_futures import SAMPLES_MIN, RollingMedian, SpotFutures, find_pairs, pair_params, payments_within
 from feeds.instruments import InstrumentRow, InstrumentTable
 from tests.support.core_world import COMPLETE, SECOND, START, VALID, World, instrument
 
@@ -154,3 +158,13 @@ def test_funding_of_two_perpetuals_counts_each_with_its_own_interval():
     world.funding(3, "60000.0", "0.0002", next_funding_wall_ns=now + HOUR_NS, interval_s=14_400)
     assert strategy._expected_funding_bps(pair, now) == pytest.approx(6.0)
     assert strategy._expected_funding_bps(world.core.pairs().index((0, 3)), now) == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 60])
+def test_rolling_median_is_the_median_of_the_newest_samples(size: int):
+    generator, kept, rolling = random.Random(size), deque(maxlen=size), RollingMedian(size)
+    for _ in range(500):
+        value = generator.choice((0.0, -0.0, generator.gauss(0, 5), float(generator.randrange(3))))  # equal ones too
+        kept.append(value)
+        rolling.append(value)
+        assert rolling.value() == median(kept) and len(rolling) == len(kept)

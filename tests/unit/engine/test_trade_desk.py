@@ -42,5 +42,6 @@ def test_what_fills_say_already_is_not_posted_again(desk: TradeDesk) -> None:
 
 def test_each_strategy_has_its_own_rest() -> None:
     config = Config(strategies={"spot_futures": {"rearm_ms": 5}, "cross_exchange": {"rearm_ms": 70}})
-    made = TradeDesk(types.SimpleNamespace(core=FakeCore(venue_pairs()), table=venue_rows(), config=config))  # type: ignore[arg-type]
+    shell = types.SimpleNamespace(core=FakeCore(venue_pairs()), table=venue_rows(), config=config)
+    made = TradeDesk(shell)  # type: ignore[arg-type]
     assert made.manager.policy.rest_ns == {STRATEGIES["spot_futures"]: 5_000_000, STRATEGIES["cross_exchange"]: 70_000_000}

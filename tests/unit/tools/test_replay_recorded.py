@@ -88,8 +88,9 @@ def test_final_books_of_venues_whose_stream_begins_with_a_whole_book(tmp_path, s
 
 def test_contracts_that_are_no_perpetual_of_ours_are_replayed_with_a_table_that_names_them(tmp_path):
     """Dated and inverse ones, counted in contracts: the recorded listing gives them no row."""
+    kinds = (("BTC", "0.1", 1), ("UNI", "0.001", 3))
     rows = [instrument_row(number, "linear", base, "USD", tick=tick, lot="1", px_scale=px_scale, qty_scale=0, venue="okx",
-                           account="unified") for number, (base, tick, px_scale) in enumerate((("BTC", "0.1", 1), ("UNI", "0.001", 3)))]
+                           account="unified") for number, (base, tick, px_scale) in enumerate(kinds)]
     named = [replace(row, symbol=symbol) for row, symbol in zip(rows, ("BTC-USD-220527", "UNI-USD-SWAP"), strict=True)]
     InstrumentTable(named).save(tmp_path / "given.json")
     session = ReplaySession([bring_in(tmp_path / "o", "auto", "okx", "cryptofeed_v3", "cryptofeed_v3/OKX.jsonl.zst",

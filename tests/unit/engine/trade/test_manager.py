@@ -359,6 +359,31 @@ def test_event_without_client_id_is_found_by_the_venues_order_id():
     assert world.manager.fill_count == 1
 
 
+def test_hedges_of_hedges_end_at_three_times_the_intent_however_often_the_trade_comes_back():
+    """A venue that says of every second order that it expired, and executes it seconds later: each late fill brings the trade
+    back and is hedged, by an order of which the next is again told dead."""
+    unwinds, lie = [], Treatment(lies="expired", stream=3 * S)
+
+    def treat(leg, purpose):
+        if purpose == Purpose.ENTRY:
+            return Treatment(reject="REJECT") if leg.leg_index == 1 else Treatment()
+        unwinds.append(leg)
+        return lie if len(unwinds) % 2 else Treatment()
+    world = World(treat=treat, policy=TradePolicy(chase_max=0))
+    intent = world.enter(qty=10)
+    world.run_for(120 * S)
+    executed = [world.venue.orders[leg.client_id].cum_qty for leg in (intent.legs[0], *unwinds)]
+    assert sum(executed) - executed[-1] <= 3 * intent.legs[0].qty, "only the last late fill may come on top"
+    assert world.manager.trades[intent.trade_id].state == TradeState.MANUAL
+    assert {"late_fill", "manual"} <= world.alert_codes()
+    before, lie = len(unwinds), Treatment()
+    assert world.manager.resolve_manual(intent.trade_id, "retry", "test", world.now) == ""
+    world.drain()
+    world.run_for(5 * S)
+    world.assert_belief_is_truth()
+    assert len(unwinds) > before and not world.manager.trades, "a person's word is worth another turn"
+
+
 # ---------------------------------------------------------------- money
 
 def test_funding_goes_to_the_trade_that_holds_the_instrument():
