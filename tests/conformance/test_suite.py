@@ -17,7 +17,7 @@ LEVEL = re.compile(rb'(\["[0-9.]+","[0-9.]*[1-9])([0-9]*"[,\]])')
 
 
 def changed(body: bytes) -> bytes:
-    """One digit of the last size that is not zero is another. The last one: of the best a top would tell, and the decoder notices."""
+    """One digit of the last size that is not zero is another. The last: of the best a top tells too, and the decoder notices."""
     found = list(LEVEL.finditer(body))
     if not found:
         return body
@@ -58,8 +58,8 @@ def test_what_a_case_does_not_offer_is_skipped_with_its_reason() -> None:
 
 def report(cell: list, outcome: str, text: str = "", when: str = "call") -> SimpleNamespace:
     skip, crash = ("file", 1, f"Skipped: {text}"), SimpleNamespace(reprcrash=SimpleNamespace(message=text))
-    return SimpleNamespace(user_properties=[(PROPERTY, cell)], passed=outcome == "passed", skipped=outcome == "skipped", when=when,
-                           longrepr=skip if outcome == "skipped" else crash, nodeid="tests/x.py::test_x")
+    return SimpleNamespace(user_properties=[(PROPERTY, cell)], passed=outcome == "passed", skipped=outcome == "skipped",
+                           when=when, longrepr=skip if outcome == "skipped" else crash, nodeid="tests/x.py::test_x")
 
 
 def test_the_table_takes_the_worst_word_of_a_cell_and_keeps_its_reasons(tmp_path) -> None:
