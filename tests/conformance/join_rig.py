@@ -92,6 +92,7 @@ class JoinRig:
         self.wire = TruthWire(self)
         self.requests = 0
         self.truths: dict[int, Truth] = {}   # by id of the depth stream or the REST book
+        self.known: set[bytes] = set()
         self.connect()
 
     def _listed(self) -> InstrumentRow:
@@ -185,9 +186,10 @@ class JoinRig:
 
     def know(self, event: Event) -> Event:
         """Remember what the book was at the event's id."""
-        update_id = self.depth_id(event)
-        if update_id:
-            self.truths[update_id] = event.truth
+        if event.body not in self.known:
+            self.known.add(event.body)
+            if update_id := self.depth_id(event):
+                self.truths[update_id] = event.truth
         return event
 
     # ---------------------------------------------------------------- the decoder's side

@@ -29,7 +29,7 @@ FORGED = (b"", b"{", b"[]", b"null", b"0", b"\xff\xfe", b'"text"', b"{}", b'{"he
 TAKEN = ("book", "trade", "funding", "ack", "buffered", "shutdown")
 NUMBER = re.compile(rb'"([0-9]+(?:\.[0-9]+)?)"')
 PLAIN = re.compile(rb"([0-9]+(?:\.[0-9]+)?)")
-MUTATIONS, MUTATIONS_FULL = 300, 6000
+MUTATIONS, MUTATIONS_FULL = 300, 3000
 
 
 def played(case: VenueCase, scene: Scene, steps: int) -> MarketDecoder:

@@ -22,7 +22,7 @@ from tests.conformance.recordings import read_http
 from tests.support.core_world import World
 from tests.support.shared_data import shared_data
 
-ROUNDS, ROUNDS_FULL = 16, 250
+ROUNDS, ROUNDS_FULL = 16, 120
 BASE = "XYZ"
 
 
@@ -207,5 +207,5 @@ def test_joint_sizes_are_refused_by_neither_venue(case: VenueCase, market: str) 
 @pytest.mark.conformance_full
 def test_many_joint_sizes(case: VenueCase, market: str) -> None:
     leave(case, 6, market)
-    for seed in range(2, 6):
+    for seed in range(2, 5):
         run_joint(case, market, ROUNDS_FULL, seed)
