@@ -90,6 +90,25 @@ def test_a_resting_order_is_acknowledged_found_and_cancelled(case: VenueCase, ma
 
 
 @pytest.mark.conformance_full
+def test_a_resting_order_partly_filled_is_cancelled_by_us(case: VenueCase, market: str, simex: Venues) -> None:
+    """What was executed before the cancel stays: the end carries it, once."""
+    async def work(rig: TradeRig, row: InstrumentRow) -> None:
+        rig.command("fault", channel="oe", verb="partial", market=market, fraction=0.5)
+        resting = rig.place(row, Side.BUY, order_type=OrderType.GTC)
+        await rig.heard(resting, lambda event: event.is_fill)
+        half = await rig.gateway.query("order", row.id, resting)
+        assert half.is_found and half.events[-1].status == OrderStatus.PARTIAL and not half.events[-1].is_terminal
+        rig.events += await rig.gateway.cancel(row.id, resting)
+        await rig.settled(resting)
+        end, order = await rig.ended(resting), rig.agree_with_ledger(resting, row)
+        executed = to_scaled(Decimal(order["executed"]), row.qty_scale)
+        assert end.status == OrderStatus.CANCELED and 0 < executed < to_scaled(Decimal(order["qty"]), row.qty_scale)
+        told = {event.cum_qty for event in rig.of(resting) if event.is_terminal}
+        assert max(told) == executed == sum(rig.fills(resting).values()), told
+    live(case, market, simex, work)
+
+
+@pytest.mark.conformance_full
 def test_post_only_that_would_take_is_not_executed(case: VenueCase, market: str, simex: Venues) -> None:
     async def work(rig: TradeRig, row: InstrumentRow) -> None:
         end = await rig.ended(rig.place(row, Side.BUY, order_type=OrderType.POST_ONLY))
