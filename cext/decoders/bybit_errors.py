@@ -87,6 +87,7 @@ ERRORS: tuple[ErrorRow, ...] = (
     row(BOTH, ANY, 10001, "order not modified", REJECT, "no change"),
     row(BOTH, ANY, 10001, "qty", FILTER, "bad quantity"),
     row(BOTH, ANY, 10001, "price", FILTER, "bad price"),
+    row(BOTH, ANY, 10001, "exceeds maximum limit", FILTER, "more contracts than the instrument allows in one order"),
     row(BOTH, ANY, 10001, "", REJECT, "bad request: refused while being parsed"),
     # ---- money
     *rows(BOTH, BALANCE, "balance or margin not sufficient", 110004, 110006, 110007, 110012, 110014, 110044, 110045, 110051,

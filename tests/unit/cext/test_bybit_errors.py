@@ -39,6 +39,7 @@ TEXTS = {
     "Price invalid": "FILTER",
     "order not modified": "REJECT",
     "Request parameter error.": "REJECT",
+    "The number of contracts exceeds maximum limit allowed: too large": "FILTER",
     "OrderLinkId is duplicated": "UNKNOWN_EXECUTION",
 }
 STATUSES = {(500, "<html>"): "UNKNOWN_EXECUTION", (502, ""): "UNKNOWN_EXECUTION", (503, "Service"): "UNKNOWN_EXECUTION",
