@@ -58,7 +58,7 @@ cdef class Poller:
     cdef histogram_t *h_own
     cdef int64_t _wall_minus_mono_ns
     cdef intent_slot_t _scratch     # rehearsals only
-    cdef uint32_t _rehearsal_pair
+    cdef uint32_t _rehearsal_turn
     cdef public bint is_rehearsing
     cdef readonly uint64_t rehearsals_passed
     cdef readonly uint64_t turns
