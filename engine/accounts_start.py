@@ -21,7 +21,9 @@ def apply_account(venue: str, states: dict[str, AccountState], table: Instrument
                   manager: TradeManager) -> list[str]:
     """Tell core and ledger; returns sentences about what is not ours (foreign positions and orders), whose rows stay locked by
     the caller."""
-    manager.accounts.open(opening_balances(states))
+    # What a restarted engine has restored is not overwritten: it is compared, and a difference is a finding.
+    manager.open_accounts({account: assets for account, assets in opening_balances(states).items()
+                           if not manager.ledger.is_open(account)})
     foreign = []
     for row in table.rows:
         state = states.get(row.market)

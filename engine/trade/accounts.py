@@ -25,6 +25,15 @@ class Accounts:
         self.last_px: dict[int, int] = {}   # row -> price of our newest fill: values the position that the core is told
         self._suspected: dict[tuple[str, str], tuple[int, Decimal]] = {}
 
+    def use_core(self, core: CoreSurface) -> None:
+        self._core = core
+
+    def tell_balances(self) -> None:
+        """Every balance of the ledger, to a core that knows none."""
+        for account, assets in self._ledger.accounts().items():
+            for asset, amount in assets.items():
+                self._set_balance(account, asset, amount)
+
     def venue_id(self, venue: str) -> int:
         return self._venues.index(venue)
 

@@ -36,5 +36,9 @@ class DustLedger:
         held = self._rows.get(row)
         return held.units if held else ZERO
 
+    def is_empty(self, row: int) -> bool:
+        """Neither units nor value."""
+        return row not in self._rows
+
     def items(self) -> list[tuple[int, Remainder]]:
         return sorted(self._rows.items())

@@ -14,6 +14,14 @@ class LockBook:
         self._core = core
         self._rows: dict[int, dict[LockReason, int]] = {}
 
+    def use_core(self, core: CoreSurface) -> None:
+        self._core = core
+
+    def push_all(self, now_mono_ns: int) -> None:
+        """Every lock that still counts, to a core that knows none."""
+        for row in list(self._rows):
+            self._push(row, now_mono_ns)
+
     def lock(self, row: int, reason: LockReason, until_mono_ns: int, now_mono_ns: int) -> None:
         reasons = self._rows.setdefault(row, {})
         reasons[reason] = max(until_mono_ns, reasons.get(reason, 0))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
@@ -60,6 +60,7 @@ LOCK_OF_COOLDOWN = {"timeout": LockReason.TIMEOUT, "api_error": LockReason.API_E
                     "margin": LockReason.MARGIN, "stale": LockReason.STALE}
 FAILED_CLASSES = frozenset({ErrorClass.RATE, ErrorClass.AUTH, ErrorClass.RETRY, ErrorClass.FATAL, ErrorClass.TIME,
                             ErrorClass.UNKNOWN_EXECUTION, ErrorClass.UNMAPPED})
+PAIR_STATE_OF = {TradeState.OPEN: PairState.OPEN, TradeState.CLOSING: PairState.EXITING, TradeState.MANUAL: PairState.LOCKED}
 NOT_REDUCING = "NOT_REDUCING"   # a gate code (docs/gate.md)
 RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
@@ -122,6 +123,7 @@ class TradeManager:
         self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
         self._stream_restarted: dict[tuple[str, str], int] = {}
         self._next_prune_ns = 0
+        self.is_restoring = False   # engine/trade/restore.py replays journaled facts: nothing is decided, asked or armed
         self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
 
     # ================================================================ events
@@ -278,7 +280,9 @@ class TradeManager:
         else:
             self.loose_funding += amount * self.profit.rate(asset)
         trade = holders[0] if holders else None
-        self._journal(JournalType.LEDGER, trade, {"kind": "funding", "postings": [posting.to_json() for posting in postings]})
+        self._journal(JournalType.LEDGER, trade, {"kind": "funding", "account": account, "asset": asset, "amount": text(amount),
+                                                  "instrument": None if row is None else self.instruments[row].name,
+                                                  "postings": [posting.to_json() for posting in postings]})
 
     @staticmethod
     def _share_funding(holders: list[Trade], row: int, amount: Decimal) -> None:
@@ -297,7 +301,15 @@ class TradeManager:
         """A person moved money: deposit, withdrawal, or between wallets."""
         self._advance_clock(now_mono_ns)
         postings = self.ledger.post_transfer(self.accounts.pot_of(account), asset, amount)
-        self._journal(JournalType.LEDGER, None, {"kind": "transfer", "postings": [posting.to_json() for posting in postings]})
+        self._journal(JournalType.LEDGER, None, {"kind": "transfer", "account": account, "asset": asset, "amount": text(amount),
+                                                 "postings": [posting.to_json() for posting in postings]})
+
+    @exact
+    def open_accounts(self, balances: Mapping[str, Mapping[str, Decimal]]) -> None:
+        """Opening balances of accounts as the venues state them, journaled: the ledger begins with them, after a restart too."""
+        self.accounts.open(balances)
+        self._journal(JournalType.LEDGER, None, {"kind": "opening", "balances": {
+            account: {asset: text(Decimal(amount)) for asset, amount in assets.items()} for account, assets in balances.items()}})
 
     @exact
     def reconcile(self, balances: Mapping[str, Mapping[str, Decimal]], now_mono_ns: int) -> list[Difference]:
@@ -429,6 +441,8 @@ class TradeManager:
 
     def _proceed(self, trade: Trade, now: int, at_mono_ns: int = 0) -> None:
         """Whatever follows from the facts as they are now. Safe to call at any time."""
+        if self.is_restoring:
+            return
         residual = trade.residual() if trade.is_hedged else ZERO
         is_naked = abs(residual) >= trade.dust_limit and not trade.is_undersized
         ended = trade.naked.update(is_naked, trade.has_unknown, at_mono_ns or now)
@@ -503,6 +517,13 @@ class TradeManager:
             result = attribute(trade)
             self._journal(JournalType.ATTRIBUTION, trade, {"trade_id": trade.trade_id, "expected_net": text(trade.expected_net),
                                                            **result.to_json()})
+        self._journal(JournalType.LEDGER, trade, {"kind": "away", "postings": []})
+        self._put_away(trade, now)
+        self._pass_on_dust(trade, now)
+
+    def _put_away(self, trade: Trade, now: int) -> None:
+        """Profit, counts, graves: the trade is history."""
+        if any(order.fills for order in trade.orders):
             net_usd = self.profit.add(trade)
             self.core.note_pnl(int(net_usd.scaleb(8)), self._now_wall_ns)
         self.final_states[trade.state] += not trade.is_revived
@@ -513,7 +534,6 @@ class TradeManager:
             self._by_leg.pop((order.intent_id, order.leg_index), None)
             self._graves[order.client_id] = Grave(order, trade.pair_index, trade.strategy, trade.instruments, trade.intent_units,
                                                   trade.asked_units, now)
-        self._pass_on_dust(trade, now)
 
     def _pass_on_dust(self, trade: Trade, now: int) -> None:
         """Remainders left behind go on at once with a trade that is open on the same rows, rather than wait for the next."""
@@ -573,7 +593,7 @@ class TradeManager:
         if not units and not value:
             return
         self.dust.put(instrument.row, units, value)
-        self._journal(JournalType.DUST, trade, {"instrument": instrument.name, "units": text(units), "value": text(value),
+        self._journal(JournalType.DUST, trade, {"kind": "put", "instrument": instrument.name, "units": text(units), "value": text(value),
                                                 "total": text(self.dust.units(instrument.row))})
         self._tell_residual(instrument.row)
 
@@ -586,7 +606,7 @@ class TradeManager:
             held = self.dust.take(instrument.row)
             if held.units or held.value:
                 trade.take_remainder(instrument.row, held.units, held.value)
-                self._journal(JournalType.DUST, trade, {"instrument": instrument.name, "units": text(-held.units),
+                self._journal(JournalType.DUST, trade, {"kind": "take", "instrument": instrument.name, "units": text(-held.units),
                                                         "value": text(-held.value), "total": "0"})
                 self._tell_residual(instrument.row)
 
@@ -761,7 +781,7 @@ class TradeManager:
 
     def _make_unknown(self, trade: Trade, order: Order, cause: str, now: int) -> None:
         """Silence, a cut connection or an answer that proves nothing: ask until proven, lock the group meanwhile."""
-        if is_terminal(order.state) or order.watch is not None:
+        if is_terminal(order.state) or order.watch is not None or self.is_restoring:
             return
         order.move(OrderState.UNKNOWN)
         expiry = order.expiry_mono_ns + self.policy.clock_uncertainty_ns
@@ -798,6 +818,8 @@ class TradeManager:
             self._give_to_person(trade, f"{order.client_id} stays unknown", now)
 
     def _ask(self, trade: Trade, order: Order, asks: list[Ask], now: int) -> None:
+        if self.is_restoring:
+            return
         since = (order.sent_mono_ns or order.decided_mono_ns) - SECOND
         for ask in asks:
             self._commands.append(QueryOrder(order.client_id, order.row, ask, now, since, trade.trade_id, order.venue_order_id))
@@ -939,6 +961,8 @@ class TradeManager:
     # ================================================================ timers
 
     def _arm(self, when_mono_ns: int, function: Callable[..., None], subject: Any) -> None:
+        if self.is_restoring:
+            return
         self._timer_seq += 1
         heapq.heappush(self._timers, (when_mono_ns, self._timer_seq, function, subject))
 
@@ -985,7 +1009,7 @@ class TradeManager:
         self._arm_settle(order, now + min(max(waited_ns, self.policy.settle_ns), 30 * SECOND))
 
     def _arm_settle(self, order: Order, when_mono_ns: int) -> None:
-        if not order.is_settled and not order.is_settle_armed:
+        if not order.is_settled and not order.is_settle_armed and not self.is_restoring:
             order.is_settle_armed = True
             self._arm(when_mono_ns, self._on_settle_timer, order)
 
@@ -1136,10 +1160,76 @@ class TradeManager:
 
     def _alert(self, code: str, message: str, trade: Trade | None = None, severity: str = "warning",
                detail: dict[str, Any] | None = None) -> None:
+        if self.is_restoring:
+            return   # it was told when it happened
         self.alerts[code] += 1
         trade_id = trade.trade_id if trade else 0
         self._commands.append(Alert(code, message, trade_id, severity, detail or {}))
         self._journal(JournalType.ALERT, trade, {"code": code, "severity": severity, "text": message, **(detail or {})})
+
+    # ================================================================ restoration (engine/trade/restore.py)
+
+    def use_core(self, core: CoreSurface) -> None:
+        """Tell this core from now on; while facts are replayed it is one that takes everything silently."""
+        self.core = core
+        self.locks.use_core(core)
+        self.accounts.use_core(core)
+        self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
+        self._pledges.clear()
+        self._core_view.clear()
+
+    def owe(self, records: Iterable[JournalRecord]) -> None:
+        """Records of the earlier life that its end came before: to be journaled now."""
+        self._commands += records
+
+    @exact
+    def tell_core_everything(self) -> None:
+        """Positions, balances, pledges, remainders, locks, pair states: what a fresh core has to know of trades that it did not
+        see begin."""
+        for instrument in self.instruments:
+            self.accounts.tell_core(instrument, self.position_units(instrument.row), self._unexplained)
+            self._tell_residual(instrument.row)
+        self.accounts.tell_balances()
+        self.locks.push_all(self._now_mono_ns)
+        for trade in self.trades.values():
+            self._tell_pledges(trade)
+            if trade.state not in FINAL_STATES and self._has_pair(trade):
+                self._pair_owner[trade.pair_index] = trade.trade_id
+                self._tell_core(trade, PAIR_STATE_OF.get(trade.state, PairState.RECOVERING))
+
+    @exact
+    def resume(self, now_mono_ns: int, now_wall_ns: int) -> list[str]:
+        """Facts are replayed, sessions are up: from here on decisions are made again. Orders without a proven end are UNKNOWN and
+        asked for; returns their ids."""
+        died = self._now_mono_ns
+        now = self._advance_clock(now_mono_ns, now_wall_ns)
+        self.is_restoring = False
+        unknown = []
+        for grave in list(self._graves.values()):
+            if grave.dead_mono_ns >= died - self.policy.restart_lookback_ns and grave.order.sent_mono_ns:
+                self._ask_about_grave(grave.order, now)
+        for trade in list(self.trades.values()):
+            for order in trade.orders:
+                if not order.is_live:
+                    self._arm_settle(order, now)
+                    if order.end_mono_ns >= died - self.policy.restart_lookback_ns and order.sent_mono_ns:
+                        self._ask(trade, order, [Ask.ORDER, Ask.FILLS], now)
+                    continue
+                if trade.state == TradeState.VALIDATING:
+                    self._transition(trade, TradeState.PENDING, "restart: bytes may have left")
+                self._make_unknown(trade, order, "the engine was restarted", now)
+                unknown.append(order.client_id)
+        for trade in list(self.trades.values()):
+            trade.retry_mono_ns = 0     # its timer died with the earlier life
+            self._proceed(trade, now)
+        self._next_prune_ns = 0
+        return unknown
+
+    def _ask_about_grave(self, order: Order, now: int) -> None:
+        """The venue's last word on an order that is history here; growth digs it up (B8)."""
+        for ask in (Ask.ORDER, Ask.FILLS):
+            self._commands.append(QueryOrder(order.client_id, order.row, ask, now, order.decided_mono_ns - SECOND, order.trade_id,
+                                             order.venue_order_id))
 
     # ================================================================ housekeeping and views
 

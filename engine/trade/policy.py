@@ -58,6 +58,8 @@ class TradePolicy:
     hedge_unknown_ns: int = 500 * MS
     stop_exit_grace_ns: int = 1 * SECOND   # at a stop the core exits; what it has not closed after this, the calm floor closes
     graveyard_ns: int = 24 * HOUR          # ids of finished orders and fills are kept so long
+    # orders that ended so shortly before the engine died are asked about once more: a late word may have come while nobody heard
+    restart_lookback_ns: int = 5 * SECOND
     cooldowns_ns: Mapping[str, int] = field(default_factory=lambda: COOLDOWNS_NS)
     usd_rates: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({
         "USD": Decimal(1), "USDT": Decimal(1), "USDC": Decimal(1), "FDUSD": Decimal(1)}))

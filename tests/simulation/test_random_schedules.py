@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
 from decimal import Decimal
 
 from engine.events import Purpose, Sent
@@ -89,15 +90,15 @@ class Chaos:
         return treatment
 
 
-def run(seed: int, policy: TradePolicy, bases: int = 0) -> tuple[World, Chaos]:
+def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[..., World] = World) -> tuple[World, Chaos]:
     """One venue with three pairs; or, with `bases`, two venues (one of them with a unified account) and five pairs a base: spot
     against perpetual within and across venues, perpetual against perpetual, spot against spot."""
     chaos = Chaos(seed)
     rng = random.Random(f"schedule {seed}")
     if bases:
-        world = World(policy=policy, seed=seed, treat=chaos.treat, rows=venue_rows(bases), pair_list=venue_pairs(bases))
+        world = make_world(policy=policy, seed=seed, treat=chaos.treat, rows=venue_rows(bases), pair_list=venue_pairs(bases))
     else:
-        world = World(pairs=3, policy=policy, seed=seed, treat=chaos.treat)
+        world = make_world(pairs=3, policy=policy, seed=seed, treat=chaos.treat)
     pairs = len(world.core.pair_list)
     two_ways = [pair for pair, rows in enumerate(world.core.pair_list) if len({world.rows[row].market for row in rows}) == 1]
     world.query_lost = lambda: chaos.hits("query_lost", 2)

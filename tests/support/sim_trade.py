@@ -25,6 +25,8 @@ from engine.trade.unknown import QueryAnswer
 from tests.support.fake_core import FakeCore, pair_rows
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
+JR_INTENT, JR_SENT, JR_ORDER_EVENT = 2, 3, 4   # cext/layout.h
+BYTES_LEFT = 0
 STEPS_MAX = 100_000  # of one world; the busiest seeds need a tenth
 REJECT_CLASSES = ("RETRY", "REJECT", "BALANCE", "FILTER", "RATE", "AUTH", "TIME", "FATAL")
 
@@ -204,6 +206,7 @@ class World:
                 order.status = OrderStatus.CANCELED
         elif isinstance(command, JournalRecord):
             self.journal.append(command)
+            self.note(int(command.type), command)
         elif isinstance(command, NakedTime):
             self.naked.append(command)
         elif isinstance(command, RestartStream):
@@ -251,6 +254,7 @@ class World:
     def send(self, intent: Intent) -> None:
         """Both legs in one turn, then the calm floor hears of it."""
         self.intents.append(intent)
+        self.note(JR_INTENT, intent)
         treatments = [self.treat(leg, intent.purpose) for leg in intent.legs]
         for leg, treatment in zip(intent.legs, treatments, strict=True):
             assert leg.client_id not in self.venue.sent_ids, "I2: an id was sent twice"
@@ -271,9 +275,17 @@ class World:
                 treatment,
             )
             self.at(self.now + treatment.arrives, lambda order=order: self._arrive(order))
+            self.note(BYTES_LEFT, leg)
+        outcomes = [SentOutcome(intent.intent_id, leg.leg_index, treatment.sent, self.now, self.now + 2 * US, 250)
+                    for leg, treatment in zip(intent.legs, treatments, strict=True)]
+        for outcome in outcomes:
+            self.note(JR_SENT, outcome)
         self.manager.on_intent(intent)
-        for leg, treatment in zip(intent.legs, treatments, strict=True):
-            self.manager.on_sent(SentOutcome(intent.intent_id, leg.leg_index, treatment.sent, self.now, self.now + 2 * US, 250))
+        for outcome in outcomes:
+            self.manager.on_sent(outcome)
+
+    def note(self, what: int, fact: Any) -> None:
+        """Called where the engine would append a record (JR_*), and when a leg's bytes have left: see MortalWorld."""
 
     # ---------------------------------------------------------------- venue's side
 
@@ -392,6 +404,7 @@ class World:
         copy = OrderEvent(**{name: getattr(event, name) for name in OrderEvent.__dataclass_fields__})
         copy.recv_mono_ns = self.now
         copy.exch_ns = self.now
+        self.note(JR_ORDER_EVENT, copy)
         self.manager.on_order_event(copy)
         self.drain()
 
