@@ -19,7 +19,7 @@ class HistPage:
     def percentiles(self) -> dict[str, dict[str, int]]:
         """stage -> percentiles, straight from the page: cheap enough for a status screen."""
     def refused(self) -> dict[str, int]: ...
-    def save(self, run_dir: pathlib.Path | str) -> pathlib.Path:
+    def save(self, run_dir: pathlib.Path | str, life: str = "") -> pathlib.Path:
         """<run_dir>/hist/<component>.json, atomically (docs/histograms.md)."""
     def close(self, unlink: bool = ...) -> None: ...
 

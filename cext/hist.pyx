@@ -226,8 +226,9 @@ cdef class HistPage:
         """stage -> values that were negative or above 60 s."""
         return {stage: self.histograms[i].refused for i, stage in enumerate(self.names)}
 
-    def save(self, run_dir):
-        """Write <run_dir>/hist/<component>.json, atomically."""
+    def save(self, run_dir, life=""):
+        """Write <run_dir>/hist/<component>.json, atomically; with `life` <component>.<life>.json: what an earlier process of the
+        component had measured when it died."""
         entries = {}
         refused = self.refused()
         for stage, histogram in self.snapshot().items():
@@ -236,8 +237,8 @@ cdef class HistPage:
                 entries[stage] |= {"min_ns": histogram.min_value, "max_ns": histogram.max_value}
         folder = pathlib.Path(run_dir) / "hist"
         folder.mkdir(exist_ok=True)
-        path = folder / f"{self.component}.json"
-        temporary = path.with_suffix(".tmp")
+        path = folder / f"{self.component}{'.' + life if life else ''}.json"
+        temporary = path.with_name(path.name + ".tmp")
         temporary.write_bytes(orjson.dumps({"component": self.component, "started_wall_ns": self.header.started_wall_ns,
                                             "saved_wall_ns": time.time_ns(), "histograms": entries}, option=orjson.OPT_INDENT_2))
         os.replace(temporary, path)

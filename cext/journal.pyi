@@ -41,6 +41,9 @@ class JournalReader:
     def __init__(self, path: pathlib.Path | str) -> None: ...
     @classmethod
     def live(cls, run_id: str) -> JournalReader: ...
+    @classmethod
+    def of_run(cls, run_id: str, run_dir: pathlib.Path | str) -> JournalReader:
+        """Everything of a run: segments on /dev/shm, the others from their files; may hold nothing."""
     def __iter__(self) -> Iterator[Record]: ...
     torn_bytes: int          # after iteration: bytes of an uncommitted tail that were left out
     headers: list[dict[str, Any]]

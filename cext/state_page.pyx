@@ -12,6 +12,7 @@ import numpy as np
 from cext import layout, shm
 from cext.layout cimport LAYOUT_VERSION, STATE_MAGIC, TRADING_EMERGENCY, state_page_t
 
+TRADING_ACTIVE_WORD = layout.TRADING_ACTIVE
 PHASES = ("starting", "warming", "trading", "stopping", "stopped")
 
 
@@ -29,34 +30,41 @@ def check_word(word):
 
 
 def replace_dead(name):
-    """Free the name of a page whose engine is gone; ShmError while that engine lives."""
+    """Free the name of a page whose engine is gone -> its words (operator, guard): a kill outlives the engine that it stopped.
+    ShmError while that engine lives."""
     try:
         old = shm.open_segment(name, prefault=False)
     except shm.ShmError as error:
         if error.reason == "missing":
-            return
+            return TRADING_ACTIVE_WORD, TRADING_ACTIVE_WORD
         if error.reason != "empty":
             raise
         shm.unlink(name)
-        return
+        return TRADING_ACTIVE_WORD, TRADING_ACTIVE_WORD
     cdef state_page_t *page = page_address(old.map)
     if page.engine_pid != <uint32_t>os.getpid() and shm.is_producer_alive(page.engine_pid, page.engine_start):
         raise shm.ShmError(f"{name} belongs to engine process {page.engine_pid}, which is running: one engine a run directory",
                            "alive")
+    words = [page.operator_word, page.guard_word]
+    if page.layout_hash != <uint64_t>layout.LAYOUT_HASH:
+        words[0] = TRADING_EMERGENCY   # another build's page: what its words were is not known
     shm.unlink(name)
+    return words[0], words[1]
 
 
 cdef class StatePage:
     @classmethod
     def create(cls, run_id, config_hash=0):
-        """The engine's page, all words ACTIVE, phase starting."""
+        """The engine's page, phase starting, all words ACTIVE; those of operator and guard as an engine that died left them."""
         name = shm.segment_name(run_id, "state")
-        replace_dead(name)
+        operator_word, guard_word = replace_dead(name)
         cdef StatePage made = StatePage.__new__(StatePage)
         made._segment = shm.create_segment(name, sizeof(state_page_t))
         made.page = page_address(made._segment.map)
         made.name = name
         made._is_owner = True
+        made.page.operator_word = operator_word
+        made.page.guard_word = guard_word
         made._describe(run_id, config_hash)
         return made
 

@@ -3,11 +3,14 @@
     python -m engine --run-dir var/runs/<run_id>     run (the supervisor or a systemd unit starts it so)
     python -m engine --check config/sim.yaml         print the effective configuration and its hash, and stop
 
-Ends with 0 after an orderly stop, 1 with a sentence otherwise."""
+Ends with 0 after an orderly stop, 2 with a sentence when it will not run (starting it again would end the same way); anything
+else is a crash, and whoever started it starts it again."""
 import pathlib
 import sys
 
 import click
+
+EXIT_REFUSED = 2   # engine/supervisor/processes.py EXIT_WRONG_CONFIG
 
 
 @click.command()
@@ -28,7 +31,8 @@ def main(run_dir: pathlib.Path | None, check_path: pathlib.Path | None) -> None:
     try:
         sys.exit(run(run_dir.resolve()))
     except EngineFailed as error:
-        sys.exit(f"engine: {error}")
+        print(f"engine: {error}", file=sys.stderr)
+        sys.exit(EXIT_REFUSED)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,7 @@ class Commands:
         shell = self._ready()
         shell.core.unlock()
         shell.core.clear_losses()
+        shell.release("unclean_starts")
         return "resumed; loss layers start anew"
 
     def lock(self, args: dict[str, Any]) -> str:

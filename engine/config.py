@@ -183,6 +183,7 @@ class RecoveryConfig(StrictModel):
     ack_timeout_ms: int = number(300, 50, 5_000, "no answer for so long makes an order UNKNOWN")
     query_interval_ms: int = number(100, 20, 5_000, "between two queries about one UNKNOWN order")
     unknown_max_ms: int = number(2_000, 200, 60_000, "an order UNKNOWN for longer is an alarm")
+    unclean_starts_max: int = number(3, 1, 1_000_000, "unclean ends within ten minutes after which only reducing orders leave")
     chase_max: int = number(3, 0, 10, "orders that chase the lagging leg")
     chase_slippage_bps: float = number(10.0, 0.0, 200.0, "how much worse than planned a chase may buy or sell")
     unwind_bands_bps: list[Annotated[float, Field(ge=0.0, le=1_000.0)]] = Field(

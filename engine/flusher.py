@@ -89,6 +89,16 @@ class SegmentCopy:
             self.descriptor = -1
 
 
+def is_left_over(name: str) -> bool:
+    """A spare that the engine died with, unused. What a living writer has made, an engine that was started again, is not touched;
+    nor is one whose header is not finished, which may be that engine's."""
+    try:
+        mapping = map_live(name)
+    except shm.ShmError:
+        return False
+    return mapping is not None and not SegmentView(mapping, name).is_writer_alive()
+
+
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:
     while data:
         written = os.pwrite(descriptor, data, offset)
@@ -178,7 +188,7 @@ class Flusher:
         for copy in self.copies.values():
             self._finish_one(copy, unlink)
         for name in shm.list_run(self.run_id) if unlink else []:
-            if NAME.search(name):  # a spare that the engine died making: nothing is in it
+            if NAME.search(name) and is_left_over(name):
                 shm.unlink(name)
         log.info("journal is on disk", extra={"fields": {"bytes": self.total_bytes, "segments_removed": unlink}})
 

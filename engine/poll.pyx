@@ -285,8 +285,8 @@ cdef class Poller:
         self._rehearsal_turn += 1
         hot = &self.core.c.hot[row if row < <uint32_t>self.core.c.row_count else 0]
         if hot.adjacent_end > hot.adjacent_begin:
-            pair = <uint32_t>self.core.c.adjacent[hot.adjacent_begin
-                                                  + <int32_t>(self._rehearsal_turn % <uint32_t>(hot.adjacent_end - hot.adjacent_begin))]
+            pair = self._rehearsal_turn % <uint32_t>(hot.adjacent_end - hot.adjacent_begin)
+            pair = <uint32_t>self.core.c.adjacent[hot.adjacent_begin + <int32_t>pair]
         else:
             pair = self._rehearsal_turn % <uint32_t>self.core.c.pair_count
         if rehearse_decision(self.core.c, pair, &self._scratch, now_mono_ns,

@@ -11,6 +11,7 @@ import pathlib
 import signal
 import time
 from collections import deque
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -41,6 +42,7 @@ from engine.gateways.settings import gateway_settings
 from engine.poll import Poller
 from engine.report import write_report
 from engine.rest import RestError
+from engine.restart.sequence import CannotRestore, StartSequence
 from engine.strategies import Strategies
 from engine.strategies.limits import core_limits
 from engine.trade.core_surface import MARKET_CODES
@@ -53,7 +55,8 @@ log = logging.getLogger("lockstep.engine")
 STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked"]
 TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journal segments
 FUNDING_PERIOD_TICKS = 100
-RECONCILE_PERIOD_TICKS = 1000 # ten seconds; a request each market
+RECONCILE_PERIOD_S = 5.0     # full compare with each venue; sooner after a trade and after a reconnect
+RECONCILE_SOON_S = 2.0
 STOP_PATIENCE_S = 20.0
 VENUE_PATIENCE_S = 20.0      # a venue that is not up by then comes later, while the others trade
 DRY_RUN_BALANCE_FACTOR = 100   # of risk.max_total_usd: balances assumed where there is no account
@@ -91,6 +94,10 @@ class Shell:
         self.failure: str | None = None
         self._links: dict[str, FeedLink] = {}
         self._runner = CommandRunner(self)
+        self._restrictions: set[str] = set()
+        self._start = StartSequence(self)
+        self._compare_at_s: dict[str, float] = {}   # venue -> when it is compared next
+        self._finished_trades = 0
         self._is_polling = False
         self._ticks = 0
         self._lock_file = self._take_lock()
@@ -127,12 +134,14 @@ class Shell:
             if await self._until_stopped(self._prepare()):
                 self._start_polling()
                 host.freeze_gc()
+            if self._is_polling and await self._until_stopped(self._reconcile_start()):
                 self._set_phase(PHASE_TRADING)
                 log.info("trading: mode %s, %d instruments, %d pairs, %s on cpu %s, epoch %d, config %s", self.config.mode,
                          len(self.table.rows),
                          len(self.core.pairs()), "spinning" if self.is_spinning else "waking", self.cpu, self.epoch,
                          self.config_hash)
                 await self.stopping.wait()
+            if self._is_polling:
                 await self._finish_trades()
         finally:
             await self._close()
@@ -155,6 +164,7 @@ class Shell:
         """What exists before any socket to a venue: epoch, pages, journal, control."""
         var_dir = pathlib.Path(self.config.run.var_dir)
         self.epoch = raise_epoch(var_dir)
+        self._save_dead_histograms()
         self.state = StatePage.create(self.run_id, int(self.config_hash, 16))
         self.hist = HistPage.create(self.run_id, "engine", STAGES)
         self.journal = JournalWriter(self.run_id, self.epoch, segment_bytes=self.config.engine.journal_segment_mb << 20,
@@ -164,6 +174,21 @@ class Shell:
         self.control = ControlServer(self.run_dir / SOCKET_NAME, lambda record: self.journal_json(layout.JR_CONTROL, record))
         register_commands(self.control, self)
         await self.control.start()
+
+    def _save_dead_histograms(self) -> None:
+        """What a life of this run that was killed had measured, before its page is replaced."""
+        try:
+            page = HistPage.open(self.run_id, "engine")
+        except ShmError:
+            return
+        page.save(self.run_dir, f"before-{self.epoch}")
+        page.close()
+
+    async def _reconcile_start(self) -> None:
+        if self._start.is_restart:
+            self.phase = "reconciling"
+        if self.config.mode != "dry_run":
+            await self._start.reconcile()
 
     async def _prepare(self) -> None:
         """Feeds, core, accounts, warm-up."""
@@ -177,6 +202,11 @@ class Shell:
                              on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed)
         self.strategies = Strategies(self.config, self.table, self.core)
         self.trades = TradeDesk(self)
+        try:
+            self._start.restore()
+        except CannotRestore as error:
+            raise EngineFailed(str(error)) from error
+        self._runner.drain()
         self.journal_json(layout.JR_RUN_START,
                           {"run_id": self.run_id, "mode": self.config.mode, "config_hash": self.config_hash, "epoch": self.epoch,
                                                 "commit": status.commit(), "instruments": self.table.to_json()})
@@ -331,7 +361,7 @@ class Shell:
             self.journal.tend()
         except ShmError as error:
             self.alert("journal", str(error), "critical")
-            self.state.set_engine_word(layout.TRADING_RESTRICTED)
+            self.restrict("journal")
         self.strategies.refresh(now, wall)
         if self._ticks % FUNDING_PERIOD_TICKS == 0:
             self._second(now, wall)
@@ -344,11 +374,52 @@ class Shell:
         for feed, link in enumerate(self._links.values()):
             if link.reader is not None:
                 self.poller.read_funding(feed)
-        if self._ticks % RECONCILE_PERIOD_TICKS == 0 and self.phase == PHASES[PHASE_TRADING]:
-            for venue in (name for name, task in self._starting.items() if task.done()):
-                self._runner.spawn(self._reconcile(venue))
+        if self.phase == PHASES[PHASE_TRADING]:
+            self._reconcile_due(now / 1e9)
         if not self.trades.manager.busy_rows():
             host.collect_when_idle()
+
+    def _reconcile_due(self, now_s: float) -> None:
+        """Venues whose turn it is: every five seconds, soon after a trade has ended, soon after a session came back."""
+        finished = sum(self.trades.manager.final_states.values())
+        if finished != self._finished_trades:
+            self._finished_trades = finished
+            self._compare_soon(*self._compare_at_s)
+        for venue in self.venues_up():
+            if now_s >= self._compare_at_s.setdefault(venue, now_s):
+                self._compare_at_s[venue] = now_s + RECONCILE_PERIOD_S
+                self._runner.spawn(self._reconcile(venue))
+
+    def _compare_soon(self, *venues: str) -> None:
+        soon_s = time.monotonic() + RECONCILE_SOON_S
+        for venue in venues:
+            self._compare_at_s[venue] = min(self._compare_at_s.get(venue, soon_s), soon_s)
+
+    def venues_up(self) -> list[str]:
+        """Venues whose accounts and sessions are there."""
+        return [name for name, task in self._starting.items()
+                if task.done() and not task.cancelled() and task.exception() is None]
+
+    def spawn(self, coroutine: Any) -> None:
+        """Run a task whose failure is told to a person."""
+        self._runner.spawn(coroutine)
+
+    def drain(self) -> None:
+        """Carry out what the calm floor asks."""
+        self._runner.drain()
+
+    def restrict(self, reason: str) -> None:
+        """Reducing orders only, until every reason is released."""
+        self._restrictions.add(reason)
+        self.state.set_engine_word(layout.TRADING_RESTRICTED)
+
+    def release(self, reason: str) -> None:
+        self._restrictions.discard(reason)
+        if not self._restrictions:
+            self.state.set_engine_word(layout.TRADING_ACTIVE)
+
+    def restrictions(self) -> list[str]:
+        return sorted(self._restrictions)
 
     # ---------------------------------------------------------------- what the hot side and the sockets tell
 
@@ -374,6 +445,8 @@ class Shell:
         log.info("%s %s %s: %s", venue, market, kind, "up" if is_up else f"down: {reason}")
         self.trades.manager.on_session(venue, market, kind, is_up, time.monotonic_ns())
         self._runner.drain()
+        if is_up:
+            self._compare_soon(venue)
 
     def _on_fees(self, venue: str, market: str, symbol: str, rates: Any) -> None:
         for row in self.table.rows:
@@ -381,17 +454,27 @@ class Shell:
                 self.core.set_fees(row.id, rates.taker, rates.maker)
 
     async def _reconcile(self, venue: str) -> None:
-        """The venue's balances against the ledger. A difference that lasts is alerted and locks what it concerns; the first
+        """The venue's balances and positions against the ledger. A difference that lasts is alerted and locks what it concerns;
+        the first
         question is whether it is funding that no stream has told."""
         try:
-            balances = await self.gateways[venue].balances()
+            found = await self.compare(venue)
         except (RestError, AccountRefused) as error:
-            log.info("%s: balances not read: %s", venue, error)
+            log.info("%s: balances and positions not read: %s", venue, error)
             return
-        found = self.trades.manager.reconcile(balances, time.monotonic_ns())
-        self._runner.drain()
         if found:
             await self._read_funding(venue)
+
+    async def compare(self, venue: str) -> list[Any]:
+        """The venue's balances and positions against the ledger -> differences of now. Raises RestError, AccountRefused."""
+        gateway, manager = self.gateways[venue], self.trades.manager
+        balances = await gateway.balances()
+        found = manager.reconcile(balances, time.monotonic_ns())
+        held = {position.instrument_id: Decimal(position.qty).scaleb(-self.table.rows[position.instrument_id].qty_scale)
+                for position in await gateway.positions() if position.instrument_id < len(self.table.rows)}
+        found += manager.reconcile_positions(venue, held, time.monotonic_ns())
+        self._runner.drain()
+        return found
 
     async def _read_funding(self, venue: str) -> None:
         """Payments that the venue has booked and nobody has told, into the ledger."""
@@ -418,7 +501,7 @@ class Shell:
     def journal_json(self, record_type: int, value: dict[str, Any], correlation_id: int = 0) -> None:
         """Append a JSON record; a full journal stops new risk."""
         if self.journal.append_json(record_type, value, time.monotonic_ns(), time.time_ns(), correlation_id) == 0:
-            self.state.set_engine_word(layout.TRADING_RESTRICTED)
+            self.restrict("journal")
             self.alarms.append({"at": time.strftime("%H:%M:%S"), "code": "journal_full",
                                 "text": "the journal is full: reducing orders only",
                                 "severity": "critical"})
@@ -428,7 +511,7 @@ class Shell:
         error = context.get("exception")
         log.error("unexpected: %s", context.get("message"), exc_info=error)
         if hasattr(self, "state"):
-            self.state.set_engine_word(layout.TRADING_RESTRICTED)
+            self.restrict("exception")
             self.alert("exception", f"{context.get('message')}: {error!r}; reducing orders only from here on", "critical")
 
     # ---------------------------------------------------------------- views
@@ -454,7 +537,7 @@ class Shell:
         """No new entries; close or keep; wait for what is in flight, with a limit that is told when it is reached."""
         self._set_phase(PHASE_STOPPING)
         mode = self._stop_mode()
-        self.state.set_engine_word(layout.TRADING_RESTRICTED)
+        self.restrict("stop")
         self.core.set_trading_word(self.state.trading_word())
         manager = self.trades.manager
         manager.begin_stop(mode, time.monotonic_ns())

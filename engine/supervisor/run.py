@@ -126,7 +126,7 @@ class Run:
         elif name == "bridge":
             self._child(name, ["engine.paper_bridge"], restart=True)
         elif name == "engine":
-            self._child(name, ["engine"], stop_timeout_s=ENGINE_STOP_TIMEOUT_S)
+            self._child(name, ["engine"], restart=True, stop_timeout_s=ENGINE_STOP_TIMEOUT_S)
         else:
             self._child(name, ["engine.flusher"], restart=True)
 

@@ -74,7 +74,25 @@ class Accounts:
         over; what is suspected of accounts that are not among `balances` stays: venues are asked one by one."""
         busy_accounts = {self._instruments[row].account for row in busy_rows}
         quiet = {account: assets for account, assets in balances.items() if account not in busy_accounts}
-        found = self._ledger.check(quiet)
+        return self._suspect(self._ledger.check(quiet), lambda account, asset: account in balances and ":" not in asset,
+                             now_mono_ns, apart_ns)
+
+    @exact
+    def compare_positions(self, venue: str, positions: Mapping[int, Decimal], busy_rows: set[int], now_mono_ns: int,
+                          apart_ns: int) -> tuple[list[Difference], list[Difference]]:
+        """The same for futures positions of a venue, {row: base units, signed}; rows in motion are passed over. A difference's
+        asset is the instrument's name."""
+        found = []
+        for instrument in self._instruments:
+            if instrument.venue == venue and not instrument.is_spot and instrument.row not in busy_rows:
+                held = self._ledger.positions.get(instrument.name)
+                ours, theirs = held.qty if held else Decimal(0), positions.get(instrument.row, Decimal(0))
+                if ours != theirs:
+                    found.append(Difference(instrument.account, instrument.name, ours, theirs))
+        return self._suspect(found, lambda _, asset: asset.startswith(f"{venue}:"), now_mono_ns, apart_ns)
+
+    def _suspect(self, found: list[Difference], was_asked: Callable[[str, str], bool], now_mono_ns: int,
+                 apart_ns: int) -> tuple[list[Difference], list[Difference]]:
         keys = {(one.account, one.asset): one for one in found}
         lasting = []
         for key, one in keys.items():
@@ -84,5 +102,5 @@ class Accounts:
             self._suspected[key] = (since, amount)
             if now_mono_ns - since >= apart_ns:
                 lasting.append(one)
-        self._suspected = {key: value for key, value in self._suspected.items() if key in keys or key[0] not in balances}
+        self._suspected = {key: value for key, value in self._suspected.items() if key in keys or not was_asked(*key)}
         return found, lasting

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from cext.client_id import decode_client_id
 from engine.events import ErrorClass, Intent, OrderEvent, Purpose, Sent, SentOutcome, Source
 from engine.trade import recovery
 from engine.trade.accounts import Accounts
@@ -65,6 +66,12 @@ NOT_REDUCING = "NOT_REDUCING"   # a gate code (docs/gate.md)
 RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
+
+
+def is_later_engine(client_id: str, identity: tuple[int, int] | None) -> bool:
+    """Whether an id carries the instance of `identity` and a later epoch."""
+    made_by = decode_client_id(client_id) if identity is not None else None
+    return made_by is not None and identity is not None and made_by[0] == identity[0] and made_by[1] >> 32 > identity[1]
 
 
 class ImpossibleTransition(Exception):
@@ -123,6 +130,8 @@ class TradeManager:
         self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
         self._stream_restarted: dict[tuple[str, str], int] = {}
         self._next_prune_ns = 0
+        self.identity: tuple[int, int] | None = None   # (instance, epoch) that our client ids carry
+        self.has_rival = False
         self.is_restoring = False   # engine/trade/restore.py replays journaled facts: nothing is decided, asked or armed
         self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
 
@@ -319,14 +328,25 @@ class TradeManager:
         now = self._advance_clock(now_mono_ns)
         found, lasting = self.accounts.compare(balances, self.busy_rows(), now, RECONCILE_APART_NS)
         for one in lasting:
-            rows = [instrument.row for instrument in self.instruments if instrument.account == one.account
-                    and one.asset in (instrument.base, instrument.quote)]
-            is_new = not any(LockReason.DIFFERENCE.name in self.locks.reasons(row, now) for row in rows)
-            for row in rows:
-                self.locks.lock(row, LockReason.DIFFERENCE, FOR_EVER_NS, now)
-            if is_new:
-                self._alert("ledger_difference", str(one), severity="critical")
+            self._lock_difference(one, [instrument.row for instrument in self.instruments if instrument.account == one.account
+                                        and one.asset in (instrument.base, instrument.quote)], now)
         return found
+
+    @exact
+    def reconcile_positions(self, venue: str, positions: Mapping[int, Decimal], now_mono_ns: int) -> list[Difference]:
+        """The same for the venue's futures positions, {row: base units, signed}; absent = flat."""
+        now = self._advance_clock(now_mono_ns)
+        found, lasting = self.accounts.compare_positions(venue, positions, self.busy_rows(), now, RECONCILE_APART_NS)
+        for one in lasting:
+            self._lock_difference(one, [instrument.row for instrument in self.instruments if instrument.name == one.asset], now)
+        return found
+
+    def _lock_difference(self, one: Difference, rows: list[int], now: int) -> None:
+        is_new = not any(LockReason.DIFFERENCE.name in self.locks.reasons(row, now) for row in rows)
+        for row in rows:
+            self.locks.lock(row, LockReason.DIFFERENCE, FOR_EVER_NS, now)
+        if is_new:
+            self._alert("ledger_difference", str(one), severity="critical")
 
     @exact
     def on_timer(self, now_mono_ns: int, now_wall_ns: int = 0) -> None:
@@ -593,8 +613,8 @@ class TradeManager:
         if not units and not value:
             return
         self.dust.put(instrument.row, units, value)
-        self._journal(JournalType.DUST, trade, {"kind": "put", "instrument": instrument.name, "units": text(units), "value": text(value),
-                                                "total": text(self.dust.units(instrument.row))})
+        self._journal(JournalType.DUST, trade, {"kind": "put", "instrument": instrument.name, "units": text(units),
+                                                "value": text(value), "total": text(self.dust.units(instrument.row))})
         self._tell_residual(instrument.row)
 
     def _take_dust(self, trade: Trade) -> None:
@@ -1082,7 +1102,15 @@ class TradeManager:
 
     def _on_foreign(self, event: OrderEvent, now: int) -> None:
         """An order that is not ours: reported, never touched; the instrument takes no entries for a while. Reconciliation shows
-        the amounts."""
+        the amounts. With our instance number and a later epoch it is another engine's, on the same keys: no entries at all."""
+        if is_later_engine(event.client_id, self.identity):
+            if not self.has_rival:
+                self.has_rival = True
+                self.core.lock_all(FOR_EVER_NS, int(LockReason.FOREIGN))
+                self._alert("second_engine", f"{event.client_id} is an order of our instance with a later epoch: another engine "
+                            "trades with the same keys and instance number; no entries here until a person has looked",
+                            severity="critical")
+            return
         if not event.is_fill or event.instrument_id >= len(self.instruments) or self._seen.get(event.instrument_id,
                                                                                                event.trade_id):
             return

@@ -27,7 +27,8 @@ COOLDOWNS_NS: Mapping[str, int] = MappingProxyType({
 # Names of the config that differ from ours.
 RENAMED: Mapping[str, str] = MappingProxyType({"unknown_max_ms": "resolve_bound_ns", "unwind_interval_ms": "retry_ns"})
 COOLDOWN_KEYS: Mapping[str, str] = MappingProxyType({"stale_data_s": "stale"})
-NOT_OURS = frozenset({"closing_budget_ms"})  # a bound that is measured, not a setting
+# a bound that is measured, and the start sequence's affair
+NOT_OURS = frozenset({"closing_budget_ms", "unclean_starts_max"})
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,7 +10,8 @@ transfers, opening balances. Decisions of the earlier life (transitions, remaind
 trades put away) are taken over as journaled, never made again: the books that they were made on are gone. What was not journaled
 did not happen; an intent whose bytes may have left is an order whose fate is unknown, asked for until proven.
 
-A friend of TradeManager: it uses what that class keeps to itself. Between `apply` and `resume` the manager takes further facts (user streams that came up meanwhile) and decides nothing.
+A friend of TradeManager: it uses what that class keeps to itself. Between `settle` and `resume` the manager takes further facts
+(user streams that came up meanwhile) and decides nothing.
 """
 from __future__ import annotations
 
@@ -173,8 +174,8 @@ class Restorer:
         if intent is None:
             return
         if intent.purpose not in (Purpose.ENTRY, Purpose.MANUAL) and intent.trade_id not in self._manager.trades:
-            raise RestoreRefused(f"intent {intent.intent_id} is for trade {intent.trade_id}, of which the journal holds no entry: "
-                                 "records are missing before it")
+            raise RestoreRefused(f"intent {intent.intent_id} is for trade {intent.trade_id}, of which the journal holds no "
+                                 "entry: records are missing before it")
         self._manager.on_intent(intent)
 
     def _announce_of(self, client_id: str) -> None:

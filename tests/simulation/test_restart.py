@@ -21,7 +21,8 @@ def dying(*deaths: int, down_ns: int = 200 * MS):
 def view(manager) -> dict:
     """What a manager knows, without times."""
     return {"trades": {trade.trade_id: (str(trade.state), trade.phase, trade.positions(),
-                                        [(order.client_id, int(order.state), order.cum_qty, order.fills_qty) for order in trade.orders])
+                                        [(order.client_id, int(order.state), order.cum_qty, order.fills_qty)
+                                         for order in trade.orders])
                        for trade in manager.trades.values()},
             "ledger": manager.ledger.accounts(), "positions": manager.ledger.position_table(),
             "dust": [(row, held.units, held.value) for row, held in manager.dust.items()],
@@ -89,7 +90,8 @@ def test_random_deaths_among_random_faults(seeds, bases):
             world, _ = run(seed, POLICY, bases, dying(*deaths, down_ns=rng.choice([1 * MS, 200 * MS, 3 * S])))
             check(world, POLICY)
         except BaseException:
-            print(f"\nfailed: seed={seed} bases={bases} deaths={sorted(deaths)}; again: pytest tests/simulation/test_restart.py --seed {seed}")
+            print(f"\nfailed: seed={seed} bases={bases} deaths={sorted(deaths)}; "
+                  f"again: pytest tests/simulation/test_restart.py --seed {seed}")
             raise
         trades += sum(intent.purpose == Purpose.ENTRY for intent in world.intents)
         lives += world.lives

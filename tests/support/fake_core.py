@@ -147,6 +147,9 @@ class FakeCore:
     def lock_row(self, row: int, until_mono_ns: int, reason: int = 0) -> None:
         self.locks[row] = (until_mono_ns, reason)
 
+    def lock_all(self, until_mono_ns: int, reason: int = 0) -> None:
+        self.locks[-1] = (until_mono_ns, reason)
+
     def unlock(self, row: int | None = None, venue_id: int | None = None) -> None:
         if row is not None:
             self.locks.pop(row, None)

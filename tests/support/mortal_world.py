@@ -62,7 +62,8 @@ class NoManager:
 
 
 class MortalWorld(World):
-    """`deaths`: after how many notes (records, and sends of a leg) of its whole life the engine dies; `down_ns` until it is back."""
+    """`deaths`: after how many notes (records, and sends of a leg) of its whole life the engine dies; `down_ns` until it is
+    back."""
 
     def __init__(self, deaths: Iterable[int] = (), down_ns: int = 200 * MS, **options: Any) -> None:
         self.records: list[Written] = []
