@@ -1,9 +1,10 @@
 """The steps of an engine's start between "sessions are up" and "may trade".
 
 `restore` before a gateway is made; user streams that come up afterwards find a manager that takes facts and decides nothing.
-Then, with books and sessions there, `reconcile`: own stray orders are cancelled, unproven orders asked for, residuals closed (never a
-good hedge), and balances and positions compared with the ledger twice, 250 ms apart. Until that is done the engine is RESTRICTED:
-reducing orders only. On the first start of a run there is nothing to restore, and only strays and differences are looked for.
+Then, with books and sessions there, `reconcile`: own stray orders are cancelled, unproven orders asked for, residuals closed
+(never a good hedge), and balances and positions compared with the ledger twice, 250 ms apart. Until that is done the engine is
+RESTRICTED: reducing orders only. On the first start of a run there is nothing to restore, and only strays and differences are
+looked for.
 """
 import asyncio
 import logging
