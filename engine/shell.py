@@ -510,7 +510,7 @@ class Shell:
         """An exception in a callback of ours must never be silent: no new risk after it, and a person hears of it."""
         error = context.get("exception")
         log.error("unexpected: %s", context.get("message"), exc_info=error)
-        if hasattr(self, "state"):
+        if hasattr(self, "state") and self.phase != PHASES[PHASE_STOPPED]:
             self.restrict("exception")
             self.alert("exception", f"{context.get('message')}: {error!r}; reducing orders only from here on", "critical")
 

@@ -21,13 +21,15 @@ STARTS_WINDOW_S = 60.0
 
 @dataclass
 class Child:
-    """One process. `cpus` = set to pin to, empty = leave; `restart` = start again after an unexpected end."""
+    """One process. `cpus` = set to pin to, empty = leave; `restart` = start again after an unexpected end; `ends_with_0`: an end
+    with code 0 is an orderly one, nothing starts it again."""
 
     name: str
     argv: list[str]
     log_path: pathlib.Path
     cpus: frozenset[int] = frozenset()
     restart: bool = False
+    ends_with_0: bool = False
     stop_timeout_s: float = 10.0
     process: subprocess.Popen[bytes] | None = None
     starts: list[float] = field(default_factory=list)
@@ -94,7 +96,7 @@ class Watch:
             code = child.returncode()
             if code is None or child.is_stopping or child.process is None:
                 continue
-            if not child.restart or code == EXIT_WRONG_CONFIG:
+            if not child.restart or code == EXIT_WRONG_CONFIG or (code == 0 and child.ends_with_0):
                 return f"{child.name} ended with code {code}:\n{child.last_words()}"
             if child.name not in self._restart_at:
                 recent = len(child.starts)

@@ -110,7 +110,7 @@ class Run:
     def _child(self, name: str, module: list[str], *, restart: bool = False, stop_timeout_s: float = 10.0) -> None:
         cpus = self._engine_cpus if name == "engine" else self._other_cpus
         argv = [sys.executable, "-m", *module, "--run-dir", str(self.run_dir)]
-        child = Child(name, argv, self.run_dir / "logs" / f"{name}.out", cpus, restart, stop_timeout_s)
+        child = Child(name, argv, self.run_dir / "logs" / f"{name}.out", cpus, restart, name == "engine", stop_timeout_s)
         self.children.append(child)
         child.start()
 
