@@ -5,8 +5,10 @@ PY := .venv/bin/python
 CONFIG ?= config/sim.yaml
 DURATION ?=
 VENUE ?=
+SEED ?=
+RUNS ?= 320
 
-.PHONY: help run test build conformance bench bench-smoke lint annotate layouts clean
+.PHONY: help run test build conformance dst dst-mutants chaos bench bench-smoke lint annotate layouts clean
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -23,6 +25,18 @@ build: .venv/run-stamp  ## make .venv, install the locked dependencies, compile 
 conformance: .venv/test-stamp  ## what every venue must pass, with a table at the end; one venue with VENUE=okx
 	@$(PY) tools/build.py
 	$(PY) -m pytest tests/conformance -n 2 --dist loadfile --full --conformance-json build/conformance.json $(addprefix --venue ,$(VENUE)) $(ARGS)
+
+dst: .venv/test-stamp  ## the simulation: 5,000 seeds on all cores; one, told in full, with SEED=n
+	@$(PY) tools/build.py
+	$(PY) -m tests.dst $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+dst-mutants: .venv/test-stamp  ## planted bugs, each of which the simulation must catch
+	@$(PY) tools/build.py
+	$(PY) -m tests.dst.mutants $(ARGS)
+
+chaos: .venv/test-stamp  ## kill -9 of real engines among real processes, audited; RUNS=n deaths
+	@$(PY) tools/build.py
+	$(PY) -m tests.chaos --runs $(RUNS) $(ARGS)
 
 bench: .venv/test-stamp  ## all benches with their references; results in bench/results/latest.json
 	@$(PY) tools/build.py

@@ -4,6 +4,7 @@ Opening balances are the wallet where the venue has one, else free plus locked: 
 from decimal import Decimal
 from typing import Any
 
+from engine.events import PositionUpdate
 from engine.gateways.contract import AccountState, account_totals
 from engine.trade.manager import TradeManager
 from feeds.instruments import InstrumentTable
@@ -15,6 +16,11 @@ def opening_balances(states: dict[str, AccountState]) -> dict[str, dict[str, Dec
     for state in states.values():
         opening.setdefault(state.account, {}).update(account_totals(state.balances))
     return opening
+
+
+def is_ours(position: PositionUpdate, table: InstrumentTable, manager: TradeManager) -> bool:
+    """Whether the ledger knows of a position there, from an earlier life of the run; that it is the same is compared later."""
+    return position.instrument_id < len(table.rows) and table.rows[position.instrument_id].name in manager.ledger.positions
 
 
 def apply_account(venue: str, states: dict[str, AccountState], table: InstrumentTable, core: Any,
@@ -37,6 +43,6 @@ def apply_account(venue: str, states: dict[str, AccountState], table: Instrument
             core.set_leverage(row.id, leverage)
     for market, state in states.items():
         foreign += [f"{venue} {market}: position of {position.symbol}: {position.qty} (not opened by this run)"
-                    for position in state.positions if position.qty]
+                    for position in state.positions if position.qty and not is_ours(position, table, manager)]
         foreign += [f"{venue} {market}: open order {text}" for text in state.foreign_orders]
     return foreign

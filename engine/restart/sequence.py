@@ -27,6 +27,8 @@ log = logging.getLogger("lockstep.restart")
 REASON = "restart"
 UNCLEAN = "unclean_starts"
 COMPARE_APART_S = 0.26      # RELIABILITY B-RECON: two snapshots 250 ms apart
+COMPARE_LAST_S = 4.0        # between two that brought no answer or a difference
+PROOF_LOOK_S = 0.02
 SAY_EVERY_S = 5.0
 
 
@@ -79,19 +81,21 @@ class StartSequence:
         shell.trades.manager.resume(time.monotonic_ns(), time.time_ns())
         shell.drain()
         next_say = time.monotonic() + SAY_EVERY_S
-        equal = 0
+        equal, wait_s = 0, COMPARE_APART_S
         while equal < 2:
             missing = self._unproven()
-            if not missing:
-                differing = await self._compare()
-                equal = 0 if differing else equal + 1
-                missing = differing
+            if missing:
+                equal, pause_s = 0, PROOF_LOOK_S
             else:
-                equal = 0
+                missing = await self._compare()
+                equal = 0 if missing else equal + 1
+                wait_s = min(2 * wait_s, COMPARE_LAST_S) if missing else COMPARE_APART_S   # each costs the venues' rate
+                pause_s = wait_s
             if missing and time.monotonic() >= next_say:
                 next_say = time.monotonic() + SAY_EVERY_S
                 log.warning("not reconciled yet: %s", "; ".join(missing[:5]))
-            await asyncio.sleep(COMPARE_APART_S if equal or not missing else 0.02)
+            if equal < 2:
+                await asyncio.sleep(pause_s)
         self.reconciled_s = time.monotonic() - self._exec_s
         shell.release(REASON)
         log.info("reconciled %.2f s after the start: ledger and venues are equal", self.reconciled_s)

@@ -213,8 +213,9 @@ class Auditor:
         return self.db.execute(question, values).fetchall()
 
 
-TAKE = {RUN_START: Auditor._take_start, INTENT: Auditor._take_intent, SENT: Auditor._take_sent, ORDER_EVENT: Auditor._take_event,
-        TRANSITION: Auditor._take_transition, QUERY: Auditor._take_query, LEDGER: Auditor._take_ledger, ALERT: Auditor._take_alert}
+TAKE = {RUN_START: Auditor._take_start, INTENT: Auditor._take_intent, SENT: Auditor._take_sent,
+        ORDER_EVENT: Auditor._take_event, TRANSITION: Auditor._take_transition, QUERY: Auditor._take_query,
+        LEDGER: Auditor._take_ledger, ALERT: Auditor._take_alert}
 
 
 def statements(text: str) -> list[str]:

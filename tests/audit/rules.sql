@@ -61,13 +61,19 @@ FROM (SELECT b.account, b.asset, b.closing,
       FROM balances b)
 WHERE dcmp(made, closing) <> 0;
 
--- I11: each trade of the venue is posted exactly once
-SELECT 'I11', 'trade ' || f.trade_id || ' of ' || f.client_id || ' is posted ' || count(p.at) || ' times'
-FROM fills f LEFT JOIN posted p ON p.client_id = f.client_id AND p.trade_id = f.trade_id
-GROUP BY f.instrument, f.trade_id, f.client_id HAVING count(p.at) <> 1;
+-- I11: each trade of the venue is posted exactly once (venues whose trade ids are no numbers: as many postings as trades an order)
+SELECT 'I11', 'order ' || client_id || ': the venue has ' || trades || ' trades, the journal posts ' || posts
+FROM (SELECT o.client_id, (SELECT count(*) FROM fills f WHERE f.client_id = o.client_id) AS trades,
+             (SELECT count(*) FROM posted p WHERE p.client_id = o.client_id) AS posts
+      FROM (SELECT DISTINCT client_id FROM orders WHERE is_ours UNION SELECT client_id FROM posted) o)
+WHERE trades <> posts;
 
-SELECT 'I11', 'posting of trade ' || p.trade_id || ' of ' || p.client_id || ': the venue has no such trade'
-FROM posted p LEFT JOIN fills f ON f.client_id = p.client_id AND f.trade_id = p.trade_id
+SELECT 'I11', 'trade ' || trade_id || ' of ' || client_id || ' is posted ' || count(*) || ' times'
+FROM posted GROUP BY client_id, trade_id HAVING count(*) > 1;
+
+SELECT 'I11', 'posting of trade ' || p.trade_id || ' of ' || p.client_id || ': binance has no such trade'
+FROM posted p JOIN orders o ON o.client_id = p.client_id AND o.venue LIKE 'binance%'
+     LEFT JOIN fills f ON f.client_id = p.client_id AND f.trade_id = p.trade_id
 WHERE f.trade_id IS NULL;
 
 -- I27: every unknown fate ends with an end or a proof

@@ -45,7 +45,8 @@ def right_run() -> tuple[list[Rec], dict[str, Any]]:
     records = [
         Rec(1, {"instruments": {"instruments": [instrument(0, SPOT, "spot", 2, 5, "0.00001"),
                                                 instrument(1, PERP, "linear", 1, 3, "0.001")]}}),
-        Rec(8, {"kind": "opening", "balances": {"binance:spot": {"USDT": "1000", "BTC": "1"}, "binance:linear": {"USDT": "500"}}}),
+        Rec(8, {"kind": "opening", "balances": {"binance:spot": {"USDT": "1000", "BTC": "1"},
+                                                "binance:linear": {"USDT": "500"}}}),
         Rec(2, {"intent_id": 11, "trade_id": 11, "purpose": 0, "leg_count": 2,
                 "legs": [leg(0, 0, 10_000, 100_00), leg(1, 1, 100, 101_0)]}),
         Rec(3, {"intent_id": 11, "leg_index": 0, "outcome": 0}),
@@ -143,10 +144,10 @@ def good_hedge_closed(records, ledger):
     records.append(Rec(5, {"trade_id": 11, "from": "OPEN", "to": "RECOVERING"}, epoch=2, correlation_id=11))
 
 
-PLANTED = [(lost_intent, "I1"), (other_content, "I1"), (sent_first, "I1"), (twice_at_the_venue, "I2"), (twice_in_the_journal, "I2"),
-           (ids_fall, "I2"), (epoch_falls, "I2"), (executed_too_much, "I3"), (naked, "I5"), (resting, "I5"), (money_appeared, "I7"),
-           (fee_not_posted, "I7"), (posted_twice, "I11"), (posted_never, "I11"), (posted_of_nobody, "I11"), (fate_left_open, "I27"),
-           (good_hedge_closed, "HEDGE")]
+PLANTED = [(lost_intent, "I1"), (other_content, "I1"), (sent_first, "I1"), (twice_at_the_venue, "I2"),
+           (twice_in_the_journal, "I2"), (ids_fall, "I2"), (epoch_falls, "I2"), (executed_too_much, "I3"), (naked, "I5"),
+           (resting, "I5"), (money_appeared, "I7"), (fee_not_posted, "I7"), (posted_twice, "I11"), (posted_never, "I11"),
+           (posted_of_nobody, "I11"), (fate_left_open, "I27"), (good_hedge_closed, "HEDGE")]
 
 
 def test_a_right_run_has_no_violation():

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from engine.events import Purpose, Sent
@@ -32,17 +33,23 @@ FAULTS = ("lost_request", "lost_reply", "lost_stream", "partial", "nothing", "re
 class Chaos:
     """Draws a treatment for each order; every class of faults is on or off for the whole run (swarm), or all are on."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, on: Collection[str] | None = None, rate: float = 0.0) -> None:
+        """`on`, `rate`: as given, in place of drawn; every other draw stays where it was."""
         self.rng = random.Random(f"chaos {seed}")
         is_all_on = self.rng.random() < 0.3
         self.on = {fault for fault in FAULTS if is_all_on or self.rng.random() < 0.5}
         self.rate = self.rng.choice([0.02, 0.1, 0.3])
+        if on is not None:
+            self.on, self.rate = set(on), rate
         self.is_over = False
+        self.fired: Counter[str] = Counter()
 
     def hits(self, fault: str, factor: float = 1.0) -> bool:
         """One draw for each question, whether the fault is on or not: removing a fault leaves the others where they were."""
         drawn = self.rng.random() < self.rate * factor
-        return drawn and fault in self.on and not self.is_over
+        is_hit = drawn and fault in self.on and not self.is_over
+        self.fired[fault] += is_hit
+        return is_hit
 
     def treat(self, leg, purpose: int) -> Treatment:
         rng = self.rng
@@ -90,10 +97,11 @@ class Chaos:
         return treatment
 
 
-def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[..., World] = World) -> tuple[World, Chaos]:
+def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[..., World] = World,
+        chaos: Chaos | None = None, trading_ns: int = TRADING_NS) -> tuple[World, Chaos]:
     """One venue with three pairs; or, with `bases`, two venues (one of them with a unified account) and five pairs a base: spot
     against perpetual within and across venues, perpetual against perpetual, spot against spot."""
-    chaos = Chaos(seed)
+    chaos = chaos or Chaos(seed)
     rng = random.Random(f"schedule {seed}")
     if bases:
         world = make_world(policy=policy, seed=seed, treat=chaos.treat, rows=venue_rows(bases), pair_list=venue_pairs(bases))
@@ -104,7 +112,7 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
     world.query_lost = lambda: chaos.hits("query_lost", 2)
     world.query_stale = lambda: chaos.hits("query_stale", 3)
     good_books = dict(world.core.books)
-    end = world.now + TRADING_NS
+    end = world.now + trading_ns
     while world.now < end:
         world.run_for(rng.randrange(1, 120) * MS)
         pair = rng.randrange(pairs)

@@ -1,0 +1,134 @@
+"""One scenario as data, drawn from a seed before it runs; running it; what must hold in the end and at each step.
+
+Faults are classes (tests/simulation/test_random_schedules.py FAULTS) with a rate, deaths of the engine are numbers of journal
+records. Taking one out of the data leaves every other draw where it was: that is what shrinking needs.
+"""
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from engine.events import Purpose
+from engine.trade.commands import JournalType
+from engine.trade.policy import TradePolicy
+from tests.simulation.test_random_schedules import FAULTS, SHORT_COOLDOWNS, Chaos, check, run
+from tests.support.mortal_world import MortalWorld, Written
+from tests.support.sim_trade import MS, S, World
+
+# Share of seeds, of 100: RELIABILITY 5.2. swizzle: order sessions and user streams drop one by one.
+MODES = (("quiet", 10), ("swarm", 25), ("all-on", 25), ("crash", 25), ("swizzle", 10), ("half", 5))
+SWIZZLE = ("session", "lost_stream", "lost_reply", "query_lost", "slow")
+QUIET_ALERTS = {"residual_too_small"}   # what fees in base leave of spot against spot: cents, declared
+DEATHS_BY = 400     # records of a scenario of a second or two
+
+
+@dataclass
+class Scenario:
+    seed: int
+    mode: str
+    bases: int                 # 0: one venue, three pairs; else two venues and five pairs of all kinds a base
+    faults: list[str]
+    rate: float
+    deaths: list[int]          # the engine dies after so many notes of its whole life
+    down_ms: int
+    trading_ms: int
+    hedge_unknown: str
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
+
+    @staticmethod
+    def from_json(data: bytes) -> Scenario:
+        return Scenario(**orjson.loads(data))
+
+
+@dataclass
+class Outcome:
+    """What a scenario gave; `failure` is "" when everything held."""
+    seed: int
+    mode: str
+    digest: str = ""
+    failure: str = ""
+    trades: int = 0
+    orders: int = 0
+    lives: int = 1
+    fired: Counter[str] = field(default_factory=Counter)
+    moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    naked_ns: list[int] = field(default_factory=list)
+
+
+def draw(seed: int) -> Scenario:
+    """Everything random about a scenario but its market and its venues' treatment of orders."""
+    rng = random.Random(f"scenario {seed}")
+    number = rng.randrange(100)
+    for mode, share in MODES:
+        number -= share
+        if number < 0:
+            break
+    faults = list(FAULTS)
+    if mode == "quiet":
+        faults = []
+    elif mode == "swizzle":
+        faults = list(SWIZZLE)
+    elif mode != "all-on":
+        faults = [fault for fault in FAULTS if rng.random() < 0.5]
+    deaths = sorted(rng.sample(range(4, DEATHS_BY), rng.randrange(1, 6))) if mode == "crash" else []
+    return Scenario(seed, mode, rng.choice((0, 1)), faults, rng.choice((0.02, 0.1, 0.3)), deaths, rng.choice((1, 50, 3000)),
+                    rng.choice((300, 800, 2000)), "half" if mode == "half" else "wait")
+
+
+class Watched(MortalWorld):
+    """Looks after each record: what may never be, not even for a moment."""
+
+    def note(self, what: int, fact: Any) -> None:
+        if what in (JournalType.TRANSITION, JournalType.LEDGER):
+            for order in self.manager._orders.values():
+                if order.cum_qty > order.qty and not self.manager.alerts["order_contradiction"]:
+                    raise AssertionError(f"I3: {order.client_id} is believed to have executed {order.cum_qty} of {order.qty}")
+        super().note(what, fact)
+
+
+def play(scenario: Scenario) -> tuple[World, Chaos]:
+    policy = policy_of(scenario)
+    return run(scenario.seed, policy, scenario.bases,
+               lambda **options: Watched(scenario.deaths, scenario.down_ms * MS, **options),
+               Chaos(scenario.seed, scenario.faults, scenario.rate), scenario.trading_ms * MS)
+
+
+def policy_of(scenario: Scenario) -> TradePolicy:
+    return TradePolicy(cooldowns_ns=SHORT_COOLDOWNS, hedge_unknown=scenario.hedge_unknown)
+
+
+def run_scenario(scenario: Scenario, judge: Callable[[World, TradePolicy], None] = check) -> Outcome:
+    """Plays and judges; never raises for what the scenario did."""
+    outcome = Outcome(scenario.seed, scenario.mode)
+    try:
+        world, chaos = play(scenario)
+        judge(world, policy_of(scenario))
+        if scenario.mode == "quiet":
+            assert not world.alert_codes() - QUIET_ALERTS, f"QUIET: a world without faults raised {dict(world.manager.alerts)}"
+        outcome.digest = digest(world.records)
+        outcome.trades = sum(intent.purpose == Purpose.ENTRY for intent in world.intents)
+        outcome.orders = sum(len(intent.legs) for intent in world.intents)
+        outcome.lives, outcome.fired = world.lives, chaos.fired
+        outcome.moves = Counter(world.transitions())
+        outcome.naked_ns = [one.naked_ns for one in world.naked]
+        assert max(outcome.naked_ns, default=0) < 60 * S or world.alert_codes(), "I4: naked for a minute and nobody says so"
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is a finding
+        outcome.failure = f"{type(error).__name__}: {str(error)[:400]}"
+    return outcome
+
+
+def digest(records: list[Written]) -> str:
+    """Of every byte that the journal of all lives holds."""
+    made = hashlib.blake2b(digest_size=16)
+    for record in records:
+        made.update(b"%d %d %d %d " % (record.type, record.mono_ns, record.epoch, record.correlation_id))
+        made.update(record.payload)
+    return made.hexdigest()
