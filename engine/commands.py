@@ -8,6 +8,7 @@ from cext.core import GATE_NAMES
 from engine import status
 from engine.control import ControlError, ControlServer
 from engine.events import IntentKind, LegFlag, Purpose, Side
+from engine.trade.states import TradeState
 from feeds.instruments import InstrumentError, to_scaled
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def register_commands(server: ControlServer, shell: "Shell") -> None:
     commands = Commands(shell)
     for name in ("status", "stats", "books", "opportunities", "positions", "trades", "report", "submit", "pause", "resume",
                  "lock", "unlock",
-                 "kill", "close", "stop"):
+                 "kill", "release", "close", "stop", "manual", "resolve"):
         server.register(name, getattr(commands, name))
 
 
@@ -139,6 +140,33 @@ class Commands:
         self._shell.state.set_operator_word(layout.TRADING_EMERGENCY)
         self._shell.alert("kill", f"killed over the control socket: {str(args.get('reason', ''))[:200]}", "critical")
         return "killed: no entries; what is open is finished"
+
+    async def release(self, args: dict[str, Any]) -> str:
+        """The operator's word back to ACTIVE, after a comparison with every venue."""
+        why_not = await self._ready().kill.release()
+        if why_not:
+            raise ControlError(f"not released: {'; '.join(why_not[:10])}")
+        return "released: ledger and venues are equal; entries may leave again"
+
+    def manual(self, args: dict[str, Any]) -> list[dict[str, Any]]:
+        """Trades that wait for a person; with `trade_id` that one alone."""
+        manager = self._ready().trades.manager
+        waiting = [trade for trade in manager.trades.values() if trade.state == TradeState.MANUAL]
+        if args.get("trade_id") is not None:
+            waiting = [trade for trade in waiting if trade.trade_id == int(args["trade_id"])]
+            if not waiting:
+                raise ControlError(f"trade {args['trade_id']} is not waiting for a person")
+        return [manager.describe_manual(trade, time.monotonic_ns()) for trade in waiting]
+
+    def resolve(self, args: dict[str, Any]) -> str:
+        """A person's word on a MANUAL trade: `retry`, or `accept` as it is."""
+        shell = self._ready()
+        trade_id, decision = int(args["trade_id"]), str(args["decision"])
+        refused = shell.trades.manager.resolve_manual(trade_id, decision, "a person", time.monotonic_ns())
+        shell.drain()
+        if refused:
+            raise ControlError(refused)
+        return f"trade {trade_id}: {decision}"
 
     def close(self, args: dict[str, Any]) -> str:
         shell = self._ready()

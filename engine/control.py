@@ -21,7 +21,7 @@ import orjson
 
 MAX_LINE_BYTES = 1 << 20
 READ_ONLY = frozenset({"ping", "status", "stats", "books", "opportunities", "positions", "trades", "report", "subscribe",
-                       "commands"})
+                       "commands", "manual"})
 
 Handler = Callable[[dict[str, Any]], Any | Awaitable[Any]]
 

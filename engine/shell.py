@@ -39,6 +39,7 @@ from engine.feed_link import FeedLink
 from engine.gateways.contract import AccountRefused, GatewayHooks
 from engine.gateways.registry import gateway_venue
 from engine.gateways.settings import gateway_settings
+from engine.kill import KILL_SIGNAL, Kill
 from engine.poll import Poller
 from engine.report import write_report
 from engine.rest import RestError
@@ -96,6 +97,7 @@ class Shell:
         self._runner = CommandRunner(self)
         self._restrictions: set[str] = set()
         self._start = StartSequence(self)
+        self.kill = Kill(self)
         self._compare_at_s: dict[str, float] = {}   # venue -> when it is compared next
         self._finished_trades = 0
         self._is_polling = False
@@ -125,6 +127,7 @@ class Shell:
         loop.set_exception_handler(self._on_loop_exception)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
+        signal.signal(KILL_SIGNAL, signal.SIG_IGN)   # until there is a word to set; the file and tools/kill are there before
         for sentence in (host.pin(self.cpu), host.lock_memory() if self.config.engine.lock_memory else None):
             if sentence:
                 log.warning("%s", sentence)
@@ -169,6 +172,7 @@ class Shell:
         self.hist = HistPage.create(self.run_id, "engine", STAGES)
         self.journal = JournalWriter(self.run_id, self.epoch, segment_bytes=self.config.engine.journal_segment_mb << 20,
                                      run_dir=self.run_dir)
+        asyncio.get_running_loop().add_signal_handler(KILL_SIGNAL, self.kill.on_signal)
         self.doorbell = Doorbell(self.run_dir, self.state)
         self._set_phase(PHASE_STARTING)
         self.control = ControlServer(self.run_dir / SOCKET_NAME, lambda record: self.journal_json(layout.JR_CONTROL, record))
@@ -351,6 +355,7 @@ class Shell:
         self._tick_later()
         now, wall = time.monotonic_ns(), time.time_ns()
         self._ticks += 1
+        self.kill.look()
         self.core.set_trading_word(self.state.trading_word() if self.phase != PHASES[PHASE_WARMING] else layout.TRADING_HALTED)
         for link in self._links.values():
             link.check(now)

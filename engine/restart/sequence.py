@@ -15,7 +15,7 @@ from cext.journal import JournalCorrupt
 from engine.gateways.contract import AccountRefused
 from engine.rest import RestError
 from engine.restart.scan import EarlierLives, restore_run
-from engine.trade.manager import is_later_engine
+from engine.trade.manager import NOT_REDUCING, is_later_engine
 from engine.trade.restore import RestoreRefused
 from engine.trade.states import TradeState
 
@@ -106,7 +106,8 @@ class StartSequence:
         missing = [f"{order.client_id} on {order.instrument.name} is not proven" for trade in manager.trades.values()
                    if trade.state != TradeState.MANUAL for order in trade.orders if not order.is_settled]
         return missing + [f"trade {trade.trade_id} is {trade.state}" for trade in manager.trades.values()
-                          if trade.state in (TradeState.RECOVERING, TradeState.UNWINDING) or trade.pending is not None]
+                          if (trade.state in (TradeState.RECOVERING, TradeState.UNWINDING) or trade.pending is not None)
+                          and trade.gate_refusal != NOT_REDUCING]   # which only the end of this very restriction lets pass
 
     async def _compare(self) -> list[str]:
         """Differences of the venues that are up; a lasting one locks its rows and is alerted, and is no reason to wait."""

@@ -19,7 +19,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from cext.client_id import decode_client_id
-from engine.events import ErrorClass, Intent, OrderEvent, Purpose, Sent, SentOutcome, Source
+from engine.events import ErrorClass, Intent, LegFlag, OrderEvent, Purpose, Sent, SentOutcome, Side, Source
 from engine.trade import recovery
 from engine.trade.accounts import Accounts
 from engine.trade.attribution import attribute
@@ -46,6 +46,7 @@ from engine.trade.naked import NakedStatistics
 from engine.trade.orders import IMMEDIATE_TYPES, Applied, Fill, Order, SeenFills, make_order
 from engine.trade.pnl import Profit
 from engine.trade.policy import MINUTE, SECOND, TradePolicy
+from engine.trade.recheck import AGAIN_NS, Recheck
 from engine.trade.recovery import Verdict
 from engine.trade.states import FINAL_STATES, TRANSITIONS, OrderState, TradeState, is_terminal
 from engine.trade.summary import make_report, trades_by_state
@@ -66,6 +67,8 @@ NOT_REDUCING = "NOT_REDUCING"   # a gate code (docs/gate.md)
 RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
+DOUBT_EVERY_NS = 5 * SECOND
+DOUBT_BACK_NS = 10 * MINUTE
 
 
 def is_later_engine(client_id: str, identity: tuple[int, int] | None) -> bool:
@@ -130,6 +133,9 @@ class TradeManager:
         self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
         self._stream_restarted: dict[tuple[str, str], int] = {}
         self._next_prune_ns = 0
+        self.recheck = Recheck()
+        self._is_recheck_armed = False
+        self._next_doubt_ns: dict[int, int] = {}       # row -> when its history may be asked about again
         self.identity: tuple[int, int] | None = None   # (instance, epoch) that our client ids carry
         self.has_rival = False
         self.is_restoring = False   # engine/trade/restore.py replays journaled facts: nothing is decided, asked or armed
@@ -151,6 +157,7 @@ class TradeManager:
                 )
             trade = found
             trade.pending = None
+            trade.gate_refusal = ""
         if intent.purpose == Purpose.EXIT:
             self._begin_phase(trade, EXIT, intent)
             self._core_view.pop(trade.pair_index, None)  # the core moved the pair by itself
@@ -221,6 +228,8 @@ class TradeManager:
     def on_query_answer(self, answer: QueryAnswer) -> None:
         """A QueryOrder was answered (its OrderEvents were delivered before this)."""
         now = self._advance_clock(answer.recv_mono_ns)
+        if answer.is_answered:
+            self.recheck.on_answer(answer.client_id, answer.ask)
         order = self._orders.get(answer.client_id)
         if order is None or order.state != OrderState.UNKNOWN or order.watch is None:
             return
@@ -246,6 +255,7 @@ class TradeManager:
             return
         trade.pending = None
         trade.attempts += 1
+        trade.gate_refusal = str(reason)
         trade.retry_mono_ns = now + self.policy.retry_ns
         self.rejects[f"gate:{reason}"] += 1
         if trade.attempts == 1:
@@ -396,6 +406,29 @@ class TradeManager:
         else:
             return f"decision {decision!r}: right is retry or accept"
         return ""
+
+    def describe_manual(self, trade: Trade, now_mono_ns: int) -> dict[str, Any]:
+        """What a person needs to decide: facts, orders, and the step that a retry would take."""
+        step = recovery.plan_recovery(trade, trade.residual(), self._view, self.policy)
+        legs = [f"{Side(side).name} {text(from_scaled(qty, self._qty_scale(row)))} {self.instruments[row].name} at "
+                f"{text(from_scaled(limit_px, self.instruments[row].px_scale))}" for row, side, limit_px, qty, _ in step.legs]
+        orders = [{"client_id": order.client_id, "instrument": order.instrument.name, "side": Side(order.side).name,
+                   "purpose": Purpose(order.purpose).name, "state": order.state.name,
+                   "qty": text(from_scaled(order.qty, order.instrument.qty_scale)),
+                   "executed": text(from_scaled(order.cum_qty, order.instrument.qty_scale)),
+                   "limit": text(order.instrument.price(order.limit_px)), "end": order.end_cause} for order in trade.orders]
+        return {**self.describe(trade), "why": trade.manual_cause, "waits_s": (now_mono_ns - trade.manual_mono_ns) / 1e9,
+                "has_unknown": trade.has_unknown, "proposal": {"verdict": str(step.verdict), "cause": step.cause, "legs": legs},
+                "orders": orders}
+
+    def _qty_scale(self, row: int) -> int:
+        return self.instruments[row].qty_scale
+
+    def cancel_live(self) -> int:
+        """A kill: every order of ours that may still execute is told to end; what was executed is hedged as always."""
+        live = [order for order in self._orders.values() if order.is_live]
+        self._commands += [CancelOrder(order.client_id, order.row, order.trade_id) for order in live]
+        return len(live)
 
     # ================================================================ what the driver asks
 
@@ -774,6 +807,8 @@ class TradeManager:
         trade.attempts += 1
         if order.instrument.market == "linear":
             self._ask(trade, order, [Ask.POSITION], now)
+            if order.flags & LegFlag.REDUCE_ONLY:
+                self._doubt_position(order.row, now)
         if trade.attempts > 1 or order.error_class == ErrorClass.RATE:
             trade.retry_mono_ns = now + self.policy.retry_ns
             self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
@@ -956,6 +991,7 @@ class TradeManager:
 
     def _give_to_person(self, trade: Trade, why: str, now: int) -> None:
         self._transition(trade, TradeState.MANUAL, why)
+        trade.manual_cause, trade.manual_mono_ns = why, now
         self._tell_core(trade, PairState.LOCKED)
         for instrument in trade.instruments:
             self.locks.lock(instrument.row, LockReason.MANUAL, FOR_EVER_NS, now)
@@ -1233,9 +1269,8 @@ class TradeManager:
         now = self._advance_clock(now_mono_ns, now_wall_ns)
         self.is_restoring = False
         unknown = []
-        for grave in list(self._graves.values()):
-            if grave.dead_mono_ns >= died - self.policy.restart_lookback_ns and grave.order.sent_mono_ns:
-                self._ask_about_grave(grave.order, now)
+        self._ask_history([grave.order for grave in self._graves.values() if grave.order.sent_mono_ns
+                           and grave.dead_mono_ns >= died - self.policy.restart_lookback_ns], now)
         for trade in list(self.trades.values()):
             for order in trade.orders:
                 if not order.is_live:
@@ -1253,11 +1288,29 @@ class TradeManager:
         self._next_prune_ns = 0
         return unknown
 
-    def _ask_about_grave(self, order: Order, now: int) -> None:
-        """The venue's last word on an order that is history here; growth digs it up (B8)."""
-        for ask in (Ask.ORDER, Ask.FILLS):
-            self._commands.append(QueryOrder(order.client_id, order.row, ask, now, order.decided_mono_ns - SECOND, order.trade_id,
-                                             order.venue_order_id))
+    def _ask_history(self, orders: list[Order], now: int) -> None:
+        """The venue's last word on orders that are history here, asked until it comes (B8, B18)."""
+        self._commands += self.recheck.add(orders, now)
+        self._arm_recheck(now)
+
+    def _arm_recheck(self, now: int) -> None:
+        if self.recheck.is_waiting and not self._is_recheck_armed:
+            self._is_recheck_armed = True
+            self._arm(now + AGAIN_NS, self._on_recheck_timer, None)
+
+    def _on_recheck_timer(self, _: Any, now: int) -> None:
+        self._is_recheck_armed = False
+        self._commands += self.recheck.due(now)
+        self._arm_recheck(now)
+
+    def _doubt_position(self, row: int, now: int) -> None:
+        """A venue will not reduce what we believe to hold: then something executed that we took for over. Whatever ended on the
+        row lately is asked about again; a position query alone says that we are wrong, not where."""
+        if now >= self._next_doubt_ns.get(row, 0):
+            self._next_doubt_ns[row] = now + DOUBT_EVERY_NS
+            ended = [grave.order for grave in self._graves.values()] + list(self._orders.values())
+            self._ask_history([order for order in ended if order.row == row and not order.is_live and order.sent_mono_ns
+                               and order.end_mono_ns >= now - DOUBT_BACK_NS], now)
 
     # ================================================================ housekeeping and views
 

@@ -216,6 +216,7 @@ class Restorer:
         elif target == TradeState.UNWINDING:
             manager._cool_down(trade, "orphan", now)
         elif target == TradeState.MANUAL:
+            trade.manual_cause, trade.manual_mono_ns = told["cause"], now
             for instrument in trade.instruments:
                 manager.locks.lock(instrument.row, LockReason.MANUAL, FOR_EVER_NS, now)
         elif target in FINAL_STATES:

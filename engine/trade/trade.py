@@ -78,6 +78,9 @@ class Trade:
     opened_mono_ns: int = 0
     opened_wall_ns: int = 0
     closed_mono_ns: int = 0
+    gate_refusal: str = ""             # why the gate refused the last repair; "" = it passed
+    manual_cause: str = ""             # why a person decides, and since when
+    manual_mono_ns: int = 0
     troubles: list[str] = field(default_factory=list)
     naked: NakedClock = field(default_factory=NakedClock)
     money: Money = field(default_factory=Money)

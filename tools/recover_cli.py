@@ -1,0 +1,76 @@
+"""tools/recover: what a person must decide, over the control socket. Every decision is journaled with who and when."""
+from typing import Any
+
+import click
+
+from engine import client
+from tools.run_argument import find_run, run_argument
+
+
+def ask(run: str | None, command: str, **args: Any) -> Any:
+    """One command; its refusal is the tool's error."""
+    run_dir = find_run(run)
+    try:
+        return client.call(run_dir, command, **args)
+    except (client.NotRunning, client.CommandError, OSError) as error:
+        raise click.ClickException(f"run {run_dir.name}: {error}") from error
+
+
+@click.group()
+def main() -> None:
+    """Trades in state MANUAL: recovery has given up on them, nothing is sent for them, their instruments take no entries."""
+
+
+@main.command("list")
+@run_argument
+def list_trades(run: str | None) -> None:
+    """One line a trade."""
+    waiting = ask(run, "manual")
+    if not waiting:
+        click.echo("no trade waits for a person")
+    for trade in waiting:
+        held = ", ".join(f"{units} {name}" for name, units in trade["positions"].items())
+        click.echo(f"{trade['trade_id']}  for {trade['waits_s']:.0f} s  residual {trade['residual']}  holds {held}  "
+                   f"why: {trade['why']}")
+
+
+@main.command()
+@click.argument("trade_id", type=int)
+@run_argument
+def show(trade_id: int, run: str | None) -> None:
+    """Everything about one trade, and the step that `approve` would take."""
+    trade = ask(run, "manual", trade_id=trade_id)[0]
+    click.echo(f"trade {trade_id}: {trade['why']}; waits for {trade['waits_s']:.0f} s; residual {trade['residual']}, "
+               f"net so far {trade['net']}, fees {trade['fees']}")
+    for name, units in trade["positions"].items():
+        click.echo(f"  holds {units} {name}")
+    for order in trade["orders"]:
+        click.echo(f"  {order['purpose']:<7} {order['client_id']} {order['side']:<4} {order['instrument']} {order['executed']} "
+                   f"of {order['qty']} at {order['limit']}: {order['state']} {order['end']}")
+    proposal = trade["proposal"]
+    steps = "; ".join(proposal["legs"]) or proposal["verdict"]
+    click.echo(f"  approve would send: {steps}" + (f" ({proposal['cause']})" if proposal["cause"] else ""))
+    if trade["has_unknown"]:
+        click.echo("  an order's fate is still unknown: it is asked for; cancel is refused until it is proven")
+
+
+@main.command()
+@click.argument("trade_id", type=int)
+@run_argument
+def approve(trade_id: int, run: str | None) -> None:
+    """Recover it again: chases and bands begin anew, with a cap of their own."""
+    click.echo(ask(run, "resolve", trade_id=trade_id, decision="retry"))
+
+
+@main.command()
+@click.argument("trade_id", type=int)
+@run_argument
+@click.option("--yes", is_flag=True, help="do not ask")
+def cancel(trade_id: int, run: str | None, yes: bool) -> None:
+    """Leave it as it is: what it holds stays open at the venues and goes to the dust ledger; nothing hedges it."""
+    trade = ask(run, "manual", trade_id=trade_id)[0]
+    held = ", ".join(f"{units} {name}" for name, units in trade["positions"].items())
+    if not yes:
+        click.confirm(f"trade {trade_id} holds {held}, residual {trade['residual']}: this stays open and unhedged. Accept it",
+                      abort=True)
+    click.echo(ask(run, "resolve", trade_id=trade_id, decision="accept"))
