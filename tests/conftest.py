@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import pytest
 
 from cext import shm
+from tests.faults.numbers import TESTS
 
 SHM = pathlib.Path("/dev/shm")
 GRACE_S = 2.0          # children may need a moment to go
@@ -34,6 +35,19 @@ os.environ[OWNER] = str(os.getpid())  # inherited by every process that a test s
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="run seeded tests with this one seed only")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The number of a fault is a keyword of the tests that prove it: `pytest -k B18`."""
+    here = pathlib.Path(__file__).parent
+    numbers: dict[str, list[str]] = {}
+    for number, names in TESTS.items():
+        for name in names:
+            numbers.setdefault(name, []).append(number)
+    for item in items:
+        if here in item.path.parents:
+            name = f"{item.path.relative_to(here)}::{getattr(item, 'originalname', item.name)}"
+            item.extra_keyword_matches.update(numbers.get(name, ()))
 
 
 @pytest.fixture

@@ -138,6 +138,7 @@ class TradeManager:
         self._next_doubt_ns: dict[int, int] = {}       # row -> when its history may be asked about again
         self.identity: tuple[int, int] | None = None   # (instance, epoch) that our client ids carry
         self.has_rival = False
+        self.restored_until_ns = 0  # time of the last journaled fact: afterwards nobody heard anything until `resume`
         self.is_restoring = False   # engine/trade/restore.py replays journaled facts: nothing is decided, asked or armed
         self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
 
@@ -1265,8 +1266,7 @@ class TradeManager:
     def resume(self, now_mono_ns: int, now_wall_ns: int) -> list[str]:
         """Facts are replayed, sessions are up: from here on decisions are made again. Orders without a proven end are UNKNOWN and
         asked for; returns their ids."""
-        died = self._now_mono_ns
-        now = self._advance_clock(now_mono_ns, now_wall_ns)
+        died, now = self.restored_until_ns, self._advance_clock(now_mono_ns, now_wall_ns)
         self.is_restoring = False
         unknown = []
         self._ask_history([grave.order for grave in self._graves.values() if grave.order.sent_mono_ns

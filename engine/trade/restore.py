@@ -287,6 +287,7 @@ class Restorer:
         manager, found = self._manager, self.found
         for intent_id in list(self._waiting):
             self._announce(intent_id)
+        manager.restored_until_ns = manager._now_mono_ns
         manager.use_core(self._core)
         for pnl_usd_e8, wall_ns in self._losses.results:
             self._core.note_pnl(pnl_usd_e8, wall_ns)
