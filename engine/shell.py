@@ -48,6 +48,7 @@ from engine.strategies import Strategies
 from engine.strategies.limits import core_limits
 from engine.trade.core_surface import MARKET_CODES
 from engine.trade_desk import TradeDesk
+from engine.wall_clock import WallClock
 from feeds.instruments import InstrumentError, InstrumentTable, join_run_table, run_table_path
 from feeds.logs import setup_logging
 
@@ -96,6 +97,7 @@ class Shell:
         self._links: dict[str, FeedLink] = {}
         self._runner = CommandRunner(self)
         self._restrictions: set[str] = set()
+        self._wall_clock = WallClock()
         self._start = StartSequence(self)
         self.kill = Kill(self)
         self._compare_at_s: dict[str, float] = {}   # venue -> when it is compared next
@@ -376,6 +378,11 @@ class Shell:
     def _second(self, now: int, wall: int) -> None:
         """Once a second: clocks, funding, idle garbage."""
         self.poller.set_wall_offset(wall - now)
+        if stepped_ns := self._wall_clock.look(wall, now):
+            self.restrict("clock")
+            self.alert("clock_step", f"the wall clock was stepped by {stepped_ns / 1e6:.0f} ms: reducing orders only until the venues' "
+                       "clocks are measured again", "critical")
+            self._runner.spawn(self._measure_clocks())
         for feed, link in enumerate(self._links.values()):
             if link.reader is not None:
                 self.poller.read_funding(feed)
@@ -383,6 +390,15 @@ class Shell:
             self._reconcile_due(now / 1e9)
         if not self.trades.manager.busy_rows():
             host.collect_when_idle()
+
+    async def _measure_clocks(self) -> None:
+        """After a step: every market's clock anew, tried until all are good; then entries may leave again."""
+        markets = [market for gateway in self.gateways.values() for market in gateway.markets.values()]
+        while markets and self.phase != PHASES[PHASE_STOPPED]:
+            await asyncio.gather(*(market.measure_quietly() for market in markets))
+            markets = [market for market in markets if not market.clock.is_good]
+            await asyncio.sleep(1.0 if markets else 0.0)
+        self.release("clock")
 
     def _reconcile_due(self, now_s: float) -> None:
         """Venues whose turn it is: every five seconds, soon after a trade has ended, soon after a session came back."""
