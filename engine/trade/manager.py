@@ -67,6 +67,7 @@ NOT_REDUCING = "NOT_REDUCING"   # a gate code (docs/gate.md)
 RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
+NOT_SENT = "not_sent"        # end of an order of which no byte left
 DOUBT_EVERY_NS = 5 * SECOND
 DOUBT_BACK_NS = 10 * MINUTE
 
@@ -133,12 +134,11 @@ class TradeManager:
         self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
         self._stream_restarted: dict[tuple[str, str], int] = {}
         self._next_prune_ns = 0
-        self.recheck = Recheck()
+        self.recheck = Recheck(self.policy.absence_lag_ns)
         self._is_recheck_armed = False
         self._next_doubt_ns: dict[int, int] = {}       # row -> when its history may be asked about again
         self.identity: tuple[int, int] | None = None   # (instance, epoch) that our client ids carry
         self.has_rival = False
-        self.restored_until_ns = 0  # time of the last journaled fact: afterwards nobody heard anything until `resume`
         self.is_restoring = False   # engine/trade/restore.py replays journaled facts: nothing is decided, asked or armed
         self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
 
@@ -189,7 +189,7 @@ class TradeManager:
         order.sent_mono_ns = outcome.send_end_mono_ns
         if outcome.outcome == Sent.NOT:
             if order.move(OrderState.REJECTED):
-                order.end_mono_ns, order.end_cause = now, "not_sent"
+                order.end_mono_ns, order.end_cause = now, NOT_SENT
                 self.rejects["local:not_sent"] += 1
                 self._release(order)
                 if order.purpose not in (Purpose.ENTRY, Purpose.MANUAL):
@@ -229,8 +229,9 @@ class TradeManager:
     def on_query_answer(self, answer: QueryAnswer) -> None:
         """A QueryOrder was answered (its OrderEvents were delivered before this)."""
         now = self._advance_clock(answer.recv_mono_ns)
-        if answer.is_answered:
-            self.recheck.on_answer(answer.client_id, answer.ask)
+        if answer.is_answered and self.recheck.on_answer(answer.client_id, answer.ask, answer.asked_mono_ns):
+            self._journal(JournalType.QUERY, self._trade_of.get(answer.client_id), {"client_id": answer.client_id,
+                                                                                  "proof": "history"})
         order = self._orders.get(answer.client_id)
         if order is None or order.state != OrderState.UNKNOWN or order.watch is None:
             return
@@ -358,6 +359,8 @@ class TradeManager:
             self.locks.lock(row, LockReason.DIFFERENCE, FOR_EVER_NS, now)
         if is_new:
             self._alert("ledger_difference", str(one), severity="critical")
+            for row in rows:    # perhaps something executed that was said to be over
+                self._doubt_position(row, now)
 
     @exact
     def on_timer(self, now_mono_ns: int, now_wall_ns: int = 0) -> None:
@@ -1266,17 +1269,15 @@ class TradeManager:
     def resume(self, now_mono_ns: int, now_wall_ns: int) -> list[str]:
         """Facts are replayed, sessions are up: from here on decisions are made again. Orders without a proven end are UNKNOWN and
         asked for; returns their ids."""
-        died, now = self.restored_until_ns, self._advance_clock(now_mono_ns, now_wall_ns)
+        now = self._advance_clock(now_mono_ns, now_wall_ns)
         self.is_restoring = False
         unknown = []
-        self._ask_history([grave.order for grave in self._graves.values() if grave.order.sent_mono_ns
-                           and grave.dead_mono_ns >= died - self.policy.restart_lookback_ns], now)
+        self._ask_history([self._graves[one].order if one in self._graves else self._orders[one] for one in self.recheck.owed
+                           if one in self._graves or one in self._orders], now)
         for trade in list(self.trades.values()):
             for order in trade.orders:
                 if not order.is_live:
                     self._arm_settle(order, now)
-                    if order.end_mono_ns >= died - self.policy.restart_lookback_ns and order.sent_mono_ns:
-                        self._ask(trade, order, [Ask.ORDER, Ask.FILLS], now)
                     continue
                 if trade.state == TradeState.VALIDATING:
                     self._transition(trade, TradeState.PENDING, "restart: bytes may have left")
@@ -1288,8 +1289,14 @@ class TradeManager:
         self._next_prune_ns = 0
         return unknown
 
+    def note_death(self, died_mono_ns: int) -> None:
+        """What ended shortly before an engine's death has to be asked about: a late word may have come while nobody heard."""
+        orders = [grave.order for grave in self._graves.values()] + list(self._orders.values())
+        self.recheck.owed.update((order.client_id, None) for order in orders if not order.is_live and order.end_cause != NOT_SENT
+                                 and order.end_mono_ns >= died_mono_ns - self.policy.restart_lookback_ns)
+
     def _ask_history(self, orders: list[Order], now: int) -> None:
-        """The venue's last word on orders that are history here, asked until it comes (B8, B18)."""
+        """The venue's last word on orders that are history here, asked until it comes (B8, B18); not while facts are replayed."""
         self._commands += self.recheck.add(orders, now)
         self._arm_recheck(now)
 
@@ -1304,13 +1311,17 @@ class TradeManager:
         self._arm_recheck(now)
 
     def _doubt_position(self, row: int, now: int) -> None:
-        """A venue will not reduce what we believe to hold: then something executed that we took for over. Whatever ended on the
-        row lately is asked about again; a position query alone says that we are wrong, not where."""
+        """A venue will not reduce what we believe to hold, or holds something else: then something executed that we took for
+        over. Whatever ended on the row lately is asked about again; a position query alone says that we are wrong, not where."""
         if now >= self._next_doubt_ns.get(row, 0):
             self._next_doubt_ns[row] = now + DOUBT_EVERY_NS
             ended = [grave.order for grave in self._graves.values()] + list(self._orders.values())
-            self._ask_history([order for order in ended if order.row == row and not order.is_live and order.sent_mono_ns
-                               and order.end_mono_ns >= now - DOUBT_BACK_NS], now)
+            doubted = [order for order in ended if order.row == row and not order.is_live and order.end_cause != NOT_SENT
+                       and order.end_mono_ns >= now - DOUBT_BACK_NS]
+            if self.is_restoring:   # asked by `resume`, unless the earlier life had its answers
+                self.recheck.owed.update((order.client_id, None) for order in doubted)
+            else:
+                self._ask_history(doubted, now)
 
     # ================================================================ housekeeping and views
 

@@ -117,6 +117,8 @@ class Restorer:
         found = self.found
         found.records += 1
         if not found.epochs or found.epochs[-1] != record.epoch:
+            if found.epochs:
+                self._manager.note_death(self._manager._now_mono_ns)
             found.epochs.append(record.epoch)
             found.was_clean = False
         now = record.mono_ns + self._shift_ns
@@ -224,6 +226,9 @@ class Restorer:
 
     def _on_query(self, told: dict[str, Any], record: JournaledRecord, now: int) -> None:
         manager = self._manager
+        if told.get("proof") == "history":
+            manager.recheck.owed.pop(told["client_id"], None)
+            return
         order = manager._orders.get(told["client_id"])
         if told.get("proof") == "absence" and order is not None and order.is_live:
             order.move(OrderState.UNKNOWN)
@@ -287,7 +292,7 @@ class Restorer:
         manager, found = self._manager, self.found
         for intent_id in list(self._waiting):
             self._announce(intent_id)
-        manager.restored_until_ns = manager._now_mono_ns
+        manager.note_death(manager._now_mono_ns)
         manager.use_core(self._core)
         for pnl_usd_e8, wall_ns in self._losses.results:
             self._core.note_pnl(pnl_usd_e8, wall_ns)
