@@ -8,7 +8,7 @@ VENUE ?=
 SEED ?=
 RUNS ?= 320
 
-.PHONY: help run test build conformance dst dst-mutants chaos bench bench-smoke lint annotate layouts clean
+.PHONY: help run test build conformance dst dst-whole dst-mutants chaos bench bench-smoke lint annotate layouts clean
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -30,9 +30,14 @@ dst: .venv/test-stamp  ## the simulation: 5,000 seeds on all cores; one, told in
 	@$(PY) tools/build.py
 	$(PY) -m tests.dst $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+dst-whole: .venv/test-stamp  ## the same for the whole system, every process and wire format, under virtual time: 200 seeds; SEED=n
+	@$(PY) tools/build.py
+	$(PY) -m tests.whole $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 dst-mutants: .venv/test-stamp  ## planted bugs, each of which the simulation must catch
 	@$(PY) tools/build.py
 	$(PY) -m tests.dst.mutants $(ARGS)
+	$(PY) -m tests.whole.mutants $(ARGS)
 
 chaos: .venv/test-stamp  ## kill -9 of real engines among real processes, audited; RUNS=n deaths
 	@$(PY) tools/build.py

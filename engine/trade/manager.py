@@ -238,7 +238,10 @@ class TradeManager:
         trade = self._trade_of[order.client_id]
         is_equal = False
         if answer.ask == Ask.POSITION and answer.is_answered:
-            is_equal = self._is_position_equal(order, answer.position)
+            says = self._is_position_equal(order, answer.position)
+            is_equal = says is True
+            if says is False:   # this order has executed, or another that was taken for over
+                self._doubt_position(order.row, now)
         order.watch.on_answer(answer, is_equal)
         if order.watch.is_absence_proven and not order.cum_qty:
             order.move(OrderState.ABSENT_PROVEN)
@@ -885,9 +888,9 @@ class TradeManager:
         self._journal(JournalType.QUERY, trade, {"client_id": order.client_id, "instrument": order.instrument.name,
                                                  "asks": [str(ask) for ask in asks]})
 
-    def _is_position_equal(self, order: Order, position: object) -> bool:
-        """Part four of the proof: the venue's position (spot: balance) equals the ledger without this order, and nothing else is
-        moving there."""
+    def _is_position_equal(self, order: Order, position: object) -> bool | None:
+        """Part four of the proof: the venue's position (spot: balance) equals the ledger without this order. None: it cannot be
+        said, because something else is moving there."""
         instrument = order.instrument
         for other in self._orders.values():
             if (
@@ -896,14 +899,14 @@ class TradeManager:
                 and not other.is_settled
                 and not self._leaves_proof_alone(order, other)
             ):
-                return False
+                return None
+        if position is None or (instrument.is_spot and not self.ledger.is_open(instrument.account)):
+            return None
         if instrument.is_spot:
-            if not self.ledger.is_open(instrument.account):
-                return False
             ours = self.ledger.amount(instrument.account, instrument.base)
         else:
             ours = self.ledger.positions[instrument.name].qty
-        return position is not None and Decimal(position) == ours  # type: ignore[arg-type]
+        return Decimal(position) == ours  # type: ignore[arg-type]
 
     @staticmethod
     def _moves_the_same(instrument: Instrument, other: Instrument) -> bool:

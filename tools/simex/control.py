@@ -311,7 +311,7 @@ class Control:
     def cmd_shutdown_notice(self, request: dict[str, Any]) -> dict[str, Any]:
         """Announce the end on market-data and order connections, in the venue's words if it has any, and cut them after in_ms."""
         server, market, now_ms = self._server(request), request.get("market"), self.app.clock.wall_ms()
-        doomed = {*server.chosen(MD, market), *server.chosen(OE, market)}
+        doomed = dict.fromkeys([*server.chosen(MD, market), *server.chosen(OE, market)])
         for connection in doomed:
             connection.session.notice(now_ms)
 

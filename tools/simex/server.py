@@ -74,7 +74,7 @@ class Connection(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=WRITE_BUFFER_MAX_BYTES)
-        self.server.connections.add(self)
+        self.server.connections[self] = None
         self.session.opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -124,7 +124,7 @@ class Connection(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.transport = None
-        self.server.connections.discard(self)
+        self.server.connections.pop(self, None)
         self.session.close()
 
     def every_second(self, now_ns: int, wall_ms: int) -> None:
@@ -173,7 +173,7 @@ class Server:
         if not venue.enforce_limits:
             self.overrides["messages_per_s_max"] = 0
         self.latency_s = latency_us / 1e6
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}  # in the order in which they came
         self.silenced: set[str] = set()  # channels that say nothing
         self.has_no_pong = False
         self.refuse_until_ns = 0
