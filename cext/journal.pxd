@@ -38,6 +38,7 @@ cdef class JournalWriter:
     segment on a thread of its own and drops full ones."""
     cdef journal_t j
     cdef readonly str run_id
+    cdef readonly str stream        # "journal", or "inputs" (engine/input_log.py)
     cdef readonly uint64_t segment_bytes
     cdef object _segments
     cdef object _thread

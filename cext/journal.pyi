@@ -20,9 +20,11 @@ class Record:
 
 class JournalWriter:
     run_id: str
+    stream: str
     segment_bytes: int
     def __init__(self, run_id: str, epoch: int, *, segment_bytes: int = ..., first_seq: int = ...,
-                 run_dir: pathlib.Path | str | None = ...) -> None: ...
+                 run_dir: pathlib.Path | str | None = ..., stream: str = "journal") -> None:
+        """`stream` names the segments and the folder of the run directory they go to."""
     def append(self, type: int, payload: bytes, mono_ns: int, wall_ns: int, correlation_id: int = ...) -> int:
         """seq, or 0 when full."""
     def append_json(self, type: int, value: Any, mono_ns: int, wall_ns: int, correlation_id: int = ...) -> int: ...
@@ -42,7 +44,7 @@ class JournalReader:
     @classmethod
     def live(cls, run_id: str) -> JournalReader: ...
     @classmethod
-    def of_run(cls, run_id: str, run_dir: pathlib.Path | str) -> JournalReader:
+    def of_run(cls, run_id: str, run_dir: pathlib.Path | str, stream: str = "journal") -> JournalReader:
         """Everything of a run: segments on /dev/shm, the others from their files; may hold nothing."""
     def __iter__(self) -> Iterator[Record]: ...
     torn_bytes: int          # after iteration: bytes of an uncommitted tail that were left out

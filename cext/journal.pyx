@@ -149,11 +149,17 @@ def map_live(name):
     return None if is_unfinished(mapping) else mapping
 
 
-def next_index(run_id, run_dir):
+def live_segments(run_id, stream):
+    """Segment number -> name, of those on /dev/shm."""
+    pattern = re.compile(rf"\.{stream}\.(\d+)$")
+    return {int(found.group(1)): name for name in shm.list_run(run_id) if (found := pattern.search(name)) is not None}
+
+
+def next_index(run_id, run_dir, stream):
     """First segment number that neither /dev/shm nor the run directory has seen."""
-    taken = [int(name.rsplit(".", 1)[1]) for name in shm.list_run(run_id) if re.search(r"\.journal\.\d+$", name)]
+    taken = list(live_segments(run_id, stream))
     if run_dir is not None:
-        taken += [int(path.stem) for path in (pathlib.Path(run_dir) / "journal").glob("*" + FILE_SUFFIX)]
+        taken += [int(path.stem) for path in (pathlib.Path(run_dir) / stream).glob("*" + FILE_SUFFIX)]
     return max(taken, default=-1) + 1
 
 
@@ -161,15 +167,16 @@ cdef class JournalWriter:
     def __cinit__(self):
         memset(&self.j, 0, sizeof(journal_t))
 
-    def __init__(self, run_id, epoch, *, segment_bytes=SEGMENT_BYTES, first_seq=1, run_dir=None):
+    def __init__(self, run_id, epoch, *, segment_bytes=SEGMENT_BYTES, first_seq=1, run_dir=None, stream="journal"):
         if segment_bytes < 2 * shm.PAGE_BYTES or segment_bytes % shm.PAGE_BYTES:
             raise ValueError(f"journal segment of {segment_bytes} bytes: want whole pages, at least two")
         self.run_id = run_id
+        self.stream = stream
         self.segment_bytes = segment_bytes
         self._segments = {}
         self._thread = self._prepared = self._failure = None
         self._retry_mono_s = 0.0
-        self._next_index = next_index(run_id, run_dir)
+        self._next_index = next_index(run_id, run_dir, stream)
         self.j.epoch = epoch
         self.j.next_seq = first_seq
         self._install(self._make_segment(self._next_index))
@@ -180,7 +187,7 @@ cdef class JournalWriter:
 
     def _make_segment(self, index):
         """A reserved, touched segment whose header lacks only first_seq and CRC. Runs on the preparing thread, too."""
-        segment = shm.create_segment(shm.segment_name(self.run_id, f"journal.{index}"), self.segment_bytes, prefault=False)
+        segment = shm.create_segment(shm.segment_name(self.run_id, f"{self.stream}.{index}"), self.segment_bytes, prefault=False)
         cdef uint8_t *base = address_of(segment.map)
         cdef uint64_t size_bytes = self.segment_bytes
         with nogil:
@@ -461,8 +468,7 @@ class JournalReader:
     def live(cls, run_id):
         """The segments of a run that are still on /dev/shm."""
         made = cls.__new__(cls)
-        pattern = re.compile(r"\.journal\.(\d+)$")
-        names = sorted((int(pattern.search(name).group(1)), name) for name in shm.list_run(run_id) if pattern.search(name))
+        names = sorted(live_segments(run_id, "journal").items())
         if not names:
             raise FileNotFoundError(f"run {run_id} has no journal segment on {shm.SHM_DIR}")
         made._sources = [(name, lambda name=name: map_live(name)) for _, name in names]
@@ -471,17 +477,16 @@ class JournalReader:
         return made
 
     @classmethod
-    def of_run(cls, run_id, run_dir):
+    def of_run(cls, run_id, run_dir, stream="journal"):
         """Everything of a run, wherever it lies: a segment that is still on /dev/shm is read there (its file may lag), else from
         its file. Empty when the run has written nothing."""
         made = cls.__new__(cls)
-        pattern = re.compile(r"\.journal\.(\d+)$")
-        files = {int(path.stem): path for path in (pathlib.Path(run_dir) / "journal").glob("*" + FILE_SUFFIX)}
-        live = {int(pattern.search(name).group(1)): name for name in shm.list_run(run_id) if pattern.search(name)}
+        files = {int(path.stem): path for path in (pathlib.Path(run_dir) / stream).glob("*" + FILE_SUFFIX)}
+        live = live_segments(run_id, stream)
 
         def load(index):
             mapping = map_live(live[index]) if index in live else None
-            path = pathlib.Path(run_dir) / "journal" / f"{index:06d}{FILE_SUFFIX}"   # perhaps moved there meanwhile
+            path = pathlib.Path(run_dir) / stream / f"{index:06d}{FILE_SUFFIX}"   # perhaps moved there meanwhile
             return mapping if mapping is not None or not path.exists() else path.read_bytes()
 
         made._sources = [(live.get(index) or str(files[index]), lambda index=index: load(index))

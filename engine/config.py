@@ -36,6 +36,9 @@ class EngineConfig(StrictModel):
     journal_segment_mb: int = number(
         16, 1, 1024, "size of one journal segment; two of them lie in /dev/shm, which has 64 MiB in many containers"
     )
+    input_log: bool = Field(
+        False, description="write every input of core and calm floor, for tools/replay --inputs; some MB a second in /dev/shm and var"
+    )
     warm_up_ms: int = number(500, 0, 60_000, "code paths are exercised for so long before trading")
 
     def resolved_cpu(self, available: list[int]) -> int | None:

@@ -30,7 +30,6 @@ ALIVE_LOOK_PERIOD_S = 0.1
 STOP_WITH_ENGINE_ALIVE_S = 8.0  # the supervisor gives ten
 HEADER_BYTES = layout.STRUCT_BYTES["journal_header_t"]
 COMMITTED_OFFSET = layout.DTYPES["journal_header_t"].fields["committed_bytes"][1]
-NAME = re.compile(r"\.journal\.(\d+)$")
 
 
 class FlushError(Exception):
@@ -113,41 +112,15 @@ def _sync_folder(folder: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-class Flusher:
-    """Finds segments, copies them in order, ends when it should."""
+class StreamCopier:
+    """The segments of one stream of a run: its journal, or its input log."""
 
-    def __init__(self, run_dir: pathlib.Path, run_id: str) -> None:
+    def __init__(self, run_dir: pathlib.Path, run_id: str, stream: str) -> None:
         self.run_id = run_id
-        self.folder = run_dir / "journal"
-        self.folder.mkdir(exist_ok=True)
+        self.folder = run_dir / stream
         self.copies: dict[int, SegmentCopy] = {}
-        self.stop_asked = False
         self.total_bytes = 0
-        self._next_alive_look_s = 0.0
-
-    def run(self) -> None:
-        """Until the engine is gone and everything is on disk, or until told to stop."""
-        deadline_s = 0.0
-        while True:
-            started = time.monotonic()
-            is_gone = self._is_engine_gone()  # asked before copying: what a dead engine wrote is complete then
-            fresh = self.step()
-            if is_gone and not fresh:
-                return self.finish(unlink=True)
-            if self.stop_asked:
-                deadline_s = deadline_s or started + STOP_WITH_ENGINE_ALIVE_S
-                if not fresh and (not self.copies or started >= deadline_s):
-                    return self.finish(unlink=False)
-            time.sleep(max(0.0, (SYNC_PERIOD_S if fresh else IDLE_PERIOD_S) - (time.monotonic() - started)))
-
-    def _is_engine_gone(self) -> bool:
-        """True when segments were found and the process that made the newest runs no more. Asked of the system ten times a
-        second."""
-        now = time.monotonic()
-        if self.copies and now >= self._next_alive_look_s:
-            self._next_alive_look_s = now + ALIVE_LOOK_PERIOD_S
-            return not self.copies[max(self.copies)].view.is_writer_alive()
-        return False
+        self._name = re.compile(rf"\.{stream}\.(\d+)$")
 
     def step(self) -> int:
         """One look over all segments; returns the bytes copied."""
@@ -165,10 +138,11 @@ class Flusher:
         if newest >= 0 and not self.copies[newest].is_used():
             return
         for name in shm.list_run(self.run_id):
-            match = NAME.search(name)
+            match = self._name.search(name)
             if match and int(match.group(1)) not in self.copies and int(match.group(1)) > newest:
                 mapping = map_live(name)
                 if mapping is not None:  # else its writer is still making it: the next look finds it finished
+                    self.folder.mkdir(exist_ok=True)
                     self.copies[int(match.group(1))] = SegmentCopy(name, int(match.group(1)), mapping, self.folder)
 
     def _drop_full(self) -> None:
@@ -188,9 +162,54 @@ class Flusher:
         for copy in self.copies.values():
             self._finish_one(copy, unlink)
         for name in shm.list_run(self.run_id) if unlink else []:
-            if NAME.search(name) and is_left_over(name):
+            if self._name.search(name) and is_left_over(name):
                 shm.unlink(name)
-        log.info("journal is on disk", extra={"fields": {"bytes": self.total_bytes, "segments_removed": unlink}})
+
+
+class Flusher:
+    """Copies journal and input log in turn, ends when it should."""
+
+    def __init__(self, run_dir: pathlib.Path, run_id: str) -> None:
+        self.journal = StreamCopier(run_dir, run_id, "journal")
+        self.inputs = StreamCopier(run_dir, run_id, "inputs")
+        self.journal.folder.mkdir(exist_ok=True)
+        self.stop_asked = False
+        self._next_alive_look_s = 0.0
+
+    def run(self) -> None:
+        """Until the engine is gone and everything is on disk, or until told to stop."""
+        deadline_s = 0.0
+        while True:
+            started = time.monotonic()
+            is_gone = self._is_engine_gone()  # asked before copying: what a dead engine wrote is complete then
+            fresh = self.step()
+            if is_gone and not fresh:
+                return self.finish(unlink=True)
+            if self.stop_asked:
+                deadline_s = deadline_s or started + STOP_WITH_ENGINE_ALIVE_S
+                if not fresh and (not self.journal.copies or started >= deadline_s):
+                    return self.finish(unlink=False)
+            time.sleep(max(0.0, (SYNC_PERIOD_S if fresh else IDLE_PERIOD_S) - (time.monotonic() - started)))
+
+    def _is_engine_gone(self) -> bool:
+        """True when segments were found and the process that made the newest runs no more. Asked of the system ten times a
+        second."""
+        now, copies = time.monotonic(), self.journal.copies
+        if copies and now >= self._next_alive_look_s:
+            self._next_alive_look_s = now + ALIVE_LOOK_PERIOD_S
+            return not copies[max(copies)].view.is_writer_alive()
+        return False
+
+    def step(self) -> int:
+        """One look over all segments, the journal's first; returns the bytes copied."""
+        return self.journal.step() + self.inputs.step()
+
+    def finish(self, unlink: bool) -> None:
+        """Close everything; with `unlink` the copied segments leave /dev/shm."""
+        self.journal.finish(unlink)
+        self.inputs.finish(unlink)
+        log.info("journal is on disk", extra={"fields": {"bytes": self.journal.total_bytes,
+                                                         "input_log_bytes": self.inputs.total_bytes, "segments_removed": unlink}})
 
 
 def restrict_trading(run_id: str) -> None:

@@ -18,6 +18,7 @@ ctypedef struct poll_t:
     ring_reader_t *readers[FEEDS_MAX]
     core_t *core
     journal_t *journal
+    journal_t *inputs               # engine/input_log.py; NULL = off
     state_page_t *state
     int reader_count
     int records_max                 # a poll drains at most so many of one ring, then evaluates
@@ -44,6 +45,7 @@ cdef class Poller:
     cdef readonly JournalWriter journal
     cdef readonly HistPage hist
     cdef readonly StatePage state
+    cdef JournalWriter _inputs
     cdef readonly list readers
     cdef list _sessions             # venue * MARKETS_MAX + market -> OrderSession or None
     cdef readonly int64_t spin_ns

@@ -27,9 +27,20 @@ cdef extern from "atomics.h" nogil:
     void cpu_relax() noexcept
 
 
+cdef uint32_t INPUT_HOT = 100   # engine/input_log.py HOT
+
+
 cdef int64_t stage_clock() noexcept nogil:  # hot
     """What the live shell lends the core so that the gate's time can be told from detection's."""
     return mono_ns()
+
+
+cdef void note_input(poll_t *p, const core_event_t *event, const void *payload, uint32_t size_bytes, int64_t mono_ns,
+                     int64_t wall_ns) noexcept nogil:  # hot
+    """One line of the input log, where there is one: what core_step is about to be given (engine/input_log.py)."""
+    if p.inputs != NULL:
+        journal_append(p.inputs, INPUT_HOT + event.kind, payload, size_bytes, mono_ns, wall_ns,
+                       <uint64_t><uint32_t>event.row << 32 | event.connection)
 
 
 cdef int poll_rings(poll_t *p, int64_t *read_mono_ns) noexcept nogil:  # hot
@@ -59,6 +70,7 @@ cdef int poll_rings(poll_t *p, int64_t *read_mono_ns) noexcept nogil:  # hot
             hist_record(p.h_ring, now - p.record.publish_mono_ns)
             event.row = <int32_t>p.record.instrument_id
             event.connection = core_connection_key(<uint32_t>feed, p.record.connection_id)
+            note_input(p, &event, &p.record, sizeof(book_record_t), now, now)
             core_step(p.core, &event, now, now, NULL, 0)
             if p.record.batch_mono_ns < p.batch_min_ns:
                 p.batch_min_ns = p.record.batch_mono_ns
@@ -87,6 +99,7 @@ cdef void refresh_alive(poll_t *p) noexcept nogil:  # hot
                 p.alive_mono_ns[feed][connection] = alive
                 event.connection = core_connection_key(<uint32_t>feed, connection)
                 event.value = alive
+                note_input(p, &event, &event.value, sizeof(int64_t), alive, alive)
                 core_step(p.core, &event, alive, alive, NULL, 0)
 
 
@@ -98,7 +111,9 @@ cdef class Poller:
         self.p.batch_min_ns = INT64_MAX
 
     def __init__(self, Core core, JournalWriter journal, HistPage hist, StatePage state, *, int64_t spin_ns, int records_max,
-                 on_sent, on_refused, on_feed):
+                 on_sent, on_refused, on_feed, JournalWriter inputs=None):
+        self._inputs = inputs
+        self.p.inputs = NULL if inputs is None else &inputs.j
         self.core, self.journal, self.hist, self.state = core, journal, hist, state
         self.readers = []
         self._sessions = [None] * SESSIONS_MAX
@@ -144,6 +159,7 @@ cdef class Poller:
         memset(&event, 0, sizeof(event))
         event.kind = EV_FEED_STATUS
         event.connection = <uint32_t>feed
+        note_input(&self.p, &event, &event.value, sizeof(int64_t), mono_ns(), 0)
         core_step(self.p.core, &event, mono_ns(), 0, NULL, 0)
         memset(&self.p.alive_mono_ns[feed][0], 0, sizeof(int64_t) * CONNECTIONS_MAX)
 
@@ -160,6 +176,7 @@ cdef class Poller:
             if ring_read_board(&reader.r, row, &self.p.record) == RING_RECORD:
                 event.row = row
                 event.connection = core_connection_key(<uint32_t>feed, self.p.record.connection_id)
+                note_input(&self.p, &event, &self.p.record, sizeof(book_record_t), now, now + self._wall_minus_mono_ns)
                 core_step(self.p.core, &event, now, now + self._wall_minus_mono_ns, NULL, 0)
         self.read_funding(feed)
 
@@ -176,6 +193,7 @@ cdef class Poller:
         for row in range(reader.r.instrument_count):
             if ring_read_funding(&reader.r, row, &funding) == RING_RECORD:
                 event.row = row
+                note_input(&self.p, &event, &funding, sizeof(funding_record_t), now, now + self._wall_minus_mono_ns)
                 core_step(self.p.core, &event, now, now + self._wall_minus_mono_ns, NULL, 0)
 
     def set_sleeping(self, bint is_sleeping):
@@ -223,11 +241,13 @@ cdef class Poller:
         """One EV_EVALUATE, until no touched row is left; decisions are carried out between rounds."""
         cdef core_event_t event
         cdef int count
+        cdef int64_t capacity = COMMANDS_MAX
         cdef int64_t gate_ns, before
         memset(&event, 0, sizeof(event))
         event.kind = EV_EVALUATE
         while True:
             self.core.c.gate_ns = 0
+            note_input(&self.p, &event, &capacity, sizeof(int64_t), now_mono_ns, now_mono_ns + self._wall_minus_mono_ns)
             count = core_step(self.p.core, &event, now_mono_ns, now_mono_ns + self._wall_minus_mono_ns, self.commands,
                               COMMANDS_MAX)
             before = now_mono_ns

@@ -39,6 +39,7 @@ from engine.feed_link import FeedLink
 from engine.gateways.contract import AccountRefused, GatewayHooks
 from engine.gateways.registry import gateway_venue
 from engine.gateways.settings import gateway_settings
+from engine.input_log import InputLog, LoggedCore
 from engine.kill import KILL_SIGNAL, Kill
 from engine.poll import Poller
 from engine.report import write_report
@@ -98,6 +99,8 @@ class Shell:
         self._runner = CommandRunner(self)
         self._restrictions: set[str] = set()
         self._wall_clock = WallClock()
+        self.inputs: InputLog | None = None
+        self._has_told_inputs = False
         self._start = StartSequence(self)
         self.kill = Kill(self)
         self._compare_at_s: dict[str, float] = {}   # venue -> when it is compared next
@@ -174,6 +177,8 @@ class Shell:
         self.hist = HistPage.create(self.run_id, "engine", STAGES)
         self.journal = JournalWriter(self.run_id, self.epoch, segment_bytes=self.config.engine.journal_segment_mb << 20,
                                      run_dir=self.run_dir)
+        if self.config.engine.input_log:
+            self.inputs = InputLog(self.run_id, self.epoch, self.run_dir, self.config.engine.journal_segment_mb << 20)
         asyncio.get_running_loop().add_signal_handler(KILL_SIGNAL, self.kill.on_signal)
         self.doorbell = Doorbell(self.run_dir, self.state)
         self._set_phase(PHASE_STARTING)
@@ -201,11 +206,12 @@ class Shell:
         self.table = await self._wait_for_table()
         self.instruments = self.table.to_array()
         limits = core_limits(self.config)
-        self.core = Core(self.instruments, limits, self.epoch, self.config.engine.instance)
+        self.core = self._make_core(limits)
         self.poller = Poller(self.core, self.journal, self.hist, self.state,
                              spin_ns=self.config.engine.spin_us * 1000 if self.is_spinning else 0,
                              records_max=self.config.engine.poll_max_records,
-                             on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed)
+                             on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed,
+                             inputs=None if self.inputs is None else self.inputs.writer)
         self.strategies = Strategies(self.config, self.table, self.core)
         self.trades = TradeDesk(self)
         try:
@@ -230,6 +236,15 @@ class Shell:
         self._tick_later()
         self.strategies.refresh(time.monotonic_ns(), time.time_ns())
         await self._warm()
+
+    def _make_core(self, limits: Any) -> Core:
+        instance = self.config.engine.instance
+        if self.inputs is None:
+            return Core(self.instruments, limits, self.epoch, instance)
+        self.inputs.begin(limits, self.epoch, instance)
+        core = LoggedCore(self.instruments, limits, self.epoch, instance)
+        core.inputs = self.inputs
+        return core
 
     def _assume_accounts(self) -> None:
         """dry_run: no gateway, no order session, no key is made or read. The core is told of sessions and balances that never are
@@ -291,6 +306,7 @@ class Shell:
             raise EngineFailed(f"{venue}: {error}") from error
         for sentence in apply_account(venue, states, self.table, self.core, self.trades.manager):
             self.alert("foreign", f"{sentence}: reported, never touched")
+        self._runner.drain()   # opening balances are in the journal before anything is built on them
 
     async def _wait_for_table(self) -> InstrumentTable:
         """Each feed writes its table when it has reached its venue. Joined, it is the run's, for everybody who looks at it."""
@@ -369,11 +385,26 @@ class Shell:
         except ShmError as error:
             self.alert("journal", str(error), "critical")
             self.restrict("journal")
+        self._tend_inputs()
         self.strategies.refresh(now, wall)
         if self._ticks % FUNDING_PERIOD_TICKS == 0:
             self._second(now, wall)
         if not self.is_spinning and self._is_polling:
             self._wake()
+
+    def _tend_inputs(self) -> None:
+        """The input log is for looking back, never a reason to stop: what it loses is told, once."""
+        if self.inputs is None:
+            return
+        try:
+            is_whole = self.inputs.tend()
+        except ShmError as error:
+            log.warning("input log: %s", error)
+            return
+        if not is_whole and not self._has_told_inputs:
+            self._has_told_inputs = True
+            self.alert("input_log", "the input log lost records: this run cannot be replayed past here; give engine.journal_segment_mb "
+                       "more, or /dev/shm")
 
     def _second(self, now: int, wall: int) -> None:
         """Once a second: clocks, funding, idle garbage."""
@@ -604,6 +635,8 @@ class Shell:
             await self.control.stop()
         if hasattr(self, "journal"):
             self.journal.close()
+        if self.inputs is not None:
+            self.inputs.close()
         if hasattr(self, "hist"):
             self.hist.save(self.run_dir)
             self.hist.close(unlink=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cext.core import GATE_NAMES, SKIP_NAMES
 from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, PositionUpdate, Purpose, SentOutcome, Side, Source
+from engine.input_log import make_manager
 from engine.strategies import rest_ms
 from engine.trade.manager import TradeManager
 from engine.trade.policy import make_policy
@@ -41,8 +42,8 @@ class TradeDesk:
     def __init__(self, shell: "Shell") -> None:
         self._shell = shell
         recovery = shell.config.recovery.model_dump()
-        self.manager = TradeManager(shell.core, shell.table,
-                                    make_policy(recovery, rest_ms(shell.config), shell.config.recovery.ttl_ms))
+        policy = make_policy(recovery, rest_ms(shell.config), shell.config.recovery.ttl_ms)
+        self.manager: TradeManager = make_manager(shell.core, shell.table, policy)
         self._waits: dict[str, Waits] = {}
         self._sent_order: deque[str] = deque()
         self._edges: dict[int, float] = {}

@@ -36,13 +36,15 @@ def earlier_records(reader: JournalReader, epoch: int) -> Iterator[Record]:
         yield record
 
 
-def restore_run(run_id: str, run_dir: pathlib.Path, epoch: int, manager: TradeManager) -> EarlierLives:
+def restore_run(run_id: str, run_dir: pathlib.Path, epoch: int, manager: TradeManager, *, boot: str = "",
+                wall_minus_mono_ns: int = 0) -> EarlierLives:
     """Raises JournalCorrupt (file, byte, what is wrong) or RestoreRefused: then nothing may be traded before a person has
-    looked."""
+    looked. `boot`, `wall_minus_mono_ns`: of the engine that restores, where that is not this process (input_replay.py)."""
     started = time.monotonic()
     lives = EarlierLives()
     reader = JournalReader.of_run(run_id, run_dir)
-    this_boot = boot_id()
+    this_boot = boot or boot_id()
+    offset_ns = wall_minus_mono_ns if boot else time.time_ns() - time.monotonic_ns()
     last: Record | None = None
     for record in earlier_records(reader, epoch):
         if lives.restorer is None:
@@ -50,8 +52,7 @@ def restore_run(run_id: str, run_dir: pathlib.Path, epoch: int, manager: TradeMa
         if last is None or record.epoch != last.epoch:
             _note_end(lives, last)
             is_same_boot = reader.headers[-1]["boot_id"] == this_boot
-            wall_minus_mono_ns = time.time_ns() - time.monotonic_ns()
-            lives.restorer.set_shift(0 if is_same_boot else (record.wall_ns - record.mono_ns) - wall_minus_mono_ns)
+            lives.restorer.set_shift(0 if is_same_boot else (record.wall_ns - record.mono_ns) - offset_ns)
         lives.restorer.apply(record)
         last = record
     if lives.restorer is not None:

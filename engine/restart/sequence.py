@@ -54,11 +54,16 @@ class StartSequence:
         shell = self._shell
         manager = shell.trades.manager
         manager.identity = (shell.config.engine.instance, shell.epoch)
+        if shell.inputs is not None:
+            shell.inputs.restoring(manager.identity)
         try:
             self.lives = restore_run(shell.run_id, shell.run_dir, shell.epoch, manager)
         except (JournalCorrupt, RestoreRefused) as error:
             raise CannotRestore(f"the journal of this run cannot be taken over: {error}. Nothing was sent. Look at the accounts, "
                                 "then start a new run; this run directory stays as it is") from error
+        finally:
+            if shell.inputs is not None:
+                shell.inputs.restored()
         if not self.is_restart:
             return
         shell.restrict(REASON)

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from cext import layout
+from engine.input_replay import replay_inputs
 from tests.dst.shrink import ddmin
 from tests.whole.clock import VirtualClock
 from tests.whole.world import WholeWorld
@@ -57,6 +58,7 @@ class Scenario:
     venues: list[str]
     latency_us: int
     trading_ms: int
+    input_log: bool                  # written, and replayed at the end: the same decisions, byte for byte
     steps: list[dict[str, Any]]      # each with at_ms from the first moment of trading
 
     def to_json(self) -> bytes:
@@ -109,12 +111,14 @@ def draw(seed: int) -> Scenario:
     for _ in range(rng.randrange(1, 4) if mode == "deaths" else 0):
         steps.append({"at_ms": rng.randrange(trading_ms), "cmd": "kill", "orders": rng.randrange(0, 4),
                       "turns": rng.randrange(0, 60), "away_ms": rng.choice((0, 0, 50, 1500)), "stops": rng.random() < 0.1})
-    return Scenario(seed, mode, venues, rng.choice((0, 200, 2000)), trading_ms, sorted(steps, key=lambda one: one["at_ms"]))
+    return Scenario(seed, mode, venues, rng.choice((0, 200, 2000)), trading_ms, rng.random() < 0.3,
+                    sorted(steps, key=lambda one: one["at_ms"]))
 
 
 def play(scenario: Scenario, folder: pathlib.Path, clock: VirtualClock, outcome: Outcome) -> WholeWorld:
     world = WholeWorld(folder, scenario.seed, scenario.venues, clock, simex={"latency_us": scenario.latency_us},
-                       strategies={"cross_exchange": {"enabled": len(scenario.venues) > 1}})
+                       strategies={"cross_exchange": {"enabled": len(scenario.venues) > 1}},
+                       engine={"input_log": scenario.input_log, "journal_segment_mb": 8 if scenario.input_log else 1})
     world.start_engine()
     world.wait_trading()
     begin_ns = clock.now_ns
@@ -161,6 +165,9 @@ def run_scenario(scenario: Scenario, clock: VirtualClock | None = None) -> Outco
             found = world.audit()
             if found:
                 outcome.failure = "; ".join(f"{one.rule}: {one.what}" for one in found[:4])
+            parted = [life.sentence() for life in replay_inputs(world.run_dir) if life.difference] if scenario.input_log else []
+            if parted:
+                outcome.failure = f"REPLAY: {parted[0]}"
             describe(world, outcome)
             if scenario.mode == "quiet" and world.shell is not None and world.shell.alarms:
                 outcome.failure = outcome.failure or f"QUIET: alarms without a fault: {list(world.shell.alarms)[:3]}"

@@ -10,13 +10,17 @@ from typing import Any, NoReturn
 import click
 from pydantic import ValidationError
 
+from cext.journal import JournalCorrupt
 from engine.config import Config, ConfigError, load
+from engine.input_replay import CannotReplay, replay_inputs
+from engine.trade.restore import RestoreRefused
 from feeds.capture_format import CaptureError
 from feeds.instruments import InstrumentError
 from tools.replay_lib.edges import EdgeReport, measure_edges
 from tools.replay_lib.report import book_text, summary, summary_text
 from tools.replay_lib.session import Delays, ReplaySession, ReplaySettings
 from tools.replay_lib.tables import ReplayError
+from tools.run_argument import find_run
 
 PATH = click.Path(path_type=pathlib.Path)
 STRATEGY_OPTIONS = {"entry_bps": "entry_net_bps", "exit_bps": "exit_cost_bps", "notional": "max_notional_usd",
@@ -65,7 +69,9 @@ def make_settings(options: dict[str, Any]) -> ReplaySettings:
 
 
 @click.command()
-@click.argument("captures", nargs=-1, required=True, type=PATH)
+@click.argument("captures", nargs=-1, type=PATH)
+@click.option("--inputs", "run", metavar="RUN", help="In place of captures: the inputs that a run has logged (engine.input_log), "
+              "given to a fresh engine; a run id, a run directory, or latest.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--speed", type=click.FloatRange(min=0), default=0.0, help="1 = real time; 0 (default) = as fast as it goes.")
 @click.option("--book", "book_name", help="Print the final book of this instrument, such as binance:BTC/USDT.")
@@ -84,8 +90,13 @@ def make_settings(options: dict[str, Any]) -> ReplaySettings:
               help="Modelled delay of an order to the venue.")
 @click.option("--reply-ms", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Modelled delay of its answer.")
 @click.option("--allow-truncated", is_flag=True, help="Replay a torn capture up to the tear and exit with 0.")
-def main(captures: tuple[pathlib.Path, ...], **options: Any) -> None:
+def main(captures: tuple[pathlib.Path, ...], run: str | None, **options: Any) -> None:
     """Replay CAPTURES, merged by receive time (the one named first on a tie)."""
+    if (run is None) == (not captures):
+        raise click.UsageError("give one or more captures, or --inputs RUN")
+    if run is not None:
+        show_inputs(run, options["as_json"])
+        return
     try:
         settings = make_settings(options)
         if options["edges"]:
@@ -106,6 +117,21 @@ def main(captures: tuple[pathlib.Path, ...], **options: Any) -> None:
         click.echo(book_text(session, name, options["depth"]))
     else:
         click.echo(summary_text(session))
+
+
+def show_inputs(run: str, as_json: bool) -> None:
+    """Every life of a run again, from its input log; ends with 1 when one decides something else."""
+    try:
+        lives = replay_inputs(find_run(None if run == "latest" else run))
+    except (CannotReplay, JournalCorrupt, RestoreRefused, ConfigError, InstrumentError, OSError) as error:
+        fail(error)
+    if as_json:
+        click.echo(json.dumps([{"epoch": life.epoch, "inputs": life.inputs, **life.counts, "difference": life.difference}
+                               for life in lives]))
+    else:
+        for life in lives:
+            click.echo(life.sentence())
+    sys.exit(any(life.difference for life in lives))
 
 
 def show_edges(report: EdgeReport, as_json: bool) -> None:
