@@ -4,7 +4,8 @@
 
 Compared are: every decision of the core (the intent's bytes), every order that the calm floor asks for, and every record that it
 writes (transitions, postings, remainders, questions, alerts, attributions), in order and byte for byte. An input is written
-before it is acted on: a life that was killed may lack the records of its last moment, and none may be there that no input explains.
+before it is acted on: a life that was killed may lack the records of its last moment, and none may be there that no input
+explains.
 """
 from __future__ import annotations
 
