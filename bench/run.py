@@ -28,6 +28,7 @@ BOUNDS: dict[str, tuple[str, float]] = {
     "outside.ratio_vs_ccxtpro": (">=", 10), "detect.ns": ("<=", 300), "gate.ns": ("<=", 150), "encode.ns": ("<=", 1000),
     "encode_bybit.ns": ("<=", 1000), "encode_okx.ns": ("<=", 1000),
     "journal.p50_ns": ("<=", 150), "journal.p999_ns": ("<=", 5000), "hist.ns": ("<=", 60), "replay.frames_per_s": (">=", 700_000),
+    "repair.repair_p999_us": ("<=", 5000), "repair.naked_p999_us": ("<=", 500_000),
     "scale.ratio_1000_vs_10": ("<=", 1.3), "gate.venues_ns": ("<=", 150),
 }
 
@@ -35,7 +36,7 @@ BOUNDS: dict[str, tuple[str, float]] = {
 def bench_names() -> list[str]:
     """Every bench/bench_*.py, cheap ones first: the long one that needs both cores runs last."""
     names = sorted(path.stem.removeprefix("bench_") for path in (ROOT / "bench").glob("bench_*.py"))
-    return sorted(names, key=lambda name: name == "tick_to_trade")
+    return sorted(names, key=lambda name: name in ("repair", "tick_to_trade"))
 
 
 def verdict(key: str, value: Any) -> str:

@@ -67,6 +67,8 @@ class CommandRunner:
             return
         log.info("trade %d: %s", command.trade_id, command.cause, extra={"correlation_id": command.trade_id})
         shell.poller.send_pooled(pool_index)
+        if command.proof_mono_ns:
+            shell.hist.record("repair", time.monotonic_ns() - command.proof_mono_ns)
 
     def spawn(self, coroutine: Any) -> None:
         """Run a task whose failure is told to a person."""

@@ -55,7 +55,7 @@ from feeds.logs import setup_logging
 
 log = logging.getLogger("lockstep.engine")
 
-STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked"]
+STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked", "repair"]
 TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journal segments
 FUNDING_PERIOD_TICKS = 100
 RECONCILE_PERIOD_S = 5.0     # full compare with each venue; sooner after a trade and after a reconnect

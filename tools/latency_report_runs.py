@@ -13,7 +13,7 @@ import orjson
 from cext import hist, shm
 
 ORDER = ("wire", "recv", "decode", "publish", "ring", "detect", "gate", "journal", "encode", "send", "ack", "fill",
-         "tick_to_trade", "own", "naked")
+         "tick_to_trade", "own", "naked", "repair")
 HEADLINES = ("tick_to_trade", "own")
 FACTS = ("mode", "commit", "config_hash", "machine")  # what two runs should have in common to be compared
 

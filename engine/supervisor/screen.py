@@ -13,7 +13,7 @@ STATE_STYLE = {"LIVE": "green", "SYNCING": "yellow", "INVALID": "red", "DOWN": "
                "OPEN": "cyan", "CLOSED": "green", "PENDING": "yellow", "RECOVERING": "red", "UNWINDING": "red",
                "MANUAL": "bold red"}
 STAGE_ROWS = ("recv", "decode", "publish", "ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade",
-              "own", "naked")
+              "own", "naked", "repair")
 
 
 def human_ns(value: float | None) -> str:

@@ -40,6 +40,7 @@ class SubmitIntent:
     kind: int
     ttl_ns: int
     cause: str
+    proof_mono_ns: int = 0   # receipt of the bytes that proved the exposure which this closes; 0 = a timer or a person asked
 
 
 @dataclass(slots=True)

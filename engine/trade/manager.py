@@ -134,6 +134,7 @@ class TradeManager:
         self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
         self._stream_restarted: dict[tuple[str, str], int] = {}
         self._next_prune_ns = 0
+        self._proof_mono_ns = 0
         self.recheck = Recheck(self.policy.absence_lag_ns)
         self._is_recheck_armed = False
         self._next_doubt_ns: dict[int, int] = {}       # row -> when its history may be asked about again
@@ -223,7 +224,9 @@ class TradeManager:
             self._transition(trade, TradeState.PENDING, "the venue answered before the send was reported")
         self._book_facts(trade, order, event, applied)
         self._judge(trade, order, event, applied, now)
+        self._proof_mono_ns = event.recv_mono_ns
         self._proceed(trade, now, event.recv_mono_ns)
+        self._proof_mono_ns = 0
 
     @exact
     def on_query_answer(self, answer: QueryAnswer) -> None:
@@ -993,7 +996,7 @@ class TradeManager:
 
     def _submit(self, trade: Trade, step: recovery.Step) -> None:
         trade.pending = SubmitIntent(step.purpose, trade.trade_id, trade.pair_index, step.legs, step.kind, self.policy.ttl_ns,
-                                     step.cause)
+                                     step.cause, self._proof_mono_ns)
         self._commands.append(trade.pending)
 
     def _give_to_person(self, trade: Trade, why: str, now: int) -> None:
