@@ -78,6 +78,12 @@ def is_later_engine(client_id: str, identity: tuple[int, int] | None) -> bool:
     return made_by is not None and identity is not None and made_by[0] == identity[0] and made_by[1] >> 32 > identity[1]
 
 
+def _may_have_news(order: Order) -> bool:
+    """Whether an order that is over here may yet turn out to have executed more: not when no byte of it left, nor when all of it
+    has executed and every fill is known with its fee."""
+    return not order.is_live and order.end_cause != NOT_SENT and not (order.cum_qty == order.qty and order.is_settled)
+
+
 class ImpossibleTransition(Exception):
     """A change that the table of states.py does not hold: our own mistake."""
 
@@ -1298,8 +1304,9 @@ class TradeManager:
     def note_death(self, died_mono_ns: int) -> None:
         """What ended shortly before an engine's death has to be asked about: a late word may have come while nobody heard."""
         orders = [grave.order for grave in self._graves.values()] + list(self._orders.values())
-        self.recheck.owed.update((order.client_id, None) for order in orders if not order.is_live and order.end_cause != NOT_SENT
-                                 and order.end_mono_ns >= died_mono_ns - self.policy.restart_lookback_ns)
+        since = died_mono_ns - self.policy.restart_lookback_ns
+        self.recheck.owed.update((order.client_id, None) for order in orders
+                                 if _may_have_news(order) and order.end_mono_ns >= since)
 
     def _ask_history(self, orders: list[Order], now: int) -> None:
         """The venue's last word on orders that are history here, asked until it comes (B8, B18); not while facts are replayed."""
@@ -1322,7 +1329,7 @@ class TradeManager:
         if now >= self._next_doubt_ns.get(row, 0):
             self._next_doubt_ns[row] = now + DOUBT_EVERY_NS
             ended = [grave.order for grave in self._graves.values()] + list(self._orders.values())
-            doubted = [order for order in ended if order.row == row and not order.is_live and order.end_cause != NOT_SENT
+            doubted = [order for order in ended if order.row == row and _may_have_news(order)
                        and order.end_mono_ns >= now - DOUBT_BACK_NS]
             if self.is_restoring:   # asked by `resume`, unless the earlier life had its answers
                 self.recheck.owed.update((order.client_id, None) for order in doubted)

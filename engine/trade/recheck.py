@@ -27,11 +27,18 @@ class Question:
         self.since_mono_ns = now_mono_ns
         self.asked_mono_ns = 0
 
-    def queries(self, now_mono_ns: int) -> list[QueryOrder]:
+    def queries(self, now_mono_ns: int, lag_ns: int) -> list[QueryOrder]:
+        """While an answer cannot count yet only the cheap question: where it brings news, fills are asked for."""
         self.asked_mono_ns = now_mono_ns
         order = self.order
+        asks = sorted(self.unanswered) if self.counts(now_mono_ns, lag_ns) else [Ask.ORDER]
         return [QueryOrder(order.client_id, order.row, ask, now_mono_ns, order.decided_mono_ns - SECOND, order.trade_id,
-                           order.venue_order_id) for ask in sorted(self.unanswered)]
+                           order.venue_order_id) for ask in asks]
+
+    def counts(self, asked_mono_ns: int, lag_ns: int) -> bool:
+        """Whether an answer to a question of that time proves anything: the order's life was over, and a venue's books could lag
+        no more."""
+        return asked_mono_ns >= self.order.expiry_mono_ns + lag_ns
 
 
 class Recheck:
@@ -54,10 +61,10 @@ class Recheck:
         return self._ask((one for one in self._open.values() if not one.asked_mono_ns), FIRST_MAX, now_mono_ns)
 
     def on_answer(self, client_id: str, ask: Ask, asked_mono_ns: int) -> bool:
-        """The venue has answered this one; True: the order's last open question. What was asked before the order's life was over
-        and a venue's books could lag no more proves nothing: it is asked again."""
+        """The venue has answered this one; True: the order's last open question. An answer that came too early is asked for
+        again."""
         found = self._open.get(client_id)
-        if found is None or asked_mono_ns < found.order.expiry_mono_ns + self._lag_ns:
+        if found is None or not found.counts(asked_mono_ns, self._lag_ns):
             return False
         found.unanswered.discard(ask)
         if found.unanswered:
@@ -74,6 +81,5 @@ class Recheck:
     def is_waiting(self) -> bool:
         return bool(self._open)
 
-    @staticmethod
-    def _ask(questions: Iterable[Question], orders_max: int, now_mono_ns: int) -> list[QueryOrder]:
-        return [query for question in islice(questions, orders_max) for query in question.queries(now_mono_ns)]
+    def _ask(self, questions: Iterable[Question], orders_max: int, now_mono_ns: int) -> list[QueryOrder]:
+        return [query for question in islice(questions, orders_max) for query in question.queries(now_mono_ns, self._lag_ns)]
