@@ -1,9 +1,9 @@
 """How fast an exposure is closed: real processes, one venue some of whose perpetual orders execute in part.
 
-`repair`: from the receipt of the bytes that prove the exposure to the closing bytes handed to the socket (ledger, decision, gate,
-journal and encoding in between; part of it is Python). `naked`: from those bytes to the ones that prove it gone, so with the
-venue's answer and as many attempts as it takes. Reference, of the same trades: `ack`, an order to its answer, which no closing can
-beat. Good: repair p99.9 <= 5 ms, naked p99.9 <= 500 ms. Leaves out: network, a venue's own time."""
+`repair`: from the receipt of the bytes that prove the exposure to the closing bytes handed to the socket (ledger, decision,
+gate, journal and encoding in between; part of it is Python). `naked`: from those bytes to the ones that prove it gone, so with
+the venue's answer and as many attempts as it takes. Reference, of the same trades: `ack`, an order to its answer, which no
+closing can beat. Good: repair p99.9 <= 5 ms, naked p99.9 <= 500 ms. Leaves out: network, a venue's own time."""
 import pathlib
 import tempfile
 import time

@@ -192,6 +192,7 @@ class RecoveryConfig(StrictModel):
     unwind_bands_bps: list[Annotated[float, Field(ge=0.0, le=1_000.0)]] = Field(
         [10.0, 25.0, 50.0, 100.0], min_length=1, max_length=16, description="price bands of giving an excess back, each wider")
     unwind_interval_ms: int = number(250, 20, 10_000, "between two unwind attempts")
+    away_ms: int = number(500, 50, 60_000, "a market's session or user stream is down for so long: its exposures go elsewhere")
     closing_budget_ms: int = number(500, 50, 10_000, "exposure proven to exposure gone")
     cooldowns: CooldownsConfig = CooldownsConfig()
 

@@ -139,6 +139,9 @@ class TradeManager:
         self._stop_mode = ""
         self._sessions: dict[tuple[str, str], dict[str, bool]] = {}
         self._stream_restarted: dict[tuple[str, str], int] = {}
+        self._down_since: dict[tuple[str, str], int] = {}        # (venue, market) whose session or stream is down
+        self._deaf_since: dict[tuple[str, str], int] = {}        # (venue, market) whose user stream is down
+        self._refusing_until: dict[tuple[str, str], int] = {}    # (venue, market) that refuses for its limits
         self._next_prune_ns = 0
         self._proof_mono_ns = 0
         self.recheck = Recheck(self.policy.absence_lag_ns)
@@ -147,7 +150,24 @@ class TradeManager:
         self.identity: tuple[int, int] | None = None   # (instance, epoch) that our client ids carry
         self.has_rival = False
         self.is_restoring = False   # engine/trade/restore.py replays journaled facts: nothing is decided, asked or armed
-        self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
+        self._view = self._make_view(core)
+
+    def _make_view(self, core: CoreSurface) -> recovery.View:
+        return recovery.View(lambda row: best_prices(core, row), self.position_units, self._is_away, self._elsewhere)
+
+    def _is_away(self, row: int) -> bool:
+        """Whether a row's market takes no orders: for a while already by its sessions, or by its own refusals."""
+        instrument = self.instruments[row]
+        market = (instrument.venue, instrument.market)
+        down_since = self._down_since.get(market)
+        return ((down_since is not None and self._now_mono_ns - down_since >= self.policy.away_ns)
+                or self._now_mono_ns < self._refusing_until.get(market, 0))
+
+    def _elsewhere(self, instrument: Instrument) -> list[Instrument]:
+        """Others that hedge it: same underlying and quote, their market there; perpetuals first, which need no inventory."""
+        return sorted((one for one in self.instruments if one is not instrument and not self._is_away(one.row)
+                       and (one.base, one.quote, one.multiplier) == (instrument.base, instrument.quote, instrument.multiplier)),
+                      key=lambda one: (one.is_spot, one.lot, one.row))
 
     # ================================================================ events
 
@@ -172,6 +192,9 @@ class TradeManager:
             if trade.state == TradeState.OPEN:
                 self._transition(trade, TradeState.CLOSING, "exit intent")
         for leg in intent.legs:
+            if self.instruments[leg.instrument_id] not in trade.instruments:   # hedged elsewhere
+                trade.instruments.append(self.instruments[leg.instrument_id])
+                trade.forget()
             order = make_order(leg, intent.intent_id, trade.trade_id, intent.purpose, intent.ttl_ns, intent.decided_mono_ns,
                                self.instruments[leg.instrument_id])
             trade.orders.append(order)
@@ -290,16 +313,31 @@ class TradeManager:
         session = self._sessions.setdefault((venue, market), {})
         was_up = session.get(kind)
         session[kind] = is_up
+        if is_up and session.get("orders", True) and session.get("user", True):
+            self._down_since.pop((venue, market), None)
+        elif not is_up:
+            self._down_since.setdefault((venue, market), now)
         self.core.set_session(self.accounts.venue_id(venue), MARKET_CODES[market], bool(session.get("orders"))
                               and session.get("user", True))
         if kind == "orders" and not is_up:
             for order in self._live_orders(venue, market):
                 self._make_unknown(self._trade_of[order.client_id], order, "disconnect", now)
                 self._proceed(self._trade_of[order.client_id], now)
-        elif kind == "user" and is_up and was_up is False:
-            for order in self._orders_of(venue, market):
-                if not order.is_settled:
-                    self._ask(self._trade_of[order.client_id], order, [Ask.ORDER, Ask.FILLS], now)
+        elif kind == "user" and not is_up:
+            self._deaf_since.setdefault((venue, market), now)
+        elif kind == "user" and was_up is False:
+            self._catch_up(venue, market, now)
+
+    def _catch_up(self, venue: str, market: str, now: int) -> None:
+        """A user stream is back: what is open is asked for, and what had ended shortly before or meanwhile: as after a death, a
+        late word may have come while nobody heard."""
+        for order in self._orders_of(venue, market):
+            if not order.is_settled:
+                self._ask(self._trade_of[order.client_id], order, [Ask.ORDER, Ask.FILLS], now)
+        since = self._deaf_since.pop((venue, market), now) - self.policy.restart_lookback_ns
+        history = [*(grave.order for grave in self._graves.values()), *self._orders.values()]
+        self._ask_history([order for order in history if (order.instrument.venue, order.instrument.market) == (venue, market)
+                           and _may_have_news(order) and order.end_mono_ns >= since], now)
 
     @exact
     def on_funding_income(self, account: str, asset: str, amount: Decimal, row: int | None, now_mono_ns: int) -> None:
@@ -544,6 +582,9 @@ class TradeManager:
             self._finalise(trade, now)
 
     def _hold(self, trade: Trade, now: int) -> None:
+        if trade.is_astray:
+            self._hold_astray(trade, now)
+            return
         if trade.state != TradeState.OPEN:
             cause = "both legs terminal, hedged" if trade.state == TradeState.PENDING else "hedged; the rest is held"
             was_exit = trade.phase == EXIT
@@ -557,6 +598,37 @@ class TradeManager:
             if self._owns_pair(trade):
                 self.core.rearm(trade.pair_index, now)
         self._tell_core(trade, PairState.OPEN)
+
+    def _hold_astray(self, trade: Trade, now: int) -> None:
+        """Hedged on an instrument that is not of the pair: held by us and not by the core, closed whole as soon as every market
+        it stands on takes orders."""
+        if trade.state != TradeState.OPEN:
+            self._transition(trade, TradeState.OPEN, "hedged elsewhere; closed when its market is back")
+            trade.phase, trade.attempts = HOLD, 0
+            self._alert("hedged_elsewhere", f"trade {trade.trade_id}: held on " + ", ".join(
+                f"{one.name} {text(trade.position(one.row))}" for one in trade.instruments
+                if abs(trade.position(one.row)) >= trade.dust_limit) + "; closed when every market takes orders", trade, "critical")
+        self._tell_core(trade, PairState.RECOVERING)
+        self._look_again(trade, now)
+
+    def _look_again(self, trade: Trade, now: int) -> None:
+        if not trade.is_astray_armed:
+            trade.is_astray_armed = True
+            self._arm(now + self.policy.retry_ns, self._on_astray_timer, trade)
+
+    def _on_astray_timer(self, trade: Trade, now: int) -> None:
+        trade.is_astray_armed = False
+        if (not self._is_kept(trade) or trade.state != TradeState.OPEN or not trade.is_astray or trade.pending is not None
+                or trade.has_live_order):
+            return
+        held = [one for one in trade.instruments if abs(trade.position(one.row)) >= trade.dust_limit]
+        step = recovery.Step(Verdict.NO_BOOK) if any(self._is_away(one.row) for one in held) else recovery.plan_exit(
+            trade, self._view, self.policy)
+        if step.verdict == Verdict.SEND:
+            trade.exits += 1
+            self._submit(trade, step)
+        else:
+            self._look_again(trade, now)
 
     def _close(self, trade: Trade, cause: str, now: int) -> None:
         self._transition(trade, TradeState.CLOSED, cause)
@@ -825,6 +897,8 @@ class TradeManager:
             self._ask(trade, order, [Ask.POSITION], now)
             if order.flags & LegFlag.REDUCE_ONLY:
                 self._doubt_position(order.row, now)
+        if trade.attempts > 1 and order.error_class == ErrorClass.RATE:
+            self._refusing_until[order.instrument.venue, order.instrument.market] = now + self.policy.refusing_ns
         if trade.attempts > 1 or order.error_class == ErrorClass.RATE:
             trade.retry_mono_ns = now + self.policy.retry_ns
             self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
@@ -1254,7 +1328,7 @@ class TradeManager:
         self.core = core
         self.locks.use_core(core)
         self.accounts.use_core(core)
-        self._view = recovery.View(lambda row: best_prices(core, row), self.position_units)
+        self._view = self._make_view(core)
         self._pledges.clear()
         self._core_view.clear()
 
@@ -1275,7 +1349,8 @@ class TradeManager:
             self._tell_pledges(trade)
             if trade.state not in FINAL_STATES and self._has_pair(trade):
                 self._pair_owner[trade.pair_index] = trade.trade_id
-                self._tell_core(trade, PAIR_STATE_OF.get(trade.state, PairState.RECOVERING))
+                self._tell_core(trade, PairState.RECOVERING if trade.is_astray or trade.moves_inventory
+                                else PAIR_STATE_OF.get(trade.state, PairState.RECOVERING))
 
     @exact
     def resume(self, now_mono_ns: int, now_wall_ns: int) -> list[str]:

@@ -53,6 +53,8 @@ class TradePolicy:
     slice_notional: Decimal = Decimal(0)   # largest unwind order in quote; 0 = the instrument's own maximum
     # by strategy (STRATEGY_*; absent = 0): a pair's books must be newer than its last trade by this before it fires again
     rest_ns: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    away_ns: int = 500 * MS                # a session or user stream down for so long: exposures there are hedged elsewhere
+    refusing_ns: int = 5 * SECOND          # a market that refused repairs for its limits twice in a row is away for so long
     retry_ns: int = 250 * MS               # between attempts when bands are used up, books invalid or the gate refused
     manual_after_attempts: int = 0         # recovery orders and refusals without success before a person decides; 0 = keep trying
     hedge_unknown: str = "wait"            # "wait" | "half": give back half of a proven leg while the other is UNKNOWN

@@ -5,6 +5,10 @@ Order of choice: chase the lagging leg (it completes the pair, or the exit), at 
 slippage cap from the price on which the intent was decided; else give back the excess, in bands from the best price now that
 widen by attempt, futures reduce-only; else, where the venue's filters let no such order in, close both legs. Nothing that was
 executed may exceed three times what the phase's intent asked for: then a person decides.
+
+A market that takes no orders (its session is down, or it refuses for its limits again and again) is passed over: the residual is
+then hedged on the pair's other leg, or on a third instrument of the same underlying, perpetuals first, and what stands there is
+closed together with what it hedges once the market is back.
 """
 from __future__ import annotations
 
@@ -25,6 +29,8 @@ class View:
     """What a decision looks at beside the trade."""
     best: Callable[[int], tuple[int, int] | None]  # row -> (best bid, best ask) in the row's px scale, None = no usable book
     net_units: Callable[[int], Decimal]            # row -> position of all our trades together, as the venue should have it
+    is_away: Callable[[int], bool] = lambda row: False     # row -> its market takes no orders just now
+    elsewhere: Callable[[Instrument], list[Instrument]] = lambda instrument: []   # others of the same underlying, best first
 
 
 LegTuple = tuple[int, int, int, int, int]        # (row, side, limit_px, qty, flags) as core.submit takes them
@@ -59,10 +65,26 @@ def plan_recovery(trade: Trade, residual: Decimal, view: View, policy: TradePoli
     excess, lagging = _sort_legs(trade, residual)
     if trade.chases < policy.chase_max and trade.phase in (ENTRY, EXIT) and not trade.is_revived:
         target = lagging if trade.phase == ENTRY and lagging is not None else excess
-        leg = _chase_leg(trade, target, residual, view, policy)
+        leg = None if view.is_away(target.row) else _chase_leg(trade, target, residual, view, policy)
         if leg is not None:
             return Step(Verdict.SEND, Purpose.CHASE, [leg], f"chase {trade.chases + 1} of {policy.chase_max}")
+    if view.is_away(excess.row) and trade.is_hedged:
+        step = _plan_elsewhere(trade, excess, residual, view, policy)
+        if step is not None:
+            return step
     return _plan_unwind(trade, excess, residual, view, policy)
+
+
+def _plan_elsewhere(trade: Trade, excess: Instrument, residual: Decimal, view: View, policy: TradePolicy) -> Step | None:
+    """The market of the excess takes no orders: the opposite of it on another one."""
+    mine = [one for one in trade.instruments if one is not excess and not view.is_away(one.row)]
+    band_index = min(trade.unwinds, len(policy.unwind_bands_bps) - 1)
+    for instrument in [*mine, *(one for one in view.elsewhere(excess) if one not in trade.instruments)]:
+        qty = min(instrument.floor_qty(min(abs(residual), _room(trade, instrument))), instrument.max_qty)
+        leg = _priced_leg(instrument, residual, qty, view, policy.unwind_bands_bps[band_index])
+        if leg is not None and instrument.is_orderable(leg[2], qty, bool(leg[4])):
+            return Step(Verdict.SEND, Purpose.UNWIND, [leg], f"{excess.name} takes no orders: hedged on {instrument.name}")
+    return None
 
 
 def plan_exit(trade: Trade, view: View, policy: TradePolicy) -> Step:

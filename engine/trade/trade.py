@@ -73,6 +73,7 @@ class Trade:
     attempts: int = 0                  # recovery attempts since the last that executed something
     half_hedged: bool = False
     was_exhausted: bool = False        # bands used up: alerted
+    is_astray_armed: bool = False      # a timer looks whether it can be closed
     is_undersized: bool = False        # residual that no venue accepts an order for: declared
     was_settle_given_up: bool = False  # fill details never came: alerted, not waited for at a stop
     opened_mono_ns: int = 0
@@ -116,8 +117,14 @@ class Trade:
     @property
     def moves_inventory(self) -> bool:
         """Spot against spot: bought here, sold from inventory there. Complete in itself: hedged is finished, nothing is held."""
-        return (self.is_hedged and len(self.instruments) == 2 and all(one.is_spot for one in self.instruments)
-                and self.instruments[0].venue != self.instruments[1].venue)
+        pair = self.instruments[:2]
+        return (self.is_hedged and len(pair) == 2 and all(one.is_spot for one in pair) and pair[0].venue != pair[1].venue
+                and not self.is_astray)
+
+    @property
+    def is_astray(self) -> bool:
+        """Part of it is hedged on an instrument that is not of its pair."""
+        return any(abs(self.position(one.row)) >= self.dust_limit for one in self.instruments[2:])
 
     @property
     def is_settled(self) -> bool:
@@ -149,8 +156,9 @@ class Trade:
         return sum(self.positions().values(), ZERO)
 
     def is_paired(self) -> bool:
-        """Both legs hold something tradable."""
-        return all(abs(units) >= self.dust_limit for units in self.positions().values())
+        """Both legs hold something tradable; of a trade that was hedged elsewhere, two of its legs."""
+        held = sum(abs(units) >= self.dust_limit for units in self.positions().values())
+        return held >= min(2, len(self.instruments))
 
     def is_flat(self) -> bool:
         return all(abs(units) < self.dust_limit for units in self.positions().values())
@@ -220,7 +228,7 @@ class Trade:
     def leave_inventory(self) -> tuple[int, int, Decimal] | None:
         """(sold on row, bought on row, units): what both legs have in common stays where it is, and the trade has only its
         remainder afterwards. What was bought is worth what was sold, so no money moves. None = they have nothing in common."""
-        first, second = (instrument.row for instrument in self.instruments)
+        first, second = (instrument.row for instrument in self.instruments[:2])
         held = self.positions()
         if held[first] * held[second] >= 0:
             return None

@@ -39,6 +39,7 @@ class Scenario:
     down_ms: int
     trading_ms: int
     hedge_unknown: str
+    outages: list[list[Any]] = field(default_factory=list)   # ms from the start, venue, for how many ms it is away
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
@@ -79,8 +80,18 @@ def draw(seed: int) -> Scenario:
     elif mode != "all-on":
         faults = [fault for fault in FAULTS if rng.random() < 0.5]
     deaths = sorted(rng.sample(range(4, DEATHS_BY), rng.randrange(1, 6))) if mode == "crash" else []
-    return Scenario(seed, mode, rng.choice((0, 1)), faults, rng.choice((0.02, 0.1, 0.3)), deaths, rng.choice((1, 50, 3000)),
-                    rng.choice((300, 800, 2000)), "half" if mode == "half" else "wait")
+    scenario = Scenario(seed, mode, rng.choice((0, 1)), faults, rng.choice((0.02, 0.1, 0.3)), deaths, rng.choice((1, 50, 3000)),
+                        rng.choice((300, 800, 2000)), "half" if mode == "half" else "wait")
+    if scenario.bases and mode != "quiet":
+        scenario.outages = draw_outages(random.Random(f"outages {seed}"), scenario.trading_ms)
+    return scenario
+
+
+def draw_outages(rng: random.Random, trading_ms: int) -> list[list[Any]]:
+    """Of every third scenario; a venue at a time."""
+    if rng.random() > 0.33:
+        return []
+    return [[rng.randrange(trading_ms), rng.choice(("binance", "bybit")), rng.choice((100, 700, 2000, 8000))]]
 
 
 class Watched(MortalWorld):
@@ -98,7 +109,7 @@ def play(scenario: Scenario) -> tuple[World, Chaos]:
     policy = policy_of(scenario)
     return run(scenario.seed, policy, scenario.bases,
                lambda **options: Watched(scenario.deaths, scenario.down_ms * MS, **options),
-               Chaos(scenario.seed, scenario.faults, scenario.rate), scenario.trading_ms * MS)
+               Chaos(scenario.seed, scenario.faults, scenario.rate), scenario.trading_ms * MS, scenario.outages)
 
 
 def policy_of(scenario: Scenario) -> TradePolicy:

@@ -87,7 +87,6 @@ FAULTS: dict[str, tuple[str, str]] = {
 PENDING: dict[str, str] = {
     "A18": "records carry venue and row; the 5 % band against the other venues' median is not built",
     "A20": "ages are monotonic by construction; no test steps a feed's wall clock",
-    "B13": "requests stop and the rows lock; hedging on a third venue is not built",
     "B20": "no venue status is read",
     "B22": "a place has one transport, there is no second; nothing to inject",
     "B25": "no venue with nonces yet",
@@ -155,6 +154,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "B12": ("conformance/test_7_limits.py::test_a_stop_is_obeyed",
             "unit/engine/test_rest.py::test_crowded_weight_is_kept_for_critical_requests",
             "unit/cext/test_gate.py::test_order_burst_keeps_a_slice_for_reducing_orders_and_refills"),
+    "B13": ("faults/test_b13_hedged_elsewhere.py::test_b13_what_stands_alone_at_a_venue_that_is_away_is_hedged_on_another_within_a_second",
+            "faults/test_b13_hedged_elsewhere.py::test_b13_a_market_that_refuses_for_its_limits_twice_in_a_row_is_away",
+            "conformance/test_7_limits.py::test_a_stop_is_obeyed"),
     "B14": ("unit/engine/gateways/test_binance_market.py::test_time_error_of_an_order_measures_the_clock_again",),
     "B15": ("process/test_gateway_simex.py::test_order_outside_its_receive_window_is_refused_as_time",
             "process/test_gateway_okx_simex.py::test_a_request_that_comes_after_its_end_of_life_is_refused"),

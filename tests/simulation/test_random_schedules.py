@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
+from typing import Any
 
 from engine.events import Purpose, Sent
 from engine.trade.commands import JournalType
@@ -98,9 +99,11 @@ class Chaos:
 
 
 def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[..., World] = World,
-        chaos: Chaos | None = None, trading_ns: int = TRADING_NS) -> tuple[World, Chaos]:
+        chaos: Chaos | None = None, trading_ns: int = TRADING_NS,
+        outages: Collection[Sequence[Any]] = ()) -> tuple[World, Chaos]:
     """One venue with three pairs; or, with `bases`, two venues (one of them with a unified account) and five pairs a base: spot
-    against perpetual within and across venues, perpetual against perpetual, spot against spot."""
+    against perpetual within and across venues, perpetual against perpetual, spot against spot. `outages`: (ms from the start,
+    venue, for how many ms) in which a venue takes no orders, says nothing and answers nothing."""
     chaos = chaos or Chaos(seed)
     rng = random.Random(f"schedule {seed}")
     if bases:
@@ -113,13 +116,17 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
     world.query_stale = lambda: chaos.hits("query_stale", 3)
     good_books = dict(world.core.books)
     end = world.now + trading_ns
+    for at_ms, venue, for_ms in outages:
+        world.at(world.now + at_ms * MS, lambda venue=venue: world.lose_venue(venue))
+        world.at(world.now + (at_ms + for_ms) * MS, lambda venue=venue: world.regain_venue(venue))
     while world.now < end:
         world.run_for(rng.randrange(1, 120) * MS)
         pair = rng.randrange(pairs)
         state = world.core.pair_states.get(pair, (PairState.FLAT, 0, 0))[0]
         is_locked = any(world.core.locks.get(row, (0, 0))[0] > world.now for row in world.core.pair_list[pair])
         has_books = all(row in world.core.books for row in world.core.pair_list[pair])
-        if not has_books or (bases and _is_row_busy(world, pair)):
+        is_away = any(world.rows[row].venue in world.lost_venues for row in world.core.pair_list[pair])
+        if not has_books or is_away or (bases and _is_row_busy(world, pair)):
             pass
         elif state == PairState.FLAT and not is_locked and pair not in world.manager._pair_owner:
             turns = rng.choice([1, 1, 1, -1]) if pair < 2 else 1
@@ -130,6 +137,8 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
     chaos.is_over = True
     world.core.refuse_with = 0
     world.core.books = dict(good_books)
+    if outages:
+        world.run_for(max(0, max(at_ms + for_ms for at_ms, _, for_ms in outages) * MS - trading_ns) + 100 * MS)
     for venue, market in sorted({(row.venue, row.market) for row in world.rows}):
         world.manager.on_session(venue, market, "orders", True, world.now)
     world.run_for(8 * S)            # what the venue still holds back comes out

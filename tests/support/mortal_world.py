@@ -135,8 +135,9 @@ class MortalWorld(World):
 
     def resume(self) -> None:
         for venue, market in sorted({(row.venue, row.market) for row in self.rows}):
-            self.manager.on_session(venue, market, "orders", True, self.now)
-            self.manager.on_session(venue, market, "user", True, self.now)
+            is_up = venue not in self.lost_venues
+            self.manager.on_session(venue, market, "orders", is_up, self.now)
+            self.manager.on_session(venue, market, "user", is_up, self.now)
         self.manager.resume(self.now, self.now)
         World.drain(self)
 
@@ -146,9 +147,12 @@ class MortalWorld(World):
         if not self.is_down:
             super()._deliver(event)
 
+    def _tell_sessions(self, venue: str, is_up: bool, kinds: tuple[str, ...]) -> None:
+        self._guarded(lambda: World._tell_sessions(self, venue, is_up, kinds))
+
     def _query(self, query: Any) -> None:
         life = self.lives
-        if not self.query_lost():
+        if not self.query_lost() and self.rows[query.row].venue not in self.lost_venues:
             self.at(self.now + self.query_delay,
                     lambda: self._answer(query) if self.lives == life and not self.is_down else None)
 

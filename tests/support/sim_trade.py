@@ -18,7 +18,7 @@ from typing import Any
 
 from engine.events import ErrorClass, EventFlag, Intent, OrderEvent, OrderStatus, Purpose, Sent, SentOutcome, Side, Source
 from engine.trade.commands import Ask, CancelOrder, JournalRecord, JournalType, NakedTime, QueryOrder, RestartStream, SubmitIntent
-from engine.trade.core_surface import PairState
+from engine.trade.core_surface import MARKET_CODES, PairState
 from engine.trade.manager import TradeManager
 from engine.trade.policy import TradePolicy
 from engine.trade.unknown import QueryAnswer
@@ -152,6 +152,7 @@ class World:
         self.stream_restarts = 0
         self.steps = 0
         self.intents: list[Intent] = []
+        self.lost_venues: set[str] = set()
 
     # ---------------------------------------------------------------- clock
 
@@ -190,6 +191,9 @@ class World:
 
     def _execute(self, command: Any) -> None:
         if isinstance(command, SubmitIntent):
+            if any(self.takes_no_orders(leg[0]) for leg in command.legs):
+                self.manager.on_submit_refused(command, "SESSION_DOWN", self.now)
+                return
             if self.core.refuse_with:
                 self.manager.on_submit_refused(command, self.core.refuse_with, self.now)
                 return
@@ -211,6 +215,28 @@ class World:
             self.naked.append(command)
         elif isinstance(command, RestartStream):
             self.stream_restarts += 1
+
+    def takes_no_orders(self, row: int) -> bool:
+        """Whether the calm floor has told the core that the row's market takes no orders."""
+        instrument = self.rows[row]
+        venue_id = self.manager.accounts.venue_id(instrument.venue)
+        return self.core.sessions.get((venue_id, MARKET_CODES[instrument.market])) is False
+
+    def lose_venue(self, venue: str, *kinds: str) -> None:
+        """Its sessions go down, those of the user streams too unless `kinds` names others; what it says is not heard, and it
+        answers no question."""
+        self.lost_venues.add(venue)
+        self._tell_sessions(venue, False, kinds or ("orders", "user"))
+
+    def regain_venue(self, venue: str, *kinds: str) -> None:
+        self.lost_venues.discard(venue)
+        self._tell_sessions(venue, True, kinds or ("orders", "user"))
+
+    def _tell_sessions(self, venue: str, is_up: bool, kinds: tuple[str, ...]) -> None:
+        for market in sorted({row.market for row in self.rows if row.venue == venue}):
+            for kind in kinds:
+                self.manager.on_session(venue, market, kind, is_up, self.now)
+        self.drain()
 
     def enter(self, pair: int = 0, qty: int = 10, direction: int = 1) -> Intent:
         """An entry as the hot core would decide it: `qty` perpetual lots (0.001) on both legs. Of spot against spot the buyer
@@ -401,6 +427,8 @@ class World:
         )
 
     def _deliver(self, event: OrderEvent) -> None:
+        if self.rows[event.instrument_id].venue in self.lost_venues:
+            return
         copy = OrderEvent(**{name: getattr(event, name) for name in OrderEvent.__dataclass_fields__})
         copy.recv_mono_ns = self.now
         copy.exch_ns = self.now
@@ -411,7 +439,7 @@ class World:
     # ---------------------------------------------------------------- queries
 
     def _query(self, query: QueryOrder) -> None:
-        if not self.query_lost():
+        if not self.query_lost() and self.rows[query.row].venue not in self.lost_venues:
             self.at(self.now + self.query_delay, lambda: self._answer(query))
 
     def _answer(self, query: QueryOrder) -> None:

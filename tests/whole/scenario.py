@@ -44,6 +44,7 @@ FAULTS: dict[str, list[Draw]] = {
 }
 OTHERS: list[Draw] = [
     lambda r: {"cmd": "disconnect", "channel": r.choice(("md", "oe", "ud")), "graceful": r.random() < 0.5},
+    lambda r: {"cmd": "disconnect", "channel": r.choice(("oe", "ud")), "refuse_ms": r.choice((700, 3000))},
     lambda r: {"cmd": "silent", "channel": r.choice(("md", "oe", "ud")), "duration_ms": r.choice((50, 600, 2500))},
     lambda r: {"cmd": "http", "status": r.choice((500, 503)), "body": "{}", "count": r.randrange(1, 5)},
     lambda r: {"cmd": "ratelimit", "duration_ms": r.choice((50, 500))},
