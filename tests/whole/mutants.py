@@ -10,7 +10,6 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import click
@@ -19,7 +18,7 @@ from tests.whole.clock import run_under_virtual_time
 
 SEEDS_MAX = 400
 CALM_FLOOR = ("restart_forgets_orders_without_an_end", "restart_counts_postings_twice", "restart_asks_nobody", "ack_is_the_end",
-              "hedge_is_doubled", "both_partials_are_hedged", "fee_forgotten", "settle_is_never_asked")
+              "hedge_is_doubled", "both_partials_are_hedged", "fee_forgotten")
 
 
 def events_are_not_journaled(patch: Any) -> None:
@@ -61,21 +60,8 @@ def unknown_codes_are_rejects(patch: Any) -> None:
     patch.setattr(TradeDesk, "on_order_event", on_order_event)
 
 
-def no_answer_is_not_found(patch: Any) -> None:
-    """A query that failed counts as an answer."""
-    from engine.trade.manager import TradeManager
-    original = TradeManager.on_query_answer
-
-    def on_query_answer(self: Any, answer: Any) -> None:
-        answer.is_answered = True
-        if answer.position is None:
-            answer.position = Decimal(0)
-        original(self, answer)
-    patch.setattr(TradeManager, "on_query_answer", on_query_answer)
-
-
-def commands_of_a_query_are_lost(patch: Any) -> None:
-    """What the calm floor wants after an answer is never carried out."""
+def every_third_repair_is_lost(patch: Any) -> None:
+    """An order that the calm floor asks for is not handed on."""
     from engine.carry_out import CommandRunner
     original = CommandRunner._submit
     count = {"n": 0}
@@ -87,14 +73,14 @@ def commands_of_a_query_are_lost(patch: Any) -> None:
     patch.setattr(CommandRunner, "_submit", _submit)
 
 
-def sent_outcomes_are_all_good(patch: Any) -> None:
-    """A leg that did not leave is reported as sent, and nobody asks."""
+def nothing_is_ever_unknown(patch: Any) -> None:
+    """Silence and unclear answers are waited out, and nobody asks."""
     from engine.trade.manager import TradeManager
     patch.setattr(TradeManager, "_make_unknown", lambda self, trade, order, why, now: None)
 
 
-def balances_are_read_wrong(patch: Any) -> None:
-    """A fee of a fill is dropped between the wire and the ledger."""
+def fees_are_doubled(patch: Any) -> None:
+    """Between the wire and the ledger."""
     from engine.trade_desk import TradeDesk
     original = TradeDesk.on_order_event
 
@@ -107,7 +93,7 @@ def balances_are_read_wrong(patch: Any) -> None:
 
 NEW: list[Callable[[Any], None]] = [
     events_are_not_journaled, the_epoch_is_not_raised, a_restart_trades_before_it_has_proven, unknown_codes_are_rejects,
-    no_answer_is_not_found, commands_of_a_query_are_lost, sent_outcomes_are_all_good, balances_are_read_wrong]
+    every_third_repair_is_lost, nothing_is_ever_unknown, fees_are_doubled]
 
 
 def seed_that_notices(mutant: Callable[[Any], None], seeds: int, jobs: int = 2) -> tuple[int, str]:
