@@ -41,6 +41,7 @@ ctypedef struct hot_feed_t:
     histogram_t *decode_hist
     histogram_t *publish_hist
     int32_t count
+    int64_t wall_minus_mono_ns   # when the feed began: receive times count on from there, whatever becomes of the wall clock
     # by row
     uint8_t *wanted          # 1 = out of sync and its deltas flow: fetch a snapshot
     int64_t *crossed_mono_ns # since when the published book is crossed, 0 = it is not

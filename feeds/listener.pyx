@@ -108,6 +108,7 @@ cdef class FeedPublisher:
         self.h.decode_hist = hist.named("decode")
         self.h.publish_hist = hist.named("publish")
         self.h.count = writer.w.instrument_count
+        self.h.wall_minus_mono_ns = wall_ns() - mono_ns()
         self.h.wanted = <uint8_t *>calloc(self.h.count, sizeof(uint8_t))
         self.h.crossed_mono_ns = <int64_t *>calloc(self.h.count, sizeof(int64_t))
         self.h.book_mono_ns = <int64_t *>calloc(self.h.count, sizeof(int64_t))
@@ -142,7 +143,7 @@ cdef class FeedPublisher:
         self._check_row(row)
         stamps.frame_mono_ns = mono_ns()
         stamps.batch_mono_ns = stamps.frame_mono_ns
-        stamps.recv_wall_ns = wall_ns()
+        stamps.recv_wall_ns = stamps.frame_mono_ns + self.h.wall_minus_mono_ns
         stamps.connection_id = connection_id
         publish_book(&self.h, market, row, &stamps, BOOK_REPEAT if is_repeat else 0)
 
@@ -264,7 +265,7 @@ cdef class FeedListener(WSListener):
         cdef int kind
         if self.is_batch_start:
             self.stamps.batch_mono_ns = now
-            self.stamps.recv_wall_ns = wall_ns()
+            self.stamps.recv_wall_ns = now + self.p.wall_minus_mono_ns
         self.stamps.frame_mono_ns = now
         self.is_batch_start = frame.last_in_buffer
         self.rx_mono_ns = now

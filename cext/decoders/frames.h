@@ -52,6 +52,7 @@ typedef struct {
     uint64_t top_checks;      /* times that depth and top had the same update id, so that their best levels could be compared */
     int64_t lag_min_ns;       /* smallest receive wall - event time seen: the skew of the two clocks; INT64_MAX = none seen */
     int64_t lag_raw_ns;       /* newest receive wall - event time, skew included; 0 = none seen */
+    int64_t lag_mark_ns;      /* receive time up to which lag_min_ns was let grow (stream.pyx learn_lag) */
     uint32_t status;          /* STATUS_* of layout.h */
     uint32_t epoch;           /* raised each time the book became INVALID */
 } stream_stats_t;

@@ -48,5 +48,6 @@ cdef extern from "decoders/frames.h" nogil:
         uint64_t top_checks
         int64_t lag_min_ns
         int64_t lag_raw_ns
+        int64_t lag_mark_ns
         uint32_t status
         uint32_t epoch

@@ -325,14 +325,26 @@ cdef int take_funding(stream_t *s, const message_t *m, const stamps_t *stamps, f
 
 # ---------------------------------------------------------------- lag, records
 
+cdef int64_t LAG_MARK_NS = 1_000_000_000
+
+
 cdef void learn_lag(stream_t *s, int64_t exch_ns, int64_t recv_wall_ns) noexcept nogil:  # hot
-    """exch_ns: 0 = the message has no event time."""
+    """exch_ns: 0 = the message has no event time. Two clocks drift apart: the smallest difference seen is let grow by 15
+    millionths (2**-16), once a second, so that a drift of hours is not taken for a lag; a lag of 100 ms is forgiven after two
+    hours at the earliest."""
     cdef int64_t raw_ns = recv_wall_ns - exch_ns
+    cdef int64_t since_ns
     if exch_ns == 0:
         return
     s.stats.lag_raw_ns = raw_ns
+    since_ns = recv_wall_ns - s.stats.lag_mark_ns
     if raw_ns < s.stats.lag_min_ns:
         s.stats.lag_min_ns = raw_ns
+        s.stats.lag_mark_ns = recv_wall_ns
+    elif since_ns >= LAG_MARK_NS or since_ns < 0:
+        if since_ns > 0:
+            s.stats.lag_min_ns += since_ns >> 16
+        s.stats.lag_mark_ns = recv_wall_ns
 
 
 cdef uint32_t fill_side(const stream_t *s, uint32_t side, bint is_top_newer, level_t *out) noexcept nogil:  # hot

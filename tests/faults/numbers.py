@@ -86,7 +86,6 @@ FAULTS: dict[str, tuple[str, str]] = {
 
 PENDING: dict[str, str] = {
     "A18": "records carry venue and row; the 5 % band against the other venues' median is not built",
-    "A20": "ages are monotonic by construction; no test steps a feed's wall clock",
     "B20": "no venue status is read",
     "B22": "a place has one transport, there is no second; nothing to inject",
     "B25": "no venue with nonces yet",
@@ -134,6 +133,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "A17": ("process/test_feed_life.py::test_a17_changed_filters_take_an_instrument_out_until_a_restart",),
     "A19": ("unit/cext/decoders/test_binance_sync.py::test_too_old_snapshot_keeps_the_deltas_for_the_next_one",
             "conformance/test_2_joins.py::test_all_orders_of_arrival"),
+    "A20": ("faults/test_a20_feed_clock.py::test_a20_a_step_of_the_wall_clock_makes_no_lag_and_stops_no_feed",
+            "faults/test_a20_feed_clock.py::test_a20_drift_is_forgiven_and_a_sudden_lag_is_not"),
     "B1": (f"{_T}/test_leg_outcomes.py::test_entry_leg",),
     "B2": (f"{_T}/test_leg_outcomes.py::test_entry_leg", f"{_T}/test_manager.py::test_fee_in_base_of_a_lot_or_more_is_hedged"),
     "B3": (f"{_T}/test_leg_outcomes.py::test_both_legs_fare_the_same",),

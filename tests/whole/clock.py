@@ -42,7 +42,8 @@ class VirtualClock:
     def __init__(self) -> None:
         loaded = ctypes.CDLL(str(LIBRARY))
         self._mono = ctypes.c_int64.in_dll(loaded, "virtual_mono_ns")
-        ctypes.c_int64.in_dll(loaded, "virtual_wall_minus_mono_ns").value = BEGIN_WALL_NS - BEGIN_MONO_NS
+        self._wall_minus_mono = ctypes.c_int64.in_dll(loaded, "virtual_wall_minus_mono_ns")
+        self._wall_minus_mono.value = BEGIN_WALL_NS - BEGIN_MONO_NS
         self._mono.value = BEGIN_MONO_NS
 
     @property
@@ -51,6 +52,10 @@ class VirtualClock:
 
     def advance_to(self, mono_ns: int) -> None:
         self._mono.value = max(self._mono.value, mono_ns)
+
+    def step_wall(self, by_ns: int) -> None:
+        """The wall clock jumps, as an operator or a time service makes it."""
+        self._wall_minus_mono.value += by_ns
 
     def stop(self) -> None:
         """Back to the machine's own."""

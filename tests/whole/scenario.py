@@ -20,7 +20,8 @@ from cext import layout
 from engine.input_replay import replay_inputs
 from tests.dst.shrink import ddmin
 from tests.whole.clock import VirtualClock
-from tests.whole.world import WholeWorld
+from tests.whole.points import AT_START, AT_STOP, IN_TRADE, POINTS, Armed, points
+from tests.whole.world import STOP_S, WholeWorld
 
 VENUES = ("binance", "bybit", "okx", "binanceus", "okxus")
 MODES = (("quiet", 10), ("faults", 45), ("deaths", 45))
@@ -112,11 +113,14 @@ def draw(seed: int) -> Scenario:
     for _ in range(rng.randrange(1, 4) if mode == "deaths" else 0):
         steps.append({"at_ms": rng.randrange(trading_ms), "cmd": "kill", "orders": rng.randrange(0, 4),
                       "turns": rng.randrange(0, 60), "away_ms": rng.choice((0, 0, 50, 1500)), "stops": rng.random() < 0.1})
+    for _ in range(rng.randrange(0, 3) if mode == "deaths" else 0):
+        steps.append({"at_ms": rng.randrange(trading_ms), "cmd": "point", "name": rng.choice(list(POINTS)),
+                      "pass": rng.randrange(1, 6), "away_ms": rng.choice((0, 0, 50, 1500))})
     return Scenario(seed, mode, venues, rng.choice((0, 200, 2000)), trading_ms, rng.random() < 0.3,
                     sorted(steps, key=lambda one: one["at_ms"]))
 
 
-def play(scenario: Scenario, folder: pathlib.Path, clock: VirtualClock, outcome: Outcome) -> WholeWorld:
+def play(scenario: Scenario, folder: pathlib.Path, clock: VirtualClock, outcome: Outcome, armed: Armed) -> WholeWorld:
     world = WholeWorld(folder, scenario.seed, scenario.venues, clock, simex={"latency_us": scenario.latency_us},
                        strategies={"cross_exchange": {"enabled": len(scenario.venues) > 1}},
                        engine={"input_log": scenario.input_log, "journal_segment_mb": 8 if scenario.input_log else 1})
@@ -125,9 +129,11 @@ def play(scenario: Scenario, folder: pathlib.Path, clock: VirtualClock, outcome:
     begin_ns = clock.now_ns
     for step in scenario.steps:
         world.host.run_for(max(0.0, (begin_ns + step["at_ms"] * 1_000_000 - clock.now_ns) / 1e9))
-        outcome.planted[f"{step['cmd']} {step.get('channel', '')} {step.get('verb', '')}".strip()] += 1
+        outcome.planted[f"{step['cmd']} {step.get('channel', '')} {step.get('verb', '')}{step.get('name', '')}".strip()] += 1
         if step["cmd"] == "kill":
             die(world, step)
+        elif step["cmd"] == "point":
+            die_at(world, step, armed)
         else:
             world.control(**{key: value for key, value in step.items() if key != "at_ms" and value is not None})
     world.host.run_for(max(0.0, (begin_ns + scenario.trading_ms * 1_000_000 - clock.now_ns) / 1e9))
@@ -154,6 +160,33 @@ def die(world: WholeWorld, step: dict[str, Any]) -> None:
     world.wait_trading()
 
 
+def die_at(world: WholeWorld, step: dict[str, Any], armed: Armed) -> None:
+    """kill -9 where the engine passes a named point for the n-th time, if it comes there; then another life."""
+    engine = world.engine
+    assert engine is not None
+    if step["name"] in IN_TRADE:
+        armed.name, armed.left = step["name"], step["pass"]
+        end_ns = world.clock.now_ns + int(ORDER_WAIT_S * 1e9)
+        world.host.run_until(lambda: engine.died_of or world.clock.now_ns >= end_ns, ORDER_WAIT_S + 1)
+    elif step["name"] in AT_STOP:
+        armed.name, armed.left = step["name"], 1
+        engine.terminate()
+        world.host.run_until(lambda: engine.died_of, STOP_S)
+    armed.name = ""
+    world.kill_engine()
+    world.host.run_for(step["away_ms"] / 1e3)
+    if step["name"] in AT_START:
+        armed.name, armed.left = step["name"], step["pass"]
+    world.start_engine()
+    world.wait_trading()
+    armed.name = ""
+    assert world.engine is not None
+    if world.engine.died_of:
+        world.kill_engine()
+        world.start_engine()
+        world.wait_trading()
+
+
 def run_scenario(scenario: Scenario, clock: VirtualClock | None = None) -> Outcome:
     """Plays and judges; what goes wrong is in `failure`."""
     outcome = Outcome(scenario.seed, scenario.mode)
@@ -161,8 +194,9 @@ def run_scenario(scenario: Scenario, clock: VirtualClock | None = None) -> Outco
     world = None
     with tempfile.TemporaryDirectory(prefix="ls-whole-") as name:
         try:
-            world = play(scenario, pathlib.Path(name), clock, outcome)
-            world.stop_engine()
+            with points() as armed:
+                world = play(scenario, pathlib.Path(name), clock, outcome, armed)
+                world.stop_engine()
             found = world.audit()
             if found:
                 outcome.failure = "; ".join(f"{one.rule}: {one.what}" for one in found[:4])

@@ -79,12 +79,16 @@ class WholeWorld:
     def wait_trading(self) -> None:
         def is_trading() -> bool:
             assert self.engine is not None and self.shell is not None
+            if self.engine.died_of:
+                return True
             if self.engine.task.done():
                 self.engine.task.result()
                 raise RuntimeError("the engine ended")
             return self.shell.phase == "trading"
         self.host.run_until(is_trading, START_S)
-        assert self.shell is not None
+        assert self.shell is not None and self.engine is not None
+        if self.engine.died_of:
+            return
         if self.lives > 1 and self.shell._start.reconciled_s is not None:
             self.reconciled_s.append(self.shell._start.reconciled_s)
 
