@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -28,8 +28,19 @@ QUIET_ALERTS = {"residual_too_small"}   # what fees in base leave of spot agains
 DEATHS_BY = 400     # records of a scenario of a second or two
 
 
+class AsJson:
+    """A dataclass of plain values that is written to a file and read back."""
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        return cls(**orjson.loads(data))
+
+
 @dataclass
-class Scenario:
+class Scenario(AsJson):
     seed: int
     mode: str
     bases: int                 # 0: one venue, three pairs; else two venues and five pairs of all kinds a base
@@ -40,13 +51,6 @@ class Scenario:
     trading_ms: int
     hedge_unknown: str
     outages: list[list[Any]] = field(default_factory=list)   # ms from the start, venue, for how many ms it is away
-
-    def to_json(self) -> bytes:
-        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
-
-    @staticmethod
-    def from_json(data: bytes) -> Scenario:
-        return Scenario(**orjson.loads(data))
 
 
 @dataclass

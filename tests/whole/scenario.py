@@ -14,10 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import orjson
-
 from cext import layout
 from engine.input_replay import replay_inputs
+from tests.dst.scenario import AsJson
 from tests.dst.shrink import ddmin
 from tests.whole.clock import VirtualClock
 from tests.whole.points import AT_START, AT_STOP, IN_TRADE, POINTS, Armed, points
@@ -54,7 +53,7 @@ OTHERS: list[Draw] = [
 
 
 @dataclass
-class Scenario:
+class Scenario(AsJson):
     seed: int
     mode: str
     venues: list[str]
@@ -62,13 +61,6 @@ class Scenario:
     trading_ms: int
     input_log: bool                  # written, and replayed at the end: the same decisions, byte for byte
     steps: list[dict[str, Any]]      # each with at_ms from the first moment of trading
-
-    def to_json(self) -> bytes:
-        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
-
-    @staticmethod
-    def from_json(data: bytes) -> Scenario:
-        return Scenario(**orjson.loads(data))
 
 
 @dataclass
