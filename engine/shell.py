@@ -517,13 +517,14 @@ class Shell:
         if found:
             await self._read_funding(venue)
 
-    async def compare(self, venue: str) -> list[Any]:
-        """The venue's balances and positions against the ledger -> differences of now. Raises RestError, AccountRefused."""
+    async def compare(self, venue: str, *, is_critical: bool = False) -> list[Any]:
+        """The venue's balances and positions against the ledger -> differences of now. `is_critical`: trading waits for it, so it
+        may use the rate that is kept for queries. Raises RestError, AccountRefused."""
         gateway, manager = self.gateways[venue], self.trades.manager
-        balances = await gateway.balances()
+        balances = await gateway.balances(is_critical=is_critical)
         found = manager.reconcile(balances, time.monotonic_ns())
         held = {position.instrument_id: Decimal(position.qty).scaleb(-self.table.rows[position.instrument_id].qty_scale)
-                for position in await gateway.positions() if position.instrument_id < len(self.table.rows)}
+                for position in await gateway.positions(is_critical=is_critical) if position.instrument_id < len(self.table.rows)}
         found += manager.reconcile_positions(venue, held, time.monotonic_ns())
         self._runner.drain()
         return found

@@ -103,19 +103,19 @@ class BinanceMarket(MarketGateway):
         return [(str(row.get("symbol", "")), str(row.get("clientOrderId", "")))
                 for row in await self._signed(self.paths["open_orders"])]
 
-    async def read_balances(self) -> list[BalanceUpdate]:
+    async def read_balances(self, *, is_critical: bool = False) -> list[BalanceUpdate]:
         now_ns = self.venue_now_ns()
         if self.market == "spot":
             state = AccountState(self.market, self.account)
-            account.parse_spot_account(await self._signed(self.paths["account"]), state, exch_ns=now_ns)
+            account.parse_spot_account(await self._signed(self.paths["account"], is_critical=is_critical), state, exch_ns=now_ns)
             return state.balances
-        return account.parse_linear_balances(await self._signed(self.paths["balance"]), exch_ns=now_ns)
+        return account.parse_linear_balances(await self._signed(self.paths["balance"], is_critical=is_critical), exch_ns=now_ns)
 
-    async def read_positions(self, symbol: str | None = None) -> list[PositionUpdate]:
+    async def read_positions(self, symbol: str | None = None, *, is_critical: bool = False) -> list[PositionUpdate]:
         if self.market == "spot":
             return []
         answer = await self._signed(self.paths["positions"], {"symbol": symbol} if symbol else None,
-                                    is_critical=symbol is not None)
+                                    is_critical=is_critical or symbol is not None)
         return account.parse_linear_positions(answer, self.rows, exch_ns=self.venue_now_ns())
 
     async def funding_income(self, since_ns: int) -> list[FundingIncome]:

@@ -159,20 +159,21 @@ class BybitMarket(MarketGateway):
                                   str(account.require(row, "orderLinkId", "order"))))
         return found
 
-    async def read_balances(self) -> list[BalanceUpdate]:
+    async def read_balances(self, *, is_critical: bool = False) -> list[BalanceUpdate]:
         now_ns = self.venue_now_ns()
-        told = account.rows_of(await self._signed(PATHS["balance"], {"accountType": "UNIFIED"}), "wallet balance")
+        told = account.rows_of(await self._signed(PATHS["balance"], {"accountType": "UNIFIED"}, is_critical=is_critical),
+                               "wallet balance")
         self.borrowed = account.parse_borrowed(told)
         return account.parse_wallet(told, self.venue.name, self.market, self.account, "snapshot", now_ns)
 
-    async def read_positions(self, symbol: str | None = None) -> list[PositionUpdate]:
+    async def read_positions(self, symbol: str | None = None, *, is_critical: bool = False) -> list[PositionUpdate]:
         if self.market == "spot":
             return []
         now_ns = self.venue_now_ns()
         scopes = [{"category": "linear", "symbol": symbol}] if symbol else self._scopes()
         return [account.position_of(row, self.rows, self.venue.name, self.account, "snapshot", now_ns, 0)
                 for which in scopes async for row in self._pages("positions", which, facts.POSITIONS_PAGE,
-                                                                 is_critical=symbol is not None)]
+                                                                 is_critical=is_critical or symbol is not None)]
 
     def _scopes(self) -> list[dict[str, Any]]:
         """Parameters of lists of the whole market: linear lists want a settling coin."""

@@ -125,13 +125,13 @@ class VenueGateway:
     def restart_stream(self, market: str, reason: str = "silent") -> None:
         self.markets[market].restart_stream(reason)
 
-    async def balances(self) -> dict[str, dict[str, Decimal]]:
+    async def balances(self, *, is_critical: bool = False) -> dict[str, dict[str, Decimal]]:
         telling = [market for market in self.markets.values() if market.setup.tells_account]
-        read = await asyncio.gather(*(market.read_balances() for market in telling))
+        read = await asyncio.gather(*(market.read_balances(is_critical=is_critical) for market in telling))
         return {market.account: account_totals(balances) for market, balances in zip(telling, read, strict=True)}
 
-    async def positions(self) -> list[PositionUpdate]:
-        read = await asyncio.gather(*(market.read_positions() for market in self.markets.values()))
+    async def positions(self, *, is_critical: bool = False) -> list[PositionUpdate]:
+        read = await asyncio.gather(*(market.read_positions(is_critical=is_critical) for market in self.markets.values()))
         return [position for positions in read for position in positions]
 
     async def funding_income(self, since_ns: int) -> list[FundingIncome]:

@@ -166,11 +166,12 @@ class MarketGateway(abc.ABC):
         """(symbol, client id) of every open order of this market, whoever placed it."""
 
     @abc.abstractmethod
-    async def read_balances(self) -> list[BalanceUpdate]:
-        """A fresh snapshot of the account's balances, reason "snapshot"."""
+    async def read_balances(self, *, is_critical: bool = False) -> list[BalanceUpdate]:
+        """A fresh snapshot of the account's balances, reason "snapshot". `is_critical`: may use the rate that is kept for cancels
+        and queries."""
 
     @abc.abstractmethod
-    async def read_positions(self, symbol: str | None = None) -> list[PositionUpdate]:
+    async def read_positions(self, symbol: str | None = None, *, is_critical: bool = False) -> list[PositionUpdate]:
         """A fresh snapshot of positions of this market; [] on spot. With `symbol` that one is enough."""
 
     @abc.abstractmethod
@@ -378,7 +379,7 @@ class MarketGateway(abc.ABC):
         symbol = self.symbol(row)
         instrument = self.rows[symbol]
         if self.market == "spot":
-            return Answer([], True, account_totals(await self.read_balances()).get(instrument.base, Decimal(0)))
+            return Answer([], True, account_totals(await self.read_balances(is_critical=True)).get(instrument.base, Decimal(0)))
         for position in await self.read_positions(symbol):
             if position.symbol == symbol:
                 return Answer([], True, Decimal(position.qty).scaleb(-instrument.qty_scale))

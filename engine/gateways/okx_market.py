@@ -174,19 +174,19 @@ class OkxMarket(MarketGateway):
         return [(str(account.require(row, "instId", "order")), str(account.require(row, "clOrdId", "order")))
                 async for row in self._pages("pending", {"instType": facts.INST_TYPES[self.market]}, "ordId")]
 
-    async def read_balances(self) -> list[BalanceUpdate]:
+    async def read_balances(self, *, is_critical: bool = False) -> list[BalanceUpdate]:
         now_ns = self.venue_now_ns()
-        rows = await self._signed("balance")
+        rows = await self._signed("balance", is_critical=is_critical)
         self.borrowed = account.parse_borrowed(rows)
         return account.parse_balances(rows, self.venue.name, self.market, self.account, "snapshot", now_ns)
 
-    async def read_positions(self, symbol: str | None = None) -> list[PositionUpdate]:
+    async def read_positions(self, symbol: str | None = None, *, is_critical: bool = False) -> list[PositionUpdate]:
         if self.market == "spot":
             return []
         now_ns = self.venue_now_ns()
         which = {"instType": "SWAP", **({"instId": symbol} if symbol else {})}
         return [account.position_of(row, self.rows, self.venue.name, self.account, "snapshot", now_ns, 0)
-                for row in await self._signed("positions", which, is_critical=symbol is not None)]
+                for row in await self._signed("positions", which, is_critical=is_critical or symbol is not None)]
 
     def account_report(self) -> AccountReport:
         markets = tuple(market for market in self.settings.markets if self.venue.account_of(market) == self.account)

@@ -121,7 +121,7 @@ class StartSequence:
         differing = []
         for venue in shell.venues_up():
             try:
-                found = await shell.compare(venue)
+                found = await shell.compare(venue, is_critical=True)
             except (RestError, AccountRefused) as error:
                 differing.append(f"{venue}: not read: {error}")
                 continue

@@ -753,6 +753,8 @@ class TradeManager:
 
     def _tell_residual(self, row: int) -> None:
         """The core sizes the next entry so that it absorbs what is left over; remainders never add up to a lot."""
+        if self.is_restoring:
+            return
         pairs = self.core.pairs()
         for index in self._pairs_of(row):
             units = sum((self.dust.units(one) for one in pairs[index]), ZERO)
@@ -806,7 +808,7 @@ class TradeManager:
         if known_fee is not None and known_fee.fee:
             trade.post_fee(order.instrument, known_fee, self._third_asset_price(order.instrument, known_fee))
             postings += self.ledger.post_fee(order.instrument, known_fee)
-        if applied.grew_qty or postings:
+        if (applied.grew_qty or postings) and not self.is_restoring:   # the core is told everything at the end
             self._tell_pledges(trade)
             self.accounts.tell_core(order.instrument, self.position_units(order.row), self._unexplained)
         if postings:

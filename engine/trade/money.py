@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, getcontext, localcontext
 from typing import Any, TypeVar
 
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -20,9 +20,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def exact(function: F) -> F:
-    """Runs a public method of the calm floor under the wide context (0.3 us)."""
+    """Runs a public method of the calm floor under the wide context (0.3 us, less where one calls another)."""
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        present = getcontext()
+        if present.prec == EXACT.prec and present.rounding == EXACT.rounding:
+            return function(*args, **kwargs)
         with localcontext(EXACT):
             return function(*args, **kwargs)
     return wrapper  # type: ignore[return-value]

@@ -165,6 +165,7 @@ class Restorer:
             del self._owed[key]
         return True
 
+    @exact
     def apply_all(self, records: Iterable[JournaledRecord]) -> Restored:
         for record in records:
             self.apply(record)
