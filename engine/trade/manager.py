@@ -315,7 +315,7 @@ class TradeManager:
         session[kind] = is_up
         if is_up and session.get("orders", True) and session.get("user", True):
             self._down_since.pop((venue, market), None)
-        elif not is_up:
+        elif not is_up and kind in ("orders", "user"):
             self._down_since.setdefault((venue, market), now)
         self.core.set_session(self.accounts.venue_id(venue), MARKET_CODES[market], bool(session.get("orders"))
                               and session.get("user", True))
