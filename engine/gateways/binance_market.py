@@ -165,7 +165,8 @@ class BinanceMarket(MarketGateway):
                              "countdownCancelAll a symbol" if has_timer else "none", lacks)
 
     async def _signed(self, path: str, params: dict[str, Any] | None = None, *, is_critical: bool = False) -> Any:
-        return await self.rest.get(path, params, is_signed=True, is_critical=is_critical)
+        return await self.rest.get(path, params, is_signed=True,
+                                   is_critical=is_critical or not self.has_account)
 
     # ------------------------------------------------------------ questions about one order
 

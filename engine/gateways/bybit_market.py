@@ -242,7 +242,8 @@ class BybitMarket(MarketGateway):
 
     async def _signed(self, path: str, params: dict[str, Any] | None = None, *, is_critical: bool = False) -> Any:
         """The `result` of a signed GET."""
-        return account.require(await self.rest.get(path, params, is_signed=True, is_critical=is_critical), "result", path)
+        return account.require(await self.rest.get(path, params, is_signed=True,
+                                                   is_critical=is_critical or not self.has_account), "result", path)
 
     async def _public(self, path: str, params: dict[str, Any]) -> Any:
         return account.require(await self.rest.get(path, params), "result", path)

@@ -71,6 +71,7 @@ class MarketGateway(abc.ABC):
         self.instruments = setup.instruments
         self.hooks = setup.hooks
         self.state = AccountState(setup.market, self.account)
+        self.has_account = False   # until then reads of it may use the rate that is kept: exposures may wait for this start
         self.clock = Clock(limit_ns=venue.clock.uncertainty_max_ns)
         self.rows: dict[str, InstrumentRow] = {row.symbol: row for row in setup.table.rows
                                                if row.venue == venue.name and row.market == setup.market}
@@ -331,6 +332,7 @@ class MarketGateway(abc.ABC):
             is_ours = made_by is not None and made_by[0] == self.settings.instance
             (state.own_orders if is_ours else state.foreign_orders).append((symbol, client_id))
         self.state = state
+        self.has_account = True
         return state
 
     async def _read_fees(self) -> dict[str, FeeRates]:

@@ -265,7 +265,8 @@ class OkxMarket(MarketGateway):
     async def _signed(self, name: str, params: dict[str, Any] | None = None, *,
                       is_critical: bool = False) -> list[dict[str, Any]]:
         """The rows of a signed GET."""
-        return account.rows_of(await self.rest.get(PATHS[name], params, is_signed=True, is_critical=is_critical), name)
+        return account.rows_of(await self.rest.get(PATHS[name], params, is_signed=True,
+                                                   is_critical=is_critical or not self.has_account), name)
 
     async def _public(self, name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         return account.rows_of(await self.rest.get(PATHS[name], params), name)
