@@ -85,6 +85,7 @@ def test_paper_of_three_venues_trades_across_them(home):
             for name in names:   # OKX lets three sockets a second open: the last may come after the first trades
                 fact = run.run_dir / f"feed-{name}.json"
                 wait_until(lambda fact=fact: json.loads(fact.read_bytes())["state"] == "live", 30, f"all sockets of {name}")
+            time.sleep(1.5)      # the supervisor looks at the feeds' words once a second
             section = json.loads((run.run_dir / "simex-config.json").read_bytes())
             assert section["instrument_tables"] == {name: str(run.run_dir / f"instruments.{name}.json") for name in names}
             table = InstrumentTable.load(run_table_path(run.run_dir)).rows
