@@ -38,6 +38,7 @@ def apply_account(venue: str, states: dict[str, AccountState], table: Instrument
         fees = state.fees.get(row.symbol)
         if fees is not None:
             core.set_fees(row.id, fees.taker, fees.maker)
+            manager.set_fees(row.id, fees.taker, fees.maker)
         leverage = state.leverage.get(row.symbol)
         if leverage is not None:
             core.set_leverage(row.id, leverage)

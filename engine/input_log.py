@@ -38,8 +38,8 @@ CORE_CALLS = ("add_pair", "set_params", "set_signals", "set_extra_cost", "set_en
               "note_pnl", "clear_losses", "set_pair_state", "set_residual", "rearm", "request_exit", "clear_exit", "lock_row",
               "lock_venue", "lock_all", "unlock")
 FLOOR_CALLS = ("on_intent", "on_sent", "on_order_event", "on_query_answer", "on_submit_refused", "on_session",
-               "on_funding_income", "on_transfer", "open_accounts", "reconcile", "reconcile_positions", "on_timer", "begin_stop",
-               "resolve_manual", "cancel_live", "resume")
+               "on_funding_income", "on_transfer", "set_fees", "open_accounts", "reconcile", "reconcile_positions", "on_timer",
+               "begin_stop", "resolve_manual", "cancel_live", "resume")
 
 PARAMETERS = {one.__name__: one for one in (CoreLimits, PairParams)}
 PACKED: dict[str, tuple[type, Callable[[Any], bytes], Callable[[bytes], Any]]] = {

@@ -504,6 +504,7 @@ class Shell:
         for row in self.table.rows:
             if row.venue == venue and row.market == market and row.symbol == symbol:
                 self.core.set_fees(row.id, rates.taker, rates.maker)
+                self.trades.manager.set_fees(row.id, rates.taker, rates.maker)
 
     async def _reconcile(self, venue: str) -> None:
         """The venue's balances and positions against the ledger. A difference that lasts is alerted and locks what it concerns;

@@ -37,6 +37,7 @@ from engine.trade.commands import (
 )
 from engine.trade.core_surface import MARKET_CODES, CoreSurface, LockReason, PairState, best_prices
 from engine.trade.dust import DustLedger
+from engine.trade.fee_drift import FeeWatch
 from engine.trade.instruments import Instrument, make_instruments
 from engine.trade.inventory import Inventory
 from engine.trade.ledger import Difference, Ledger
@@ -112,6 +113,7 @@ class TradeManager:
         self.naked = NakedStatistics()
         self.profit = Profit(self.policy.usd_rates)
         self.accounts = Accounts(self.instruments, core, self.ledger)
+        self.fee_watch = FeeWatch(table.rows if hasattr(table, "rows") else table)
         self.trades: dict[int, Trade] = {}          # not final, or final with details still owed
         self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT_TRADES)
         self.final_states: Counter[str] = Counter()
@@ -374,6 +376,11 @@ class TradeManager:
         postings = self.ledger.post_transfer(self.accounts.pot_of(account), asset, amount)
         self._journal(JournalType.LEDGER, None, {"kind": "transfer", "account": account, "asset": asset, "amount": text(amount),
                                                  "postings": [posting.to_json() for posting in postings]})
+
+    @exact
+    def set_fees(self, row: int, taker: Decimal, maker: Decimal | None) -> None:
+        """What the account pays on an instrument from now on, as fractions: fills are compared with it."""
+        self.fee_watch.set_model(row, taker, maker)
 
     @exact
     def open_accounts(self, balances: Mapping[str, Mapping[str, Decimal]]) -> None:
@@ -805,9 +812,13 @@ class TradeManager:
             trade.post_fill(order, applied.fill)
             postings += self.ledger.post_fill(order.instrument, order.side, applied.fill)
         known_fee = applied.fee_of or (applied.fill if applied.fill is not None and applied.fill.fee is not None else None)
-        if known_fee is not None and known_fee.fee:
-            trade.post_fee(order.instrument, known_fee, self._third_asset_price(order.instrument, known_fee))
-            postings += self.ledger.post_fee(order.instrument, known_fee)
+        if known_fee is not None:
+            third_px = self._third_asset_price(order.instrument, known_fee) if known_fee.fee else ZERO
+            if drift := self.fee_watch.check(order.instrument, known_fee, third_px):
+                self._alert("fee_drift", drift, trade)
+            if known_fee.fee:
+                trade.post_fee(order.instrument, known_fee, third_px)
+                postings += self.ledger.post_fee(order.instrument, known_fee)
         if (applied.grew_qty or postings) and not self.is_restoring:   # the core is told everything at the end
             self._tell_pledges(trade)
             self.accounts.tell_core(order.instrument, self.position_units(order.row), self._unexplained)
