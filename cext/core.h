@@ -53,6 +53,7 @@ typedef struct {
 #define PAIR_NONE 0xffffffffu
 #define CONNECTION_KEYS (FEEDS_MAX * CONNECTIONS_MAX)
 #define E8 100000000ll
+#define BAND_MIDS_MAX 32   /* of other venues that the price band looks at */
 #define MARK_AGE_NS_MAX 60000000000ll /* an older mark is no reference */
 
 /* ---------------------------------------------------------------- reason codes */
@@ -115,7 +116,8 @@ typedef struct {
     X(52, ORDER_RATE, "rate", "R") \
     X(53, TRADE_RATE, "rate", "E") \
     X(54, POOL_FULL, "rate", "R") \
-    X(55, DRY_RUN, "mode", "R")
+    X(55, DRY_RUN, "mode", "R") \
+    X(56, PRICE_BAND, "data", "E")
 
 /* Detector and sizing, "why not": X(code, name) */
 #define SKIP_CODES(X) \
@@ -315,6 +317,8 @@ typedef struct {
     int64_t delta_usd_e8;     /* |delta| at the newest fill price, for the delta limit */
     int32_t scale;
     uint32_t pad0;
+    int32_t rows_begin;       /* into core_t.group_rows */
+    int32_t rows_end;
 } group_t;
 
 /* Pre-trade limits. *_e8 amounts are USD unless said otherwise, *_ratio_e8 are fractions. */
@@ -341,6 +345,7 @@ typedef struct {
     int64_t ws_stale_ns;
     int64_t max_lag_ns;
     int64_t max_skew_ns;
+    int64_t price_band_ratio_e8; /* mid against the median of the underlying's mids at other venues; 0 = not looked at */
     int64_t quiet_unlearned_ns; /* silence allowed while nothing is learned yet */
     int64_t max_decision_age_ns;
     int64_t breaker_window;   /* newest outcomes that are looked at, <= BREAKER_WINDOW_MAX */
@@ -423,6 +428,7 @@ typedef struct core_t {
     pair_cold_t *pairs_cold;  /* [pair_count] */
     const instrument_t *instruments;
     group_t *groups;
+    int32_t *group_rows;      /* [row_count] rows by group */
     balance_t *balances;      /* [slot] */
     intent_slot_t *pool;      /* [INTENT_POOL] */
     uint32_t pool_next;

@@ -41,6 +41,7 @@ class CoreLimits:
     max_trades_per_minute: int = 300
     cautious_size_pct: Any = 50
     margin_use_pct: Any = 30
+    price_band_pct: Any = 5
     collar_bps: Any = 50
     mark_collar_bps: Any = 200
     reduce_collar_bps: Any = 500

@@ -128,6 +128,7 @@ class CoreLimits:
     ws_stale_ms: int = 500
     max_data_age_ms: int = 100
     max_skew_ms: int = 250
+    price_band_pct: Any = 5
     quiet_unlearned_ms: int = 5_000
     max_decision_age_ms: int = 50
     breaker_window: int = 50
@@ -280,6 +281,7 @@ cdef class Core:
         c.pool = <intent_slot_t *>self._allocate(INTENT_POOL * sizeof(intent_slot_t))
         c.balances = <balance_t *>self._allocate((2 * c.row_count + 1) * sizeof(balance_t))
         c.groups = <group_t *>self._allocate(max(1, c.row_count) * sizeof(group_t))
+        c.group_rows = <int32_t *>self._allocate(max(1, c.row_count) * sizeof(int32_t))
         if len(instruments.assets) > ASSETS_MAX or len(instruments.venues) > VENUES_MAX:
             raise ValueError(f"{len(instruments.assets)} assets, {len(instruments.venues)} venues: at most {ASSETS_MAX} and {VENUES_MAX}")
         for index, asset in enumerate(instruments.assets):
@@ -331,6 +333,7 @@ cdef class Core:
             group = groups[instrument.underlying_asset]
             scales[group] = max(scales.get(group, 0), instrument.qty_scale)
         c.group_count = len(groups)
+        self._fill_group_rows()
         for row in range(c.row_count):
             instrument = &c.instruments[row]
             name = self.instruments.names[row]
@@ -355,6 +358,20 @@ cdef class Core:
             c.rows[row].leverage_e2 = 100
             c.hot[row].ask = INFINITY
             c.hot[row].px_unit = instrument.px_unit
+
+    def _fill_group_rows(self):
+        """Rows of each underlying, as one array and two indices a group; groups are numbered as their assets first appear."""
+        cdef core_t *c = self.c
+        cdef int32_t end = 0
+        members = {}
+        for row in range(c.row_count):
+            members.setdefault(c.instruments[<int>row].underlying_asset, []).append(row)
+        for group, rows in enumerate(members.values()):
+            c.groups[<int>group].rows_begin = end
+            for row in rows:
+                c.group_rows[end] = row
+                end += 1
+            c.groups[<int>group].rows_end = end
 
     def _fill_fee(self, int row, fee_e8):
         self.c.rows[row].fee_e8 = fee_e8
@@ -641,6 +658,7 @@ cdef class Core:
                      "breaker_recovery_ms", "tell_every_ms"):
             values[name] = scaled(name, getattr(limits, name), 10**6, 0, 3_600_000)
         values["cautious_size_pct"] = scaled("cautious_size_pct", limits.cautious_size_pct, 10**6, 0, 100)
+        values["price_band_pct"] = scaled("price_band_pct", limits.price_band_pct, 10**6, 0, 100)
         values["margin_use_pct"] = scaled("margin_use_pct", limits.margin_use_pct, 10**6, 0, 100)
         for name, minimum, maximum in (("consecutive_losses", 1, 10**6), ("max_in_flight", 0, INTENT_POOL - 16),
                                        ("max_orders_per_s", 1, 10_000), ("order_burst", 1, 10_000),
@@ -667,6 +685,7 @@ cdef class Core:
         target.ws_stale_ns = values["ws_stale_ms"]
         target.max_lag_ns = values["max_data_age_ms"]
         target.max_skew_ns = values["max_skew_ms"]
+        target.price_band_ratio_e8 = values["price_band_pct"]
         target.quiet_unlearned_ns = values["quiet_unlearned_ms"]
         target.max_decision_age_ns = values["max_decision_age_ms"]
         target.breaker_window = values["breaker_window"]

@@ -50,6 +50,7 @@ cdef extern from "core.h" nogil:
         CONNECTION_KEYS
         BREAKER_WINDOW_MAX
         LOSS_BUCKETS
+        BAND_MIDS_MAX
         GATE_OK
         GATE_KILLED
         GATE_HALTED
@@ -106,6 +107,7 @@ cdef extern from "core.h" nogil:
         GATE_TRADE_RATE
         GATE_POOL_FULL
         GATE_DRY_RUN
+        GATE_PRICE_BAND
         GATE_CODES_MAX
         SKIP_NONE
         SKIP_NO_BOOK
@@ -268,6 +270,8 @@ cdef extern from "core.h" nogil:
         int64_t delta_usd_e8
         int32_t scale
         uint32_t pad0
+        int32_t rows_begin
+        int32_t rows_end
 
     ctypedef struct limits_t:
         int64_t max_order_e8
@@ -292,6 +296,7 @@ cdef extern from "core.h" nogil:
         int64_t ws_stale_ns
         int64_t max_lag_ns
         int64_t max_skew_ns
+        int64_t price_band_ratio_e8
         int64_t quiet_unlearned_ns
         int64_t max_decision_age_ns
         int64_t breaker_window
@@ -361,6 +366,7 @@ cdef extern from "core.h" nogil:
         pair_cold_t *pairs_cold
         const instrument_t *instruments
         group_t *groups
+        int32_t *group_rows
         balance_t *balances
         intent_slot_t *pool
         uint32_t pool_next

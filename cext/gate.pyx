@@ -218,6 +218,58 @@ cdef uint32_t check_data(const core_t *core, const intent_t *intent, int64_t now
     return GATE_OK
 
 
+cdef double usd_mid(const core_t *core, int32_t row) noexcept nogil:  # hot
+    """Middle of the best prices of one underlying unit in USD; 0 when the book is not usable or its quote has no rate. A double:
+    it is compared with a band of per cents and goes into no amount."""
+    cdef const row_hot_t *hot = &core.hot[row]
+    cdef const instrument_t *instrument = &core.instruments[row]
+    if hot.bid <= 0.0 or hot.ask > 1e300:
+        return 0.0
+    return (hot.bid + hot.ask) * 0.5 / <double>instrument.multiplier * <double>core.usd_rate_e8[instrument.quote_asset]
+
+
+cdef bint is_off_the_others(const core_t *core, int32_t row, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Whether a book's middle is further from the median of the underlying's books at other venues than the band: another symbol
+    in the slot, a redenominated coin or a forked one look like an edge. Of an even number the median is all that lies between the
+    two in the middle, so that of two others one wrong does not convict. Dead books have no vote, and alone nobody is wrong."""
+    cdef const group_t *group = &core.groups[core.rows[row].group]
+    cdef double mids[BAND_MIDS_MAX]
+    cdef double mid, own = usd_mid(core, row)
+    cdef uint32_t venue = core.instruments[row].venue_id
+    cdef int32_t other, at, k, count = 0
+    cdef int64_t alive
+    for k in range(group.rows_begin, group.rows_end):
+        other = core.group_rows[k]
+        if core.instruments[other].venue_id == venue or count == BAND_MIDS_MAX:
+            continue
+        alive = core.alive_mono_ns[core.hot[other].connection]
+        mid = usd_mid(core, other)
+        if mid <= 0.0 or alive == 0 or now_mono_ns - alive > core.limits.ws_stale_ns:
+            continue
+        at = count
+        while at > 0 and mids[at - 1] > mid:
+            mids[at] = mids[at - 1]
+            at -= 1
+        mids[at] = mid
+        count += 1
+    if count == 0 or own <= 0.0:
+        return False
+    if own < mids[(count - 1) // 2]:
+        return own * <double>E8 < mids[(count - 1) // 2] * <double>(E8 - core.limits.price_band_ratio_e8)
+    return own * <double>E8 > mids[count // 2] * <double>(E8 + core.limits.price_band_ratio_e8)
+
+
+cdef uint32_t check_band(const core_t *core, const intent_t *intent, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Each leg's price against what the other venues say."""
+    cdef uint32_t k
+    if core.limits.price_band_ratio_e8 == 0:
+        return GATE_OK
+    for k in range(intent.leg_count):
+        if is_off_the_others(core, <int32_t>intent.legs[k].instrument_id, now_mono_ns):
+            return GATE_PRICE_BAND
+    return GATE_OK
+
+
 cdef bint is_beyond(uint32_t side, int64_t limit_px, int64_t reference_px, int64_t ratio_e8) noexcept nogil:  # hot
     """A buy above reference * (1 + ratio), a sell below reference * (1 - ratio). Prices below 2**62, ratio <= 1e8: 128 bits
     hold it."""
@@ -569,6 +621,9 @@ cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, in
         return reason
     if not reducing:
         reason = check_data(core, intent, now_mono_ns)
+        if reason != GATE_OK:
+            return reason
+        reason = check_band(core, intent, now_mono_ns)
         if reason != GATE_OK:
             return reason
     reason = check_prices(core, intent, reducing, now_mono_ns)

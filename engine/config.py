@@ -150,6 +150,7 @@ class RiskConfig(StrictModel):
     hourly_loss_usd: float = number(250.0, 1.0, 1_000_000.0, "realised loss of an hour that stops entries")
     consecutive_losses: int = number(10, 1, 1000, "losing trades in a row that stop entries")
     margin_use_pct: float = number(30.0, 1.0, 80.0, "margin used of margin available")
+    price_band_pct: float = number(5.0, 0.0, 50.0, "a book so far from its underlying at other venues takes no entry; 0 = off")
     leverage: float = number(
         1.0, 1.0, 20.0, "assumed on linear instruments; the account's own is read back and must not be lower"
     )

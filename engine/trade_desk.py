@@ -24,6 +24,7 @@ log = logging.getLogger("lockstep.trade")
 CMD_REFUSED = 2
 SENT_KEPT = 4096
 TRADES_SHOWN = 30
+BAND_TELL_NS = 600_000_000_000
 TRANSFER_REASONS = frozenset({"transfer", "DEPOSIT", "WITHDRAW", "MARGIN_TRANSFER", "ASSET_TRANSFER", "ADMIN_DEPOSIT",
                               "ADMIN_WITHDRAW"})
 
@@ -47,6 +48,7 @@ class TradeDesk:
         self._waits: dict[str, Waits] = {}
         self._sent_order: deque[str] = deque()
         self._edges: dict[int, float] = {}
+        self._band_told: dict[int, int] = {}       # pair -> when it was alerted
         self.recent: deque[dict[str, Any]] = deque(maxlen=500)
 
     # ---------------------------------------------------------------- events
@@ -73,7 +75,18 @@ class TradeDesk:
             log.info("would send %s: %s, expected net %.4f", self.pair_name(intent.pair_index), self._legs_text(intent),
                      intent.expected_net_e8 / 1e8,
                      extra={"correlation_id": intent.trade_id})
+        if name == "PRICE_BAND" and intent is not None:
+            self._tell_band(intent)
         self._remember(intent, "refused" if kind == CMD_REFUSED else "skipped", name)
+
+    def _tell_band(self, intent: Intent) -> None:
+        """An edge that is too good: perhaps another symbol in the slot. Once in a while for each pair."""
+        now = time.monotonic_ns()
+        if now - self._band_told.get(intent.pair_index, -BAND_TELL_NS) >= BAND_TELL_NS:
+            self._band_told[intent.pair_index] = now
+            self._shell.alert("price_band", f"{self.pair_name(intent.pair_index)}: an edge of {intent.edge_e12 / 1e8:.0f} bps, and "
+                              "a book far from those of other venues: no entry; look whether the symbols are the same coin",
+                              "critical", intent.trade_id)
 
     def on_order_event(self, event: OrderEvent, now_mono_ns: int) -> None:
         """First answer to an order = ack, first execution seen, whatever brought it = fill; then the calm floor's."""

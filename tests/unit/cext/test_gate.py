@@ -511,6 +511,49 @@ def test_dry_run_refuses_last_what_would_have_passed_and_holds_nothing():
     world.core.check()
 
 
+def band_world(**limits: Any) -> World:
+    """`entry_world` and two more venues, which agree on 60,000; the pair's own books are within the band of that."""
+    rows = [instrument(row, "spot" if row % 2 == 0 else "linear", venue=("binance", "bybit", "okx")[row // 2])
+            for row in range(6)]
+    world = World(rows, {**WIDE, **limits})
+    world.core.add_pair(0, 1)
+    world.book(0, [("59999.90", "5")], [("60000.00", "5")])
+    world.book(1, [("60600.0", "5")], [("60600.1", "5")])
+    for row in range(2, 6):
+        world.book(row, [("59999.9", "5")], [("60000.1", "5")])
+    return world
+
+
+@pytest.mark.parametrize(("perp", "name"), [("62998.9", "OK"), ("63001.1", "PRICE_BAND")])
+def test_a_book_more_than_the_band_from_the_other_venues_takes_no_entry(perp: str, name: str):
+    """Middle 62,999.9 and 63,001.1 against a median of 60,000. Repairs are not held up by it."""
+    world = band_world(mark_collar_bps=2_000)
+    world.now += MS
+    world.book(1, [(perp, "5")], [(str(Decimal(perp) + 1), "5")])
+    assert entry(world, perp_px=perp) == name
+    world.core.check()
+    world = band_world()
+    world.core.apply_fill(0, BUY, 1000, 6_000_000)
+    world.book(1, [(perp, "5")], [(str(Decimal(perp) + 1), "5")])
+    assert single(world, CHASE, 1, SELL, perp, "0.010") == "OK"
+
+
+def test_the_median_is_of_living_books_at_other_venues():
+    """One of the others is wrong itself: no matter. Two of them dead: they have no vote. Off with 0. Alone: nobody to ask."""
+    def wild(row: int, world: World) -> World:
+        world.book(row, [("90000.0", "5")], [("90000.1", "5")])
+        return world
+
+    assert entry(wild(2, band_world())) == "OK"
+    assert entry(wild(2, wild(3, wild(4, band_world())))) == "PRICE_BAND"      # three of four
+    assert entry(wild(2, wild(3, wild(4, band_world(price_band_pct=0))))) == "OK"
+    world = wild(2, wild(3, wild(4, band_world())))
+    for row in (2, 3, 4):
+        world.book(row, [("90000.0", "5")], [("90000.1", "5")], connection=8)
+    world.core.on_alive(8, world.now - 501 * MS)
+    assert entry(world) == "OK"
+
+
 def test_pool_without_a_free_slot_refuses():
     world = entry_world(max_in_flight=240, order_burst=10_000, max_orders_per_s=10_000)
     world.core.apply_fill(1, SELL, 1000, 606000)
