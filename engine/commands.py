@@ -23,7 +23,7 @@ def register_commands(server: ControlServer, shell: "Shell") -> None:
     commands = Commands(shell)
     for name in ("status", "stats", "books", "opportunities", "positions", "trades", "report", "submit", "pause", "resume",
                  "lock", "unlock",
-                 "kill", "release", "close", "stop", "manual", "resolve"):
+                 "kill", "release", "close", "stop", "manual", "resolve", "differences", "accept_difference"):
         server.register(name, getattr(commands, name))
 
 
@@ -167,6 +167,23 @@ class Commands:
         if refused:
             raise ControlError(refused)
         return f"trade {trade_id}: {decision}"
+
+    def differences(self, args: dict[str, Any]) -> list[dict[str, str]]:
+        """Where ledger and venue have differed for a while: what each says, and which instruments take no entries for it."""
+        manager = self._ready().trades.manager
+        return [{"account": one.account, "asset": one.asset, "ledger": str(one.ours), "venue": str(one.theirs),
+                 "locks": ", ".join(manager.instruments[row].name for row in manager.differences.rows_of(one))}
+                for one in manager.differences.all()]
+
+    def accept_difference(self, args: dict[str, Any]) -> str:
+        """A person's word that the venue is right about a balance."""
+        shell = self._ready()
+        account, asset = str(args["account"]), str(args["asset"])
+        refused = shell.trades.manager.accept_difference(account, asset, "a person", time.monotonic_ns())
+        shell.drain()
+        if refused:
+            raise ControlError(refused)
+        return f"{account} {asset}: corrected to what the venue says"
 
     def close(self, args: dict[str, Any]) -> str:
         shell = self._ready()

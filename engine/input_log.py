@@ -39,7 +39,7 @@ CORE_CALLS = ("add_pair", "set_params", "set_signals", "set_extra_cost", "set_en
               "lock_venue", "lock_all", "unlock")
 FLOOR_CALLS = ("on_intent", "on_sent", "on_order_event", "on_query_answer", "on_submit_refused", "on_session",
                "on_funding_income", "on_transfer", "set_fees", "open_accounts", "reconcile", "reconcile_positions", "on_timer",
-               "begin_stop", "resolve_manual", "cancel_live", "resume")
+               "begin_stop", "resolve_manual", "accept_difference", "cancel_live", "resume")
 
 PARAMETERS = {one.__name__: one for one in (CoreLimits, PairParams)}
 PACKED: dict[str, tuple[type, Callable[[Any], bytes], Callable[[bytes], Any]]] = {

@@ -18,7 +18,8 @@ def ask(run: str | None, command: str, **args: Any) -> Any:
 
 @click.group()
 def main() -> None:
-    """Trades in state MANUAL: recovery has given up on them, nothing is sent for them, their instruments take no entries."""
+    """What a person must decide. Trades in state MANUAL: recovery has given up on them, nothing is sent for them, their
+    instruments take no entries. Differences between ledger and venue that last: their instruments take no entries either."""
 
 
 @main.command("list")
@@ -74,3 +75,27 @@ def cancel(trade_id: int, run: str | None, yes: bool) -> None:
         click.confirm(f"trade {trade_id} holds {held}, residual {trade['residual']}: this stays open and unhedged. Accept it",
                       abort=True)
     click.echo(ask(run, "resolve", trade_id=trade_id, decision="accept"))
+
+
+@main.command()
+@run_argument
+def differences(run: str | None) -> None:
+    """Balances and positions that differ from the venue's, and what takes no entries because of them."""
+    found = ask(run, "differences")
+    if not found:
+        click.echo("ledger and venues are equal, as far as they were compared")
+    for one in found:
+        click.echo(f"{one['account']} {one['asset']}: ledger {one['ledger']}, venue {one['venue']}; locks {one['locks']}")
+
+
+@main.command()
+@click.argument("account")
+@click.argument("asset")
+@run_argument
+@click.option("--yes", is_flag=True, help="do not ask")
+def accept(account: str, asset: str, run: str | None, yes: bool) -> None:
+    """The venue is right about a balance (`accept binance:spot BNB`): the ledger gets a correction as an entry of its own."""
+    one = next((one for one in ask(run, "differences") if (one["account"], one["asset"]) == (account, asset)), None)
+    if one is not None and not yes:
+        click.confirm(f"{account} {asset}: ledger {one['ledger']}, venue {one['venue']}. Correct the ledger to that", abort=True)
+    click.echo(ask(run, "accept_difference", account=account, asset=asset))

@@ -10,7 +10,8 @@ from engine.report import compose_report, write_report
 NOTHING_TRADED: dict[str, Any] = {
     "trades": {}, "orders": 0, "fills": 0, "rejects": {}, "alerts": {}, "open_pairs": [], "unhedged": {}, "dust": {},
     "naked_ms": {}, "balances": {}, "positions": {},
-    "pnl": {"usd": "0", "assets": {}, "split": {"basis": "0", "fees": "0", "funding": "0", "conversion": "0", "rounding": "0"}}}
+    "pnl": {"usd": "0", "assets": {}, "split": {"basis": "0", "fees": "0", "funding": "0", "conversion": "0", "corrections": "0",
+                                                "rounding": "0"}}}
 
 
 def complete_report(run_dir: pathlib.Path, facts: dict[str, str], *, venues: dict[str, dict[str, Any]],

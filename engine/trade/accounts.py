@@ -34,6 +34,10 @@ class Accounts:
             for asset, amount in assets.items():
                 self._set_balance(account, asset, amount)
 
+    def tell_core_balance(self, account: str, asset: str) -> None:
+        """One balance of the ledger, as it is now."""
+        self._set_balance(account, asset, self._ledger.amount(account, asset))
+
     def venue_id(self, venue: str) -> int:
         return self._venues.index(venue)
 

@@ -36,6 +36,7 @@ from engine.trade.commands import (
     SubmitIntent,
 )
 from engine.trade.core_surface import MARKET_CODES, CoreSurface, LockReason, PairState, best_prices
+from engine.trade.differences import Differences
 from engine.trade.dust import DustLedger
 from engine.trade.fee_drift import FeeWatch
 from engine.trade.instruments import Instrument, make_instruments
@@ -113,6 +114,7 @@ class TradeManager:
         self.naked = NakedStatistics()
         self.profit = Profit(self.policy.usd_rates)
         self.accounts = Accounts(self.instruments, core, self.ledger)
+        self.differences = Differences(self.instruments)
         self.fee_watch = FeeWatch(table.rows if hasattr(table, "rows") else table)
         self.trades: dict[int, Trade] = {}          # not final, or final with details still owed
         self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT_TRADES)
@@ -393,31 +395,75 @@ class TradeManager:
     def reconcile(self, balances: Mapping[str, Mapping[str, Decimal]], now_mono_ns: int) -> list[Difference]:
         """Venue balances by account ({"binance:spot": {"USDT": ...}}) against the ledger, accounts in motion left out. All
         differences are returned; one that is still the same RECONCILE_APART_NS later is real: alerted, and the rows that use
-        the asset take no entries."""
+        the asset take no entries until it is gone or a person has accepted it."""
         now = self._advance_clock(now_mono_ns)
-        found, lasting = self.accounts.compare(balances, self.busy_rows(), now, RECONCILE_APART_NS)
-        for one in lasting:
-            self._lock_difference(one, [instrument.row for instrument in self.instruments if instrument.account == one.account
-                                        and one.asset in (instrument.base, instrument.quote)], now)
+        busy = self.busy_rows()
+        found, lasting = self.accounts.compare(balances, busy, now, RECONCILE_APART_NS)
+        moving = {self.instruments[row].account for row in busy}
+        self._note_differences(found, lasting, lambda one: one.account in balances and ":" not in one.asset
+                               and one.account not in moving, now)
         return found
 
     @exact
     def reconcile_positions(self, venue: str, positions: Mapping[int, Decimal], now_mono_ns: int) -> list[Difference]:
         """The same for the venue's futures positions, {row: base units, signed}; absent = flat."""
         now = self._advance_clock(now_mono_ns)
-        found, lasting = self.accounts.compare_positions(venue, positions, self.busy_rows(), now, RECONCILE_APART_NS)
-        for one in lasting:
-            self._lock_difference(one, [instrument.row for instrument in self.instruments if instrument.name == one.asset], now)
+        busy = self.busy_rows()
+        found, lasting = self.accounts.compare_positions(venue, positions, busy, now, RECONCILE_APART_NS)
+        self._note_differences(found, lasting, lambda one: one.asset.startswith(f"{venue}:")
+                               and not busy.intersection(self.differences.rows_of(one)), now)
         return found
 
-    def _lock_difference(self, one: Difference, rows: list[int], now: int) -> None:
-        is_new = not any(LockReason.DIFFERENCE.name in self.locks.reasons(row, now) for row in rows)
-        for row in rows:
-            self.locks.lock(row, LockReason.DIFFERENCE, FOR_EVER_NS, now)
-        if is_new:
-            self._alert("ledger_difference", str(one), severity="critical")
-            for row in rows:    # perhaps something executed that was said to be over
-                self._doubt_position(row, now)
+    def _note_differences(self, found: list[Difference], lasting: list[Difference], was_compared: Callable[[Difference], bool],
+                          now: int) -> None:
+        for one in lasting:
+            is_new = self.differences.put(one)
+            for row in self.differences.rows_of(one):
+                self.locks.lock(row, LockReason.DIFFERENCE, FOR_EVER_NS, now)
+                if is_new:    # perhaps something executed that was said to be over
+                    self._doubt_position(row, now)
+            if is_new:
+                self._alert("ledger_difference", str(one), severity="critical")
+        for one in self.differences.take_gone(found, was_compared):
+            self._unlock_difference(one, now)
+            self._alert("ledger_difference_gone", f"{one.account} {one.asset}: ledger and venue are equal again")
+
+    def _unlock_difference(self, one: Difference, now: int) -> None:
+        for row in self.differences.free_rows(one):
+            self.locks.unlock(row, LockReason.DIFFERENCE, now)
+
+    @exact
+    def accept_difference(self, account: str, asset: str, who: str, now_mono_ns: int) -> str:
+        """A person's word that the venue is right about a balance: posted as a correction of its own, and what it locked is free.
+        "" or why not."""
+        now = self._advance_clock(now_mono_ns)
+        one = self.differences.get(account, asset)
+        if one is None:
+            known = ", ".join(f"{other.account} {other.asset}" for other in self.differences.all()) or "none"
+            return f"{account} {asset}: no difference has lasted there; those that have: {known}"
+        if ":" in asset:
+            return (f"{asset}: positions belong to trades and are not corrected; bring the venue's position back to "
+                    f"{text(one.ours)} by hand, or close the trades that hold it")
+        if any(self.instruments[row].account == account for row in self.busy_rows()):
+            return f"{account}: orders of ours are in flight there; try again when they have ended"
+        holders = [str(trade.trade_id) for trade in self.trades.values() if any(
+            instrument.account == account and instrument.is_spot and instrument.base == asset and trade.position(instrument.row)
+            for instrument in trade.instruments)]
+        if holders:
+            return (f"{account} {asset}: trade {', '.join(holders)} holds it, and its hedge would be wrong by the difference; "
+                    "close that first")
+        self.differences.take(account, asset)
+        self.post_correction(account, asset, -one.difference, who)
+        self._unlock_difference(one, now)
+        return ""
+
+    def post_correction(self, account: str, asset: str, amount: Decimal, who: str) -> None:
+        """`amount` into the account's ledger as an entry of its own; nothing that was posted is edited."""
+        postings = self.ledger.post_correction(account, asset, amount)
+        self.profit.corrections += amount * self.profit.rate(asset)
+        self.accounts.tell_core_balance(account, asset)
+        self._journal(JournalType.LEDGER, None, {"kind": "correction", "account": account, "asset": asset, "amount": text(amount),
+                                                 "who": who, "postings": [posting.to_json() for posting in postings]})
 
     @exact
     def on_timer(self, now_mono_ns: int, now_wall_ns: int = 0) -> None:

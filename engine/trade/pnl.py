@@ -1,8 +1,8 @@
 """Profit of the whole run: finished trades summed, open ones at cost, checked against the ledger by another path.
 
-`split` adds up trades (basis, fees, funding, conversion); the total is counted from the ledger's own balances instead (quote
-assets, open futures at cost, inventory at cost, fees in third assets at their value when paid). `rounding` is what one path has
-more than the other: zero, or a mistake.
+`split` adds up trades (basis, fees, funding, conversion) and corrections; the total is counted from the ledger's own balances
+instead (quote assets, open futures at cost, inventory at cost, fees in third assets at their value when paid). `rounding` is what
+one path has more than the other: zero, or a mistake.
 """
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Profit:
     def __init__(self, usd_rates: Mapping[str, Decimal]) -> None:
         self._rates = usd_rates
         self.basis = self.fees = self.funding = self.conversion = ZERO
+        self.corrections = ZERO       # differences that a person accepted
         self.other_fee_value = ZERO   # fees in third assets, at their value when paid
         self.wins = self.losses = 0
 
@@ -60,7 +61,8 @@ class Profit:
         quotes = [asset for asset in set(assets) | {one.settle for one in instruments} if self.is_usd_like(asset)]
         flows = sum(((assets.get(asset, ZERO) + ledger.open_cost(asset)) * self.rate(asset) for asset in sorted(quotes)), ZERO)
         total = flows + held - other
-        split = {"basis": basis, "fees": fees, "funding": funding, "conversion": self.conversion}
+        split = {"basis": basis, "fees": fees, "funding": funding, "conversion": self.conversion,
+                 "corrections": self.corrections}
         split["rounding"] = total - sum(split.values(), ZERO)
         return {"assets": {asset: text(amount) for asset, amount in assets.items()}, "usd": text(total),
                 "split": {name: text(value) for name, value in split.items()}}

@@ -248,6 +248,8 @@ class Restorer:
             manager.on_funding_income(told["account"], told["asset"], Decimal(told["amount"]), row, now)
         elif kind == "transfer":
             manager.on_transfer(told["account"], told["asset"], Decimal(told["amount"]), now)
+        elif kind == "correction":
+            manager.post_correction(told["account"], told["asset"], Decimal(told["amount"]), told["who"])
         elif kind == "inventory":
             manager.inventory.move(self._row(told["from"]), self._row(told["to"]), Decimal(told["units"]))
             trade = manager.trades.get(record.correlation_id)

@@ -35,7 +35,7 @@ def served(home):
     shell = SimpleNamespace(trades=SimpleNamespace(manager=world.manager), drain=world.drain, phase="trading")
     loop = asyncio.new_event_loop()
     server = ControlServer(home / SOCKET_NAME, journaled.append)
-    for name in ("manual", "resolve"):
+    for name in ("manual", "resolve", "differences", "accept_difference"):
         server.register(name, getattr(Commands(shell), name))
     loop.run_until_complete(server.start())
     thread = threading.Thread(target=loop.run_forever)
@@ -100,3 +100,20 @@ def test_wrong_ids_are_named(served, home):
 def test_without_an_engine_it_says_so(home):
     code, text = run(home, "list")
     assert code == 1 and "run" in text and "Traceback" not in text
+
+
+def test_differences_are_listed_and_accepted(served, home):
+    world, journaled = served
+    assert "equal" in run(home, "differences")[1]
+    theirs = {"binance:linear": {"USDT": world.venue.wallet("binance:linear", "USDT"), "BNB": Decimal("-0.25")}}
+    for later in (0, 300):
+        world.manager.reconcile(theirs, world.now + later * 1_000_000)
+    code, said = run(home, "differences")
+    assert code == 0 and "binance:linear BNB: ledger 0, venue -0.25" in said
+    code, said = run(home, "accept", "binance:linear", "BTC")
+    assert code == 1 and "those that have: binance:linear BNB" in said
+    code, said = run(home, "accept", "binance:linear", "BNB", "--yes")
+    assert code == 0 and "corrected to what the venue says" in said
+    assert world.manager.ledger.amount("binance:linear", "BNB") == Decimal("-0.25")
+    assert "accept_difference" in str(journaled[-1])
+    assert "equal" in run(home, "differences")[1]
