@@ -302,6 +302,7 @@ _Static_assert(sizeof(journal_record_t) == 64, "journal_record_t is one cache li
 #define PURPOSE_CHASE 2u    /* complete the lagging leg */
 #define PURPOSE_UNWIND 3u   /* give back the excess of the leading leg */
 #define PURPOSE_MANUAL 4u   /* submitted through the control socket */
+#define PURPOSE_HEDGE 5u    /* of a fill of the leg that rests */
 #define INTENT_SIMULTANEOUS 0u
 #define INTENT_HEDGE_ON_FILL 1u
 #define INTENT_SINGLE 2u    /* one leg: chase, unwind */

@@ -52,6 +52,7 @@ cdef extern from "layout.h" nogil:
     const uint32_t PURPOSE_CHASE
     const uint32_t PURPOSE_UNWIND
     const uint32_t PURPOSE_MANUAL
+    const uint32_t PURPOSE_HEDGE
     const uint32_t INTENT_SIMULTANEOUS
     const uint32_t INTENT_HEDGE_ON_FILL
     const uint32_t INTENT_SINGLE

@@ -40,6 +40,7 @@ class Purpose(IntEnum):
     CHASE = 2
     UNWIND = 3
     MANUAL = 4
+    HEDGE = 5
 
 
 class IntentKind(IntEnum):

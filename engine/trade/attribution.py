@@ -2,7 +2,8 @@
 
 Edges, in quote: `detect` (best prices, intended size), `send` (best prices when the bytes had left), `fill` (what the entry got),
 `realised` (net of everything). Parts, in quote: depth (best prices to the walk's average), partial (size that did not become a
-pair), quote_age, own_hops, wire (entry slippage against the walk), recovery (chases and unwinds), exit (the basis given back),
+pair), quote_age, own_hops, wire (entry slippage against the walk), hedge (of an order that rested: against the price when it
+was placed), recovery (chases and unwinds), exit (the basis given back),
 fee, funding, rounding. Slippage cannot be seen happening: it is spread over the time in which it can have happened, by the length
 of its three stretches (book last proven alive -> first bytes of the deciding batch -> send returned -> bytes of the fill), the
 remainder on the last.
@@ -18,7 +19,7 @@ from engine.trade.money import AMOUNT_UNIT, EXACT, ZERO, text
 from engine.trade.orders import Order
 from engine.trade.trade import Trade
 
-PARTS = ("depth", "partial", "quote_age", "own_hops", "wire", "recovery", "exit", "fee", "funding", "rounding")
+PARTS = ("depth", "partial", "quote_age", "own_hops", "wire", "hedge", "recovery", "exit", "fee", "funding", "rounding")
 
 
 @dataclass(slots=True)
@@ -51,7 +52,8 @@ def expected_price(order: Order) -> Decimal:
 def attribute(trade: Trade) -> Attribution:
     parts = dict.fromkeys(PARTS, ZERO)
     # quote flows of the entry: planned, as it came, as it came but at planned prices
-    intended = filled = expected_filled = ZERO
+    filled = expected_filled = ZERO
+    intended = trade.hedge_flow
     entry_price: dict[int, Decimal] = {}
     exit_price: dict[int, Decimal] = {}
     is_exit_phase = False
@@ -65,6 +67,12 @@ def attribute(trade: Trade) -> Attribution:
             expected_filled += _flow(order, entry_price[order.row], order.fills_qty)
             parts["depth"] += planned - gross(order, order.best_px or order.limit_px, order.qty)
             _spread_slippage(order, flow, parts, trade.batch_mono_ns)
+        elif order.purpose == Purpose.HEDGE:
+            entry_price[order.row] = trade.hedge_price
+            at_reference = _flow(order, trade.hedge_price, order.fills_qty)
+            parts["hedge"] += flow - at_reference
+            filled += flow
+            expected_filled += at_reference
         elif order.purpose == Purpose.EXIT:
             is_exit_phase = True
             exit_price[order.row] = order.instrument.price(order.best_px or order.limit_px)

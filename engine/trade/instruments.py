@@ -34,6 +34,7 @@ class Instrument:
     min_notional: Decimal
     multiplier: Decimal  # units of the underlying in one unit of qty (1000 for 1000SHIB)
     taker_fee: Decimal   # fraction
+    maker_fee: Decimal   # fraction, negative = rebate
     # derived
     is_spot: bool
     account: str         # the pot that pays: "binance:linear", "bybit:unified"
@@ -83,7 +84,7 @@ def make_instrument(row: Any) -> Instrument:
         tick_px=scaled(row.tick, row.px_scale, 1), lot_qty=scaled(row.lot, row.qty_scale, 1),
         min_qty=scaled(row.min_qty, row.qty_scale, 0), max_qty=scaled(row.max_qty, row.qty_scale, 0) or NO_LIMIT_QTY,
         min_notional=Decimal(row.min_notional or ZERO), multiplier=Decimal(row.multiplier or 1),
-        taker_fee=Decimal(row.taker_fee or ZERO),
+        taker_fee=Decimal(row.taker_fee or ZERO), maker_fee=Decimal(row.maker_fee or ZERO),
         is_spot=row.market == "spot", account=row.account_name, unit=unit,
         lot=scaled(row.lot, row.qty_scale, 1) * unit)
 

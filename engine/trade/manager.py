@@ -19,8 +19,20 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from cext.client_id import decode_client_id
-from engine.events import ErrorClass, Intent, LegFlag, OrderEvent, Purpose, Sent, SentOutcome, Side, Source
-from engine.trade import recovery
+from engine.events import (
+    ErrorClass,
+    Intent,
+    IntentKind,
+    LegFlag,
+    OrderEvent,
+    OrderStatus,
+    Purpose,
+    Sent,
+    SentOutcome,
+    Side,
+    Source,
+)
+from engine.trade import recovery, resting
 from engine.trade.accounts import Accounts
 from engine.trade.attribution import attribute
 from engine.trade.commands import (
@@ -45,7 +57,7 @@ from engine.trade.ledger import Difference, Ledger
 from engine.trade.locks import FOR_EVER_NS, LockBook
 from engine.trade.money import AMOUNT_UNIT, EXACT, ZERO, exact, from_scaled, text
 from engine.trade.naked import NakedStatistics
-from engine.trade.orders import IMMEDIATE_TYPES, Applied, Fill, Order, SeenFills, make_order
+from engine.trade.orders import Applied, Fill, Order, SeenFills, make_order
 from engine.trade.pnl import Profit
 from engine.trade.policy import MINUTE, SECOND, TradePolicy
 from engine.trade.recheck import AGAIN_NS, Recheck
@@ -70,6 +82,7 @@ RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
 NOT_SENT = "not_sent"        # end of an order of which no byte left
+VENUES_ENDS = frozenset({"filled", "canceled", "expired"})   # ends that the venue itself has told
 DOUBT_EVERY_NS = 5 * SECOND
 DOUBT_BACK_NS = 10 * MINUTE
 
@@ -119,6 +132,7 @@ class TradeManager:
         self.trades: dict[int, Trade] = {}          # not final, or final with details still owed
         self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT_TRADES)
         self.final_states: Counter[str] = Counter()
+        self.quotes: Counter[str] = Counter()       # orders that rested: placed, and those that ended without a fill
         self.rejects: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
         self.order_count = 0
@@ -129,6 +143,7 @@ class TradeManager:
         self._by_leg: dict[tuple[int, int], Order] = {}
         self._by_venue_id: dict[tuple[int, int], Order] = {}
         self._graves: dict[str, Grave] = {}
+        self._ghosts: dict[str, int] = {}           # taken for over, found in a book -> when
         self._seen = SeenFills(self.policy.graveyard_ns)
         self._pair_owner: dict[int, int] = {}
         self._core_view: dict[int, tuple[int, int, int, int]] = {}  # pair -> what the core was told last
@@ -207,8 +222,14 @@ class TradeManager:
             self._by_leg[intent.intent_id, leg.leg_index] = order
             self.order_count += 1
             self._arm(intent.decided_mono_ns + self.policy.ack_timeout_ns, self._on_ack_timer, order)
+            if order.rests:
+                self.quotes["placed"] += 1
+                self._arm(intent.decided_mono_ns + self.policy.rest_life_ns, self._on_life_timer, order)
+                self._arm(intent.decided_mono_ns + self.policy.rest_poll_ns, self._on_poll_timer, order)
         if intent.purpose in (Purpose.ENTRY, Purpose.MANUAL):
             self._note_entry(trade, intent)
+        elif intent.purpose == Purpose.HEDGE:
+            self._use_plan(trade)
 
     @exact
     def on_sent(self, outcome: SentOutcome) -> None:
@@ -257,6 +278,7 @@ class TradeManager:
             self._transition(trade, TradeState.PENDING, "the venue answered before the send was reported")
         self._book_facts(trade, order, event, applied)
         self._judge(trade, order, event, applied, now)
+        self._cancel_ghost(order, event, now)
         self._proof_mono_ns = event.recv_mono_ns
         self._proceed(trade, now, event.recv_mono_ns)
         self._proof_mono_ns = 0
@@ -299,6 +321,7 @@ class TradeManager:
         trade.gate_refusal = str(reason)
         trade.retry_mono_ns = now + self.policy.retry_ns
         self.rejects[f"gate:{reason}"] += 1
+        self._cancel_resting(trade, "its hedge was refused", now)
         if trade.attempts == 1:
             self._alert("recovery_refused",
                         f"trade {trade.trade_id}: {command.cause} was refused by the gate ({reason}), trying again", trade)
@@ -331,6 +354,10 @@ class TradeManager:
             self._deaf_since.setdefault((venue, market), now)
         elif kind == "user" and was_up is False:
             self._catch_up(venue, market, now)
+        if not is_up:   # fills there are not heard of, or not hedged: nothing may rest
+            for trade in list(self.trades.values()):
+                if any((one.venue, one.market) == (venue, market) for one in trade.instruments):
+                    self._cancel_resting(trade, f"{venue} {market}: {kind} down", now)
 
     def _catch_up(self, venue: str, market: str, now: int) -> None:
         """A user stream is back: what is open is asked for, and what had ended shortly before or meanwhile: as after a death, a
@@ -484,6 +511,8 @@ class TradeManager:
             raise ValueError(f"on_stop {mode!r}: right is close or keep")
         now = self._advance_clock(now_mono_ns)
         self._stop_mode = mode
+        for trade in self.trades.values():
+            self._cancel_resting(trade, "the engine stops", now)
         if mode == "close":
             self.core.request_exit(None)
             for trade in self.trades.values():
@@ -534,8 +563,17 @@ class TradeManager:
     def cancel_live(self) -> int:
         """A kill: every order of ours that may still execute is told to end; what was executed is hedged as always."""
         live = [order for order in self._orders.values() if order.is_live]
-        self._commands += [CancelOrder(order.client_id, order.row, order.trade_id) for order in live]
+        for order in live:
+            self._cancel(order, "kill", self._now_mono_ns)
         return len(live)
+
+    @exact
+    def cancel_quote(self, intent_id: int, why: str, now_mono_ns: int) -> None:
+        """The core wants an order that rests out of its book; what it has executed, or still executes, is hedged."""
+        now = self._advance_clock(now_mono_ns)
+        order = self._by_leg.get((intent_id, 0))
+        if order is not None and order.is_live and order.rests and not order.cancel_mono_ns:
+            self._cancel(order, why, now)
 
     # ================================================================ what the driver asks
 
@@ -567,9 +605,12 @@ class TradeManager:
     # ================================================================ a trade's life
 
     def _begin(self, intent: Intent) -> Trade:
-        instruments = [self.instruments[leg.instrument_id] for leg in intent.legs]
+        rests = intent.kind == IntentKind.HEDGE_ON_FILL
+        rows = self.core.pairs()[intent.pair_index] if rests else [leg.instrument_id for leg in intent.legs]
+        instruments = [self.instruments[row] for row in rows]
         trade = Trade(intent.trade_id, intent.pair_index, intent.strategy, instruments, opened_mono_ns=intent.decided_mono_ns,
-                      opened_wall_ns=intent.decided_wall_ns, batch_mono_ns=intent.batch_mono_ns, is_hedged=len(instruments) > 1)
+                      opened_wall_ns=intent.decided_wall_ns, batch_mono_ns=intent.batch_mono_ns, is_hedged=len(instruments) > 1,
+                      maker_row=intent.legs[0].instrument_id if rests else -1)
         self.trades[trade.trade_id] = trade
         if self._has_pair(trade):
             self._pair_owner[trade.pair_index] = trade.trade_id
@@ -598,6 +639,21 @@ class TradeManager:
             px = (prices[1] if order.sign > 0 else prices[0]) if prices else (order.best_px or order.limit_px)
             send -= order.sign * order.instrument.amount(px, order.qty)
         trade.send_edge = send
+        if trade.rests:
+            self._note_hedge(trade, trade.orders[0])
+
+    def _note_hedge(self, trade: Trade, maker: Order) -> None:
+        """What the hedge of an order that rests would bring now; where there is no book, the maker's own price."""
+        instrument = resting.hedge_instrument(trade)
+        prices = best_prices(self.core, instrument.row)
+        if prices is not None:
+            trade.hedge_price = instrument.price(prices[0] if maker.sign > 0 else prices[1])
+        else:
+            trade.hedge_price = maker.instrument.price(maker.limit_px) / maker.instrument.multiplier * instrument.multiplier
+        units = maker.instrument.units(maker.qty)
+        trade.hedge_flow = (maker.sign * trade.hedge_price * units / instrument.multiplier).quantize(AMOUNT_UNIT, context=EXACT)
+        trade.detect_edge += trade.hedge_flow
+        trade.send_edge = trade.detect_edge
 
     def _proceed(self, trade: Trade, now: int, at_mono_ns: int = 0) -> None:
         """Whatever follows from the facts as they are now. Safe to call at any time."""
@@ -610,6 +666,8 @@ class TradeManager:
             self.naked.add(*ended)
             self._commands.append(NakedTime(trade.trade_id, *ended))
         if trade.state == TradeState.MANUAL or trade.pending is not None:
+            return
+        if resting.is_hedging(trade) and is_naked and self._hedge_fills(trade, residual, now):
             return
         if trade.has_live_order:
             self._half_hedge(trade, now)
@@ -650,6 +708,11 @@ class TradeManager:
             self._tell_core(trade, PairState.OPEN)
             if self._owns_pair(trade):
                 self.core.rearm(trade.pair_index, now)
+            if any(self.dust.units(one.row) for one in trade.instruments):   # left behind by others while orders were out
+                trade.has_taken_dust = False
+                self._take_dust(trade)
+                self._proceed(trade, now)
+                return
         self._tell_core(trade, PairState.OPEN)
 
     def _hold_astray(self, trade: Trade, now: int) -> None:
@@ -693,7 +756,8 @@ class TradeManager:
         trade.closed_mono_ns = now
         if self._owns_pair(trade):
             self._tell_core(trade, PairState.FLAT)
-            self.core.rearm(trade.pair_index, now + self.policy.rest_ns.get(trade.strategy, 0))
+            is_idle = trade.rests and not any(order.cum_qty for order in trade.orders)   # nothing was taken from any book
+            self.core.rearm(trade.pair_index, 0 if is_idle else now + self.policy.rest_ns.get(trade.strategy, 0))
             del self._pair_owner[trade.pair_index]
 
     def _finalise(self, trade: Trade, now: int) -> None:
@@ -720,8 +784,11 @@ class TradeManager:
         if any(order.fills for order in trade.orders):
             net_usd = self.profit.add(trade)
             self.core.note_pnl(int(net_usd.scaleb(8)), self._now_wall_ns)
-        self.final_states[trade.state] += not trade.is_revived
-        self.recent.append(self.describe(trade))
+        if trade.rests and not any(order.cum_qty for order in trade.orders):
+            self.quotes["unfilled"] += 1   # no trade: told apart from those that were made
+        else:
+            self.final_states[trade.state] += not trade.is_revived
+            self.recent.append(self.describe(trade))
         del self.trades[trade.trade_id]
         for order in trade.orders:
             del self._orders[order.client_id], self._trade_of[order.client_id]
@@ -921,6 +988,8 @@ class TradeManager:
             elif order.state == OrderState.ACKED and applied.is_new_state:
                 self.core.note_outcome(True, now)
                 self._arm_canary(order, event, now)
+                if order.cancel_mono_ns:   # that was before the venue knew the order
+                    self._cancel(order, "again, now that it stands", now)
         elif applied.is_new_state and not applied.is_late:
             self._end_order(trade, order, now)
             self._arm_canary(order, event, now)
@@ -939,19 +1008,20 @@ class TradeManager:
             self.rejects[f"venue:{name}:{order.venue_code}" if order.venue_code else f"venue:{name}"] += 1
             self._cool_down(trade, COOLDOWN_OF_CLASS.get(ErrorClass(order.error_class), ""), now)
             self.core.note_outcome(order.error_class not in FAILED_CLASSES, now)
-            if order.purpose in (Purpose.CHASE, Purpose.UNWIND, Purpose.EXIT):
+            if order.purpose in (Purpose.CHASE, Purpose.UNWIND, Purpose.EXIT, Purpose.HEDGE):
                 self._after_refused_repair(trade, order, now)
         else:
             self.core.note_outcome(True, now)
             if order.cum_qty:
                 trade.attempts = 0
-            elif order.purpose in (Purpose.CHASE, Purpose.UNWIND):
+            elif order.purpose in (Purpose.CHASE, Purpose.UNWIND, Purpose.HEDGE):
                 trade.attempts += 1
         self._arm_settle(order, now + self.policy.settle_ns)
 
     def _after_refused_repair(self, trade: Trade, order: Order, now: int) -> None:
         """A venue refused a repair. Once may be chance; again means that something we believe is wrong: ask, wait, try again."""
         trade.attempts += 1
+        self._cancel_resting(trade, f"{order.instrument.name} refuses its hedge", now)
         if order.instrument.market == "linear":
             self._ask(trade, order, [Ask.POSITION], now)
             if order.flags & LegFlag.REDUCE_ONLY:
@@ -969,6 +1039,8 @@ class TradeManager:
         if not order.is_released:
             order.is_released = True
             self.core.release(order.intent_id, order.leg_index)
+            if order.rests:
+                self.core.release(order.intent_id, 1)   # what was kept for its hedge
 
     def _on_late_fill(self, trade: Trade, order: Order, now: int) -> None:
         self._alert(
@@ -1000,6 +1072,7 @@ class TradeManager:
         self._cool_down(trade, "timeout", now)
         self.core.note_outcome(False, now)
         self._on_watch_timer(order, now)
+        self._clear_books_for(trade, order, now)
         if self.policy.hedge_unknown == "half":
             self._arm(now + self.policy.hedge_unknown_ns, self._on_retry_timer, trade)
 
@@ -1010,6 +1083,8 @@ class TradeManager:
         trade = self._trade_of[order.client_id]
         self._ask(trade, order, watch.take_asks(now, self.policy), now)
         self._arm(watch.next_ask_mono_ns, self._on_watch_timer, order)
+        if order.rests and (not order.cancel_mono_ns or now - order.cancel_mono_ns >= self.policy.ack_timeout_ns):
+            self._cancel(order, "its fate is unknown", now)
         waited_ns = now - watch.since_mono_ns
         if waited_ns > self.policy.resolve_bound_ns and not watch.is_alerted:
             watch.is_alerted = True
@@ -1067,7 +1142,7 @@ class TradeManager:
 
     def _half_hedge(self, trade: Trade, now: int) -> None:
         """Policy `half`: one leg proven, the other UNKNOWN for too long."""
-        if self.policy.hedge_unknown != "half" or trade.half_hedged or not trade.has_unknown:
+        if self.policy.hedge_unknown != "half" or trade.half_hedged or trade.rests or not trade.has_unknown:
             return
         live = [order for order in trade.orders if order.is_live]
         if any(order.watch is None or now - order.watch.since_mono_ns < self.policy.hedge_unknown_ns for order in live):
@@ -1129,6 +1204,105 @@ class TradeManager:
             trade.unwinds += 1
         self._submit(trade, step)
 
+    # ================================================================ orders that rest
+
+    def _hedge_fills(self, trade: Trade, residual: Decimal, now: int) -> bool:
+        """What an order that rests (or rested) has executed is hedged at once, beside hedges under way. False: it is the recovery
+        ladder's, once nothing of the trade is live."""
+        left = resting.uncovered(trade, residual)
+        if abs(left) < trade.dust_limit:
+            return False
+        if trade.attempts >= max(1, self.policy.chase_max):
+            self._cancel_resting(trade, f"{trade.attempts} hedges in a row did not execute", now)
+            return False
+        if now < trade.retry_mono_ns:
+            return True
+        step = resting.plan_hedge(trade, left, self._view, self.policy)
+        if step.verdict == Verdict.SEND:
+            self._submit(trade, step)
+            return True
+        if step.verdict == Verdict.TOO_SMALL and any(resting.resting_orders(trade)):
+            if not trade.is_small_armed:
+                trade.is_small_armed = True
+                self._arm(now + self.policy.rest_small_ns, self._on_small_timer, trade)
+        else:
+            self._cancel_resting(trade, f"its fills cannot be hedged: {step.verdict}", now)
+            if trade.has_live_order:
+                self._wait(trade, now)
+        return False
+
+    def _use_plan(self, trade: Trade) -> None:
+        """A hedge holds its own funds from here on: what the gate kept for it goes down to what may still be executed."""
+        maker = trade.orders[0]
+        if maker.is_live and trade.rests:
+            hedge = resting.hedge_instrument(trade)
+            left = hedge.floor_qty(maker.instrument.units(maker.qty - maker.cum_qty))
+            self.core.shrink_plan(maker.intent_id, left)
+
+    def _cancel_resting(self, trade: Trade, why: str, now: int) -> None:
+        for order in resting.resting_orders(trade):
+            if not order.cancel_mono_ns:
+                self._cancel(order, why, now)
+
+    def _cancel(self, order: Order, why: str, now: int) -> None:
+        """Told to end: an end is what the venue says next, and silence is UNKNOWN."""
+        if self.is_restoring:
+            return
+        order.cancel_mono_ns = now
+        self._commands.append(CancelOrder(order.client_id, order.row, order.trade_id))
+        self._journal(JournalType.QUERY, self._trade_of.get(order.client_id), {"client_id": order.client_id, "asks": ["cancel"],
+                                                                               "why": why})
+        self._arm(now + self.policy.ack_timeout_ns, self._on_ack_timer, order)
+
+    def _clear_books_for(self, trade: Trade, unknown: Order, now: int) -> None:
+        """While an order is unknown nothing of its trade rests, nor anything that moves the position its proof compares."""
+        self._cancel_resting(trade, f"{unknown.client_id} is unknown", now)
+        for other in self.trades.values():
+            if other is not trade and any(self._moves_the_same(unknown.instrument, order.instrument)
+                                          for order in resting.resting_orders(other)):
+                self._cancel_resting(other, f"{unknown.client_id} is unknown", now)
+
+    def _on_poll_timer(self, order: Order, now: int) -> None:
+        """What rests is asked about once in a while: a fill that no stream told would be naked for as long as it rests."""
+        if order.is_live:
+            if order.state == OrderState.ACKED:
+                self._ask(self._trade_of[order.client_id], order, [Ask.ORDER], now)
+            self._arm(now + self.policy.rest_poll_ns, self._on_poll_timer, order)
+
+    def _cancel_ghost(self, order: Order, event: OrderEvent, now: int) -> None:
+        """An order that was taken for over stands in a book after all: told to end until the venue says that it has."""
+        if not order.rests or order.is_live:
+            return
+        found_ns = self._ghosts.get(order.client_id)
+        if found_ns is None:
+            if (event.status in (OrderStatus.NEW, OrderStatus.PARTIAL) and order.cum_qty < order.qty
+                    and order.end_cause not in VENUES_ENDS):
+                self._ghosts[order.client_id] = now
+                self._on_ghost_timer(order, now)
+        elif event.is_terminal or order.cum_qty >= order.qty or (
+                event.status == OrderStatus.NOT_FOUND and now - found_ns > 2 * self.policy.absence_lag_ns):
+            del self._ghosts[order.client_id]
+
+    def _on_ghost_timer(self, order: Order, now: int) -> None:
+        trade = self._trade_of.get(order.client_id)
+        if order.client_id not in self._ghosts or trade is None:
+            self._ghosts.pop(order.client_id, None)
+            return
+        self._cancel(order, f"it was taken for {order.end_cause}", now)
+        self._ask(trade, order, [Ask.ORDER], now)
+        self._arm(now + self.policy.absence_lag_ns, self._on_ghost_timer, order)
+
+    def _on_life_timer(self, order: Order, now: int) -> None:
+        if order.is_live and not order.cancel_mono_ns:
+            self._cancel(order, "it has rested long enough", now)
+
+    def _on_small_timer(self, trade: Trade, now: int) -> None:
+        """A fill too small to be hedged has waited for another: no more of them; what is left is the ladder's."""
+        trade.is_small_armed = False
+        if self._is_kept(trade) and abs(resting.uncovered(trade, trade.residual())) >= trade.dust_limit:
+            self._cancel_resting(trade, "a fill is too small to be hedged", now)
+            self._proceed(trade, now)
+
     def _wait(self, trade: Trade, now: int) -> None:
         trade.retry_mono_ns = now + self.policy.retry_ns
         self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
@@ -1136,6 +1310,10 @@ class TradeManager:
     def _submit(self, trade: Trade, step: recovery.Step) -> None:
         trade.pending = SubmitIntent(step.purpose, trade.trade_id, trade.pair_index, step.legs, step.kind, self.policy.ttl_ns,
                                      step.cause, self._proof_mono_ns)
+        for row, side, *_ in step.legs:   # not against an order of our own that stands there
+            for other in self.trades.values():
+                if any(order.row == row and order.side != side for order in resting.resting_orders(other)):
+                    self._cancel_resting(other, f"trade {trade.trade_id} has to trade there", self._now_mono_ns)
         self._commands.append(trade.pending)
 
     def _give_to_person(self, trade: Trade, why: str, now: int) -> None:
@@ -1172,17 +1350,14 @@ class TradeManager:
         heapq.heappush(self._timers, (when_mono_ns, self._timer_seq, function, subject))
 
     def _on_ack_timer(self, order: Order, now: int) -> None:
-        """No outcome in time. A resting order is cancelled at the end of its life instead."""
+        """No outcome in time. One that rests owes an outcome only once it was told to end."""
         if not order.is_live or order.watch is not None:
             return
         trade = self._trade_of[order.client_id]
         if order.state == OrderState.ACKED:
-            if order.order_type not in IMMEDIATE_TYPES:
-                if now < order.expiry_mono_ns:
-                    self._arm(order.expiry_mono_ns, self._on_ack_timer, order)
-                    return
-                self._commands.append(CancelOrder(order.client_id, order.row, trade.trade_id))
-            due = max(order.acked_mono_ns, order.sent_mono_ns) + self.policy.ack_timeout_ns
+            if order.rests and not order.cancel_mono_ns:
+                return
+            due = max(order.acked_mono_ns, order.sent_mono_ns, order.cancel_mono_ns) + self.policy.ack_timeout_ns
         else:
             due = (order.sent_mono_ns or order.decided_mono_ns) + self.policy.ack_timeout_ns
         if now < due:
@@ -1427,6 +1602,7 @@ class TradeManager:
                     continue
                 if trade.state == TradeState.VALIDATING:
                     self._transition(trade, TradeState.PENDING, "restart: bytes may have left")
+                order.cancel_mono_ns = 0   # whatever the earlier life has asked for: again
                 self._make_unknown(trade, order, "the engine was restarted", now)
                 unknown.append(order.client_id)
         for trade in list(self.trades.values()):
@@ -1486,8 +1662,9 @@ class TradeManager:
 
     def _prune(self, now: int) -> None:
         self._seen.prune(now)
-        old = now - self.policy.graveyard_ns
-        for client_id in [client_id for client_id, grave in self._graves.items() if grave.dead_mono_ns < old]:
+        keep, keep_rested = self.policy.graveyard_ns, self.policy.graveyard_rest_ns
+        for client_id in [client_id for client_id, grave in self._graves.items() if grave.dead_mono_ns < now - (
+                keep_rested if grave.order.rests and not grave.order.cum_qty else keep)]:
             order = self._graves.pop(client_id).order
             self._trade_of.pop(client_id, None)
             self._by_venue_id.pop((order.row, order.venue_order_id), None)

@@ -83,6 +83,7 @@ class Order:
     error_class: int = ErrorClass.NONE
     venue_code: int = 0
     end_cause: str = ""
+    cancel_mono_ns: int = 0       # when it was last told to end; 0 = never
     seen_on_stream: bool = False
     is_released: bool = False
     is_settle_armed: bool = False  # one settle timer at a time
@@ -100,6 +101,16 @@ class Order:
     @property
     def is_live(self) -> bool:
         return not is_terminal(self.state)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it may stand in a book, rather than execute or end at once."""
+        return self.order_type not in IMMEDIATE_TYPES
+
+    @property
+    def fee_rate(self) -> Decimal:
+        """What is expected to be paid on its fills."""
+        return self.instrument.maker_fee if self.order_type == OrderType.POST_ONLY else self.instrument.taker_fee
 
     @property
     def is_settled(self) -> bool:
@@ -130,7 +141,7 @@ class Order:
         if fee:
             units -= fee * instrument.multiplier
         if self.cum_qty > self.fills_qty and self.side == Side.BUY:
-            units -= instrument.units(self.cum_qty - self.fills_qty) * instrument.taker_fee
+            units -= instrument.units(self.cum_qty - self.fills_qty) * self.fee_rate
         return units
 
     # ---------------------------------------------------------------- facts
@@ -221,7 +232,8 @@ class Order:
         elif event.error_class in UNCLEAR_CLASSES or status == OrderStatus.UNKNOWN:
             self._unclear(event, applied)
         elif status == OrderStatus.REJECTED:
-            if self.cum_qty or not (event.error_class in DEFINITE_CLASSES
+            stood = self.rests and self.seen_on_stream and event.source == Source.REPLY
+            if self.cum_qty or stood or not (event.error_class in DEFINITE_CLASSES
                                     or (event.error_class == ErrorClass.NONE and event.source != Source.REPLY)):
                 applied.problem = f"reject that proves nothing (class {event.error_class}, executed {self.cum_qty})"
                 self._unclear(event, applied)

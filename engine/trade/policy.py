@@ -60,6 +60,10 @@ class TradePolicy:
     hedge_unknown: str = "wait"            # "wait" | "half": give back half of a proven leg while the other is UNKNOWN
     hedge_unknown_ns: int = 500 * MS
     stop_exit_grace_ns: int = 1 * SECOND   # at a stop the core exits; what it has not closed after this, the calm floor closes
+    rest_life_ns: int = 60 * SECOND        # an order that rests is cancelled after so long at the latest
+    rest_poll_ns: int = 5 * SECOND         # and asked about so often: a fill that no stream told is found by then
+    rest_small_ns: int = 500 * MS          # a fill too small to be hedged waits so long for the next, then the order is cancelled
+    graveyard_rest_ns: int = 1 * HOUR      # ids of orders that rested and never executed are kept so long
     graveyard_ns: int = 24 * HOUR          # ids of finished orders and fills are kept so long
     # orders that ended so shortly before the engine died are asked about once more: a late word may have come while nobody heard
     restart_lookback_ns: int = 5 * SECOND

@@ -80,29 +80,33 @@ def _plan_elsewhere(trade: Trade, excess: Instrument, residual: Decimal, view: V
     mine = [one for one in trade.instruments if one is not excess and not view.is_away(one.row)]
     band_index = min(trade.unwinds, len(policy.unwind_bands_bps) - 1)
     for instrument in [*mine, *(one for one in view.elsewhere(excess) if one not in trade.instruments)]:
-        qty = min(instrument.floor_qty(min(abs(residual), _room(trade, instrument))), instrument.max_qty)
-        leg = _priced_leg(instrument, residual, qty, view, policy.unwind_bands_bps[band_index])
+        qty = min(instrument.floor_qty(min(abs(residual), room(trade, instrument))), instrument.max_qty)
+        leg = priced_leg(instrument, residual, qty, view, policy.unwind_bands_bps[band_index])
         if leg is not None and instrument.is_orderable(leg[2], qty, bool(leg[4])):
             return Step(Verdict.SEND, Purpose.UNWIND, [leg], f"{excess.name} takes no orders: hedged on {instrument.name}")
     return None
 
 
 def plan_exit(trade: Trade, view: View, policy: TradePolicy) -> Step:
-    """Both legs to zero, by the calm floor itself (at a stop, or for what only closes together)."""
+    """Both legs to zero, by the calm floor itself (at a stop, or for what only closes together). A leg that no filter lets in
+    stays, where the others alone leave no more than dust."""
     legs: list[LegTuple] = []
+    stays, left = False, trade.residual()
     band = policy.exit_bands_bps[min(trade.exits, len(policy.exit_bands_bps) - 1)]
     for instrument in trade.instruments:
         units = trade.position(instrument.row)
         qty = instrument.floor_qty(units)
         if not qty:
             continue
-        leg = _priced_leg(instrument, units, qty, view, band)
+        leg = priced_leg(instrument, units, qty, view, band)
         if leg is None:
             return Step(Verdict.NO_BOOK)
-        if not instrument.is_orderable(leg[2], qty, bool(leg[4])):
-            return Step(Verdict.TOO_SMALL)
-        legs.append(leg)
-    if not legs:
+        if instrument.is_orderable(leg[2], qty, bool(leg[4])):
+            legs.append(leg)
+            left += instrument.units(qty) * (1 if leg[1] == Side.BUY else -1)
+        else:
+            stays = True
+    if not legs or (stays and abs(left) >= trade.dust_limit):
         return Step(Verdict.TOO_SMALL)
     return Step(Verdict.SEND, Purpose.EXIT, legs, f"exit attempt {trade.exits + 1}")
 
@@ -115,7 +119,7 @@ def plan_half(trade: Trade, view: View, policy: TradePolicy) -> Step:
         qty = instrument.floor_qty(units / 2)
         if instrument.row in unknown_rows or not qty:
             continue
-        leg = _priced_leg(instrument, units, qty, view, policy.unwind_bands_bps[0])
+        leg = priced_leg(instrument, units, qty, view, policy.unwind_bands_bps[0])
         if leg is not None and instrument.is_orderable(leg[2], qty, bool(leg[4])):
             return Step(Verdict.SEND, Purpose.UNWIND, [leg], "half of the proven leg while the other is unknown")
     return Step(Verdict.TOO_SMALL)
@@ -127,7 +131,7 @@ def _sort_legs(trade: Trade, residual: Decimal) -> tuple[Instrument, Instrument 
     return ordered[0], ordered[1] if len(ordered) > 1 else None
 
 
-def _room(trade: Trade, instrument: Instrument) -> Decimal:
+def room(trade: Trade, instrument: Instrument) -> Decimal:
     """Units that may still be executed on the row: in this phase, and by the trade at all. A late fill begins a phase of its
     own, but no new life: recoveries that hedge each other's hedges must end."""
     of_phase = EXECUTED_MAX_FACTOR * trade.intent_units - trade.executed_units(instrument.row)
@@ -150,12 +154,15 @@ def _chase_leg(trade: Trade, instrument: Instrument, residual: Decimal, view: Vi
     by."""
     side = side_for(residual)
     sign = 1 if side == Side.BUY else -1
-    prices, decided_px = view.best(instrument.row), trade.phase_best_px(instrument.row)
-    if prices is None or not decided_px:
+    prices = view.best(instrument.row)
+    if prices is None:
+        return None
+    now_px = prices[1] if side == Side.BUY else prices[0]
+    decided_px = trade.phase_best_px(instrument.row) or (now_px if trade.rests else 0)   # a hedge that was never sent
+    if not decided_px:
         return None
     cap_px = instrument.shifted_px(decided_px, sign, policy.chase_slippage_bps)
-    now_px = prices[1] if side == Side.BUY else prices[0]
-    units = min(_whole(trade, instrument, residual), _room(trade, instrument))
+    units = min(_whole(trade, instrument, residual), room(trade, instrument))
     qty = min(instrument.floor_qty(units), instrument.max_qty)
     flags = _reduce_flag(instrument, residual, qty, view)
     if (now_px - cap_px) * sign > 0 or not instrument.is_orderable(cap_px, qty, bool(flags)):
@@ -177,11 +184,11 @@ def _reduce_flag(instrument: Instrument, units: Decimal, qty: int, view: View) -
 
 def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, view: View, policy: TradePolicy) -> Step:
     held = trade.position(excess.row)
-    room = _room(trade, excess)
+    left = room(trade, excess)
     units = min(_whole(trade, excess, residual), abs(held) if held * residual > 0 else abs(residual))
-    qty = min(excess.floor_qty(min(units, room)), excess.max_qty)
+    qty = min(excess.floor_qty(min(units, left)), excess.max_qty)
     band_index = min(trade.unwinds, len(policy.unwind_bands_bps) - 1)
-    leg = _priced_leg(excess, residual, qty, view, policy.unwind_bands_bps[band_index])
+    leg = priced_leg(excess, residual, qty, view, policy.unwind_bands_bps[band_index])
     if leg is None:
         return Step(Verdict.NO_BOOK)
     if policy.slice_notional:
@@ -189,7 +196,7 @@ def _plan_unwind(trade: Trade, excess: Instrument, residual: Decimal, view: View
     if excess.is_orderable(leg[2], leg[3], bool(leg[4])):
         return Step(Verdict.SEND, Purpose.UNWIND, [leg],
                     f"unwind {trade.unwinds + 1}, band {policy.unwind_bands_bps[band_index]} bps")
-    if room < abs(residual):
+    if left < abs(residual):
         return Step(Verdict.CAPPED)
     return _plan_both(trade, view, policy)
 
@@ -204,7 +211,7 @@ def _plan_both(trade: Trade, view: View, policy: TradePolicy) -> Step:
     return step
 
 
-def _priced_leg(instrument: Instrument, units: Decimal, qty: int, view: View, band_bps: Decimal) -> LegTuple | None:
+def priced_leg(instrument: Instrument, units: Decimal, qty: int, view: View, band_bps: Decimal) -> LegTuple | None:
     """An order that takes `qty` of `units` away, `band_bps` beyond the best price it would take."""
     prices = view.best(instrument.row)
     if prices is None:

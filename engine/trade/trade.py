@@ -64,6 +64,7 @@ class Trade:
     carry: dict[int, Decimal] = field(default_factory=dict)      # remainders taken (+/-) and left
     has_taken_dust: bool = False
     is_hedged: bool = True             # False: a single order by hand, nothing to balance
+    maker_row: int = -1                # entered by an order that rests there, hedged fill by fill (resting.py); -1 = by takers
     is_revived: bool = False           # a late fill on a trade that was already put away
     pending: SubmitIntent | None = None
     retry_mono_ns: int = 0             # nothing is sent for it before this; 0 = no wait
@@ -74,6 +75,7 @@ class Trade:
     half_hedged: bool = False
     was_exhausted: bool = False        # bands used up: alerted
     is_astray_armed: bool = False      # a timer looks whether it can be closed
+    is_small_armed: bool = False       # a timer looks whether a small fill found company
     is_undersized: bool = False        # residual that no venue accepts an order for: declared
     was_settle_given_up: bool = False  # fill details never came: alerted, not waited for at a stop
     opened_mono_ns: int = 0
@@ -91,6 +93,8 @@ class Trade:
     send_edge: Decimal | None = None
     depth_cost: Decimal = ZERO
     expected_net: Decimal = ZERO
+    hedge_price: Decimal = ZERO        # of the leg that hedges, when the maker was decided; quote per own unit
+    hedge_flow: Decimal = ZERO         # what hedging all of it would have flowed then
     batch_mono_ns: int = 0
     _positions: dict[int, Decimal] | None = None
 
@@ -105,6 +109,11 @@ class Trade:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+    @property
+    def rests(self) -> bool:
+        """Whether its entry is (or was) an order that rests."""
+        return self.maker_row >= 0
 
     @property
     def has_live_order(self) -> bool:

@@ -236,7 +236,7 @@ def both_partials_are_hedged(patch: Patch) -> None:
 
 
 def recovery_has_no_cap(patch: Patch) -> None:
-    patch.setattr(recovery, "_room", lambda trade, instrument: Decimal(10**9))
+    patch.setattr(recovery, "room", lambda trade, instrument: Decimal(10**9))
     patch.setattr(recovery, "_whole", lambda trade, instrument, residual: 2 * abs(residual))
 
 

@@ -51,6 +51,7 @@ class Scenario(AsJson):
     trading_ms: int
     hedge_unknown: str
     outages: list[list[Any]] = field(default_factory=list)   # ms from the start, venue, for how many ms it is away
+    resting: float = 0.0                                      # share of the entries that rest
 
 
 @dataclass
@@ -88,6 +89,7 @@ def draw(seed: int) -> Scenario:
                         rng.choice((300, 800, 2000)), "half" if mode == "half" else "wait")
     if scenario.bases and mode != "quiet":
         scenario.outages = draw_outages(random.Random(f"outages {seed}"), scenario.trading_ms)
+    scenario.resting = random.Random(f"shares {seed}").choice((0.0, 0.0, 0.5, 1.0))
     return scenario
 
 
@@ -113,7 +115,7 @@ def play(scenario: Scenario) -> tuple[World, Chaos]:
     policy = policy_of(scenario)
     return run(scenario.seed, policy, scenario.bases,
                lambda **options: Watched(scenario.deaths, scenario.down_ms * MS, **options),
-               Chaos(scenario.seed, scenario.faults, scenario.rate), scenario.trading_ms * MS, scenario.outages)
+               Chaos(scenario.seed, scenario.faults, scenario.rate), scenario.trading_ms * MS, scenario.outages, scenario.resting)
 
 
 def policy_of(scenario: Scenario) -> TradePolicy:

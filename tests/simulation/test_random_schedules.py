@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
-from engine.events import Purpose, Sent
+from engine.events import OrderType, Purpose, Sent
 from engine.trade.commands import JournalType
 from engine.trade.core_surface import PairState
 from engine.trade.policy import TradePolicy
@@ -43,6 +43,7 @@ class Chaos:
         if on is not None:
             self.on, self.rate = set(on), rate
         self.is_over = False
+        self.rest_rng = random.Random(f"resting chaos {seed}")
         self.fired: Counter[str] = Counter()
 
     def hits(self, fault: str, factor: float = 1.0) -> bool:
@@ -95,17 +96,32 @@ class Chaos:
             treatment.sent = Sent.UNKNOWN
         if self.hits("not_sent", 0.5):
             treatment.sent = Sent.NOT
+        if leg.order_type == OrderType.POST_ONLY:
+            self._treat_resting(treatment)
         return treatment
+
+    def _treat_resting(self, treatment: Treatment) -> None:
+        """When it is filled, by how much, and what becomes of its cancel. The draws are its own: others stay where they were."""
+        rng = self.rest_rng
+        treatment.rest_fills = tuple((rng.randrange(1, 400_000) * US, rng.random() * rng.choice((0.01, 0.5, 1.0, 1.0)))
+                                     for _ in range(rng.choice((0, 1, 1, 2, 4))))
+        treatment.cancel, treatment.cancel_reply = rng.randrange(50, 3_000) * US, rng.randrange(50, 3_000) * US
+        lost, slow = rng.random() < self.rate, rng.random() < self.rate
+        if lost and "lost_request" in self.on and not self.is_over:
+            treatment.cancel = None
+        if slow and "lost_reply" in self.on and not self.is_over:
+            treatment.cancel_reply = None
 
 
 def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[..., World] = World,
         chaos: Chaos | None = None, trading_ns: int = TRADING_NS,
-        outages: Collection[Sequence[Any]] = ()) -> tuple[World, Chaos]:
+        outages: Collection[Sequence[Any]] = (), resting: float = 0.0) -> tuple[World, Chaos]:
     """One venue with three pairs; or, with `bases`, two venues (one of them with a unified account) and five pairs a base: spot
     against perpetual within and across venues, perpetual against perpetual, spot against spot. `outages`: (ms from the start,
-    venue, for how many ms) in which a venue takes no orders, says nothing and answers nothing."""
+    venue, for how many ms) in which a venue takes no orders, says nothing and answers nothing. `resting`: share of the entries
+    that are placed as an order that rests."""
     chaos = chaos or Chaos(seed)
-    rng = random.Random(f"schedule {seed}")
+    rng, rest_rng = random.Random(f"schedule {seed}"), random.Random(f"resting {seed}")
     if bases:
         world = make_world(policy=policy, seed=seed, treat=chaos.treat, rows=venue_rows(bases), pair_list=venue_pairs(bases))
     else:
@@ -130,9 +146,15 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
             pass
         elif state == PairState.FLAT and not is_locked and pair not in world.manager._pair_owner:
             turns = rng.choice([1, 1, 1, -1]) if pair < 2 else 1
-            world.enter(pair, qty=rng.randrange(1, 60), direction=rng.choice([1, -1]) if pair in two_ways else turns)
+            qty, direction = rng.randrange(1, 60), rng.choice([1, -1]) if pair in two_ways else turns
+            if rest_rng.random() < resting:
+                world.rest(pair, qty=qty, direction=direction, maker=rest_rng.randrange(2))
+            else:
+                world.enter(pair, qty=qty, direction=direction)
         elif state == PairState.OPEN and rng.random() < 0.5:
             world.leave(pair)
+        if resting:
+            _withdraw(world, rest_rng)
         _shake(world, chaos, rng, good_books)
     chaos.is_over = True
     world.core.refuse_with = 0
@@ -143,6 +165,7 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
         world.manager.on_session(venue, market, "orders", True, world.now)
     world.run_for(8 * S)            # what the venue still holds back comes out
     world.manager.begin_stop("close", world.now)
+    world.drain()
     for _ in range(200):
         world.run_for(500 * MS)
         if world.manager.is_idle() and not world.heap:
@@ -155,6 +178,13 @@ def _is_row_busy(world: World, pair: int) -> bool:
     """The hot core fires no pair while an order of ours is in flight on one of its instruments."""
     rows = world.core.pair_list[pair]
     return any(order.is_live and order.row in rows for order in world.manager._orders.values())
+
+
+def _withdraw(world: World, rng: random.Random) -> None:
+    """What rests pays no more, now and then: the hot core wants it out."""
+    standing = [order.intent_id for order in world.manager._orders.values() if order.rests and order.is_live]
+    if standing and rng.random() < 0.3:
+        world.cancel_quote(rng.choice(standing))
 
 
 def _shake(world: World, chaos: Chaos, rng: random.Random, good_books: dict) -> None:
@@ -183,6 +213,7 @@ def _shake(world: World, chaos: Chaos, rng: random.Random, good_books: dict) -> 
 
 def check(world: World, policy: TradePolicy) -> None:
     manager = world.manager
+    assert not [order.client_id for order in world.venue.orders.values() if order.is_open], "I5: an order of ours is left in a book"
     assert manager.is_idle(), [manager.describe(trade) for trade in manager.trades.values()]
     world.assert_belief_is_truth()
     world.assert_profit_is_exact()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cext.core import STRATEGIES
-from engine.events import Intent, IntentKind, Leg, Purpose, Side
+from engine.events import Intent, IntentKind, Leg, OrderType, Purpose, Side
 from engine.trade.core_surface import PairState
 from feeds.instruments import InstrumentRow, unified_name
 
@@ -90,25 +90,29 @@ class FakeCore:
         return self.epoch << 32 | self.sequence
 
     def make_intent(self, purpose: int, trade_id: int, pair_index: int, legs: list[tuple[int, int, int, int, int]], ttl_ns: int,
-                    now_mono_ns: int) -> Intent:
-        """What the gate hands on: ids derived from the sequence, best prices of this moment, reservations taken."""
+                    now_mono_ns: int, rests: bool = False) -> Intent:
+        """What the gate hands on: ids derived from the sequence, best prices of this moment, reservations taken. `rests`: the one
+        leg is post-only, and a plan is kept for its hedge."""
         intent_id = self.next_intent_id()
         made = []
         for index, (row, side, limit_px, qty, flags) in enumerate(legs):
             bid, ask = self.books.get(row, (limit_px, limit_px))
             best = ask if side == Side.BUY else bid
-            made.append(Leg(client_id=f"L{intent_id:x}{index}", instrument_id=row, side=side, order_type=0, flags=flags,
-                            limit_px=limit_px,
-                            qty=qty, leg_index=index, best_px=best))
+            made.append(Leg(client_id=f"L{intent_id:x}{index}", instrument_id=row, side=side,
+                            order_type=OrderType.POST_ONLY if rests else OrderType.IOC, flags=flags, limit_px=limit_px,
+                            qty=qty, leg_index=index, best_px=limit_px if rests else best))
             self.held.add((intent_id, index))
+            if rests:
+                self.held.add((intent_id, 1))
         if purpose == Purpose.ENTRY:
             self.pair_states[pair_index] = (PairState.ENTERING, 0, 0)
         elif purpose == Purpose.EXIT:
             self.pair_states[pair_index] = (PairState.EXITING, *self.pair_states.get(pair_index, (0, 0, 0))[1:])
-        both_spot = all(row in self.spot_rows for row, *_ in legs)
+        both_spot = all(row in self.spot_rows for row in (self.pair_list[pair_index] if rests else [leg[0] for leg in legs]))
         return Intent(intent_id=intent_id, trade_id=trade_id or intent_id, purpose=purpose, pair_index=pair_index,
                       strategy=STRATEGIES["cross_exchange" if both_spot else "spot_futures"],
-                      kind=IntentKind.SINGLE if len(made) == 1 else IntentKind.SIMULTANEOUS, decided_mono_ns=now_mono_ns,
+                      kind=(IntentKind.HEDGE_ON_FILL if rests else IntentKind.SINGLE if len(made) == 1
+                            else IntentKind.SIMULTANEOUS), decided_mono_ns=now_mono_ns,
                       decided_wall_ns=now_mono_ns, batch_mono_ns=now_mono_ns - 3_000, ttl_ns=ttl_ns, legs=made)
 
     # ---- what the calm floor tells
@@ -120,6 +124,9 @@ class FakeCore:
 
     def set_leg_remaining(self, intent_id: int, leg_index: int, qty: int) -> None:
         assert (intent_id, leg_index) in self.held
+
+    def shrink_plan(self, intent_id: int, qty: int) -> None:
+        assert (intent_id, 1) in self.held and qty >= 0
 
     def release(self, intent_id: int, leg_index: int) -> bool:
         assert (intent_id, leg_index) in self.held, "a reservation was given back twice"

@@ -10,6 +10,7 @@ import orjson
 
 from engine.event_codec import pack_intent, pack_order_event, pack_sent
 from engine.events import Intent
+from engine.trade.commands import CancelOrder
 from engine.trade.manager import TradeManager
 from engine.trade.restore import Restorer
 from tests.support.fake_core import FakeCore
@@ -38,6 +39,10 @@ class ForgivingCore(FakeCore):
 
     def release(self, intent_id: int, leg_index: int) -> bool:
         return super().release(intent_id, leg_index) if intent_id >> 32 == self.epoch else False
+
+    def shrink_plan(self, intent_id: int, qty: int) -> None:
+        if intent_id >> 32 == self.epoch:
+            super().shrink_plan(intent_id, qty)
 
     def set_leg_remaining(self, intent_id: int, leg_index: int, qty: int) -> None:
         if intent_id >> 32 == self.epoch:
@@ -113,6 +118,13 @@ class MortalWorld(World):
     def enter(self, *args: Any, **options: Any) -> Intent | None:  # type: ignore[override]
         return None if self.is_down else self._guarded(lambda: World.enter(self, *args, **options))
 
+    def rest(self, *args: Any, **options: Any) -> Intent | None:  # type: ignore[override]
+        return None if self.is_down else self._guarded(lambda: World.rest(self, *args, **options))
+
+    def cancel_quote(self, intent_id: int) -> None:
+        if not self.is_down:
+            self._guarded(lambda: World.cancel_quote(self, intent_id))
+
     def leave(self, pair: int = 0) -> Intent | None:
         return None if self.is_down else self._guarded(lambda: World.leave(self, pair))
 
@@ -139,6 +151,9 @@ class MortalWorld(World):
             self.manager.on_session(venue, market, "orders", is_up, self.now)
             self.manager.on_session(venue, market, "user", is_up, self.now)
         self.manager.resume(self.now, self.now)
+        for order in self.venue.orders.values():   # as engine/restart/sequence.py does: what stands there and is not known to
+            if order.is_open and self.rows[order.row].venue not in self.lost_venues:
+                self._cancel_arrives(CancelOrder(order.client_id, order.row, order.trade_id))
         World.drain(self)
 
     # ---------------------------------------------------------------- what a dead engine does not hear

@@ -16,7 +16,19 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from engine.events import ErrorClass, EventFlag, Intent, OrderEvent, OrderStatus, Purpose, Sent, SentOutcome, Side, Source
+from engine.events import (
+    ErrorClass,
+    EventFlag,
+    Intent,
+    OrderEvent,
+    OrderStatus,
+    OrderType,
+    Purpose,
+    Sent,
+    SentOutcome,
+    Side,
+    Source,
+)
 from engine.trade.commands import Ask, CancelOrder, JournalRecord, JournalType, NakedTime, QueryOrder, RestartStream, SubmitIntent
 from engine.trade.core_surface import MARKET_CODES, PairState
 from engine.trade.manager import TradeManager
@@ -48,6 +60,10 @@ class Treatment:
     lite_first: bool = False           # a fill notice without fee before the real one
     lies: str = ""                     # reply says "rejected" or "expired" though it executes; the stream tells the truth later
     ignores_ttl: bool = False          # executes after its time-to-live
+    # of an order that rests: (after so long in the book, share of its quantity), and its cancel
+    rest_fills: tuple[tuple[int, float], ...] = ()
+    cancel: int | None = 300 * US      # until the matcher has it; None = the first one is lost
+    cancel_reply: int | None = 300 * US
 
 
 @dataclass
@@ -67,6 +83,12 @@ class VenueOrder:
     cum_qty: int = 0
     fills: list[tuple[int, int, int, Decimal, str]] = field(default_factory=list)  # (trade id, qty, px, fee, asset)
     known_from: int = 0                # when queries see it
+    order_type: int = OrderType.IOC
+    cancels: int = 0                   # asked for
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (OrderStatus.NEW, OrderStatus.PARTIAL)
 
 
 class Venue:
@@ -89,6 +111,7 @@ class Venue:
     def execute(self, order: VenueOrder, qty: int, px: int) -> None:
         row = self.rows[order.row]
         sign = 1 if order.side == Side.BUY else -1
+        rate = row.maker_fee if order.order_type == OrderType.POST_ONLY else row.taker_fee
         amount = Decimal(px * qty).scaleb(-row.px_scale - row.qty_scale)
         base = Decimal(qty).scaleb(-row.qty_scale)
         if row.market == "spot":
@@ -96,11 +119,11 @@ class Venue:
             spot[row.base] += sign * base
             spot[row.quote] -= sign * amount
             asset, basis = (row.base, base) if sign > 0 else (row.quote, amount)
-            fee = (basis * row.taker_fee).quantize(Decimal("1e-8"), rounding=ROUND_HALF_UP)
+            fee = (basis * rate).quantize(Decimal("1e-8"), rounding=ROUND_HALF_UP)
             spot[asset] -= fee
         else:
             asset = row.quote
-            fee = (amount * row.taker_fee).quantize(Decimal("1e-8"), rounding=ROUND_HALF_UP)
+            fee = (amount * rate).quantize(Decimal("1e-8"), rounding=ROUND_HALF_UP)
             self.positions[order.row] += sign * qty
             self.position_cash[order.row] -= sign * amount
             self.balances[row.account_name][asset] -= fee
@@ -205,9 +228,7 @@ class World:
         elif isinstance(command, QueryOrder):
             self._query(command)
         elif isinstance(command, CancelOrder):
-            order = self.venue.orders.get(command.client_id)
-            if order is not None and order.status in (OrderStatus.NEW, OrderStatus.PARTIAL):
-                order.status = OrderStatus.CANCELED
+            self._cancel(command)
         elif isinstance(command, JournalRecord):
             self.journal.append(command)
             self.note(int(command.type), command)
@@ -255,6 +276,22 @@ class World:
         self.drain()
         return intent
 
+    def rest(self, pair: int = 0, qty: int = 10, direction: int = 1, maker: int = 0) -> Intent:
+        """An order that rests on the pair's leg `maker`, at the best price of its own side, as the hot core would place it."""
+        row = self.core.pair_list[pair][maker]
+        sign = direction if maker == 0 else -direction
+        limit_px = self.core.books[row][0 if sign > 0 else 1]
+        leg = (row, Side.BUY if sign > 0 else Side.SELL, limit_px, self.lots(row, qty), 0)
+        intent = self.core.make_intent(Purpose.ENTRY, 0, pair, [leg], self.policy.ttl_ns, self.now, rests=True)
+        self.send(intent)
+        self.drain()
+        return intent
+
+    def cancel_quote(self, intent_id: int) -> None:
+        """The hot core wants it out of the book."""
+        self.manager.cancel_quote(intent_id, "it pays no more", self.now)
+        self.drain()
+
     def lots(self, row: int, qty: int) -> int:
         """`qty` perpetual lots in the row's own scale."""
         return qty * 10 ** (self.rows[row].qty_scale - 3)
@@ -299,6 +336,7 @@ class World:
                 len(self.venue.sent_ids) + 7_000,
                 self.now + intent.ttl_ns,
                 treatment,
+                order_type=leg.order_type,
             )
             self.at(self.now + treatment.arrives, lambda order=order: self._arrive(order))
             self.note(BYTES_LEFT, leg)
@@ -330,6 +368,9 @@ class World:
         bid, ask = self.core.books.get(order.row) or self.venue_books[order.row]
         px = ask if order.side == Side.BUY else bid
         crosses = px <= order.limit_px if order.side == Side.BUY else px >= order.limit_px
+        if order.order_type == OrderType.POST_ONLY:
+            self._stand(order, crosses)
+            return
         if order.flags & 1:
             held = self.venue.positions[order.row]
             takes = held < 0 if order.side == Side.BUY else held > 0
@@ -354,6 +395,71 @@ class World:
             self._reply(order)
         if treatment.stream is not None:
             self._stream(order)
+
+    # ---------------------------------------------------------------- orders that rest
+
+    def _stand(self, order: VenueOrder, crosses: bool) -> None:
+        """Post-only: into the book, where it is filled now and then; refused where it would take."""
+        treatment = order.treatment
+        bid, ask = self.core.books.get(order.row) or self.venue_books[order.row]
+        if order.limit_px >= ask if order.side == Side.BUY else order.limit_px <= bid:
+            order.status = OrderStatus.REJECTED
+            self._reply_reject(order, "REJECT")
+            return
+        if treatment.lies == "rejected":
+            self._reply_reject(order, "REJECT")
+        elif treatment.unclear:
+            self._after(treatment.reply, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.UNKNOWN,
+                                                                           error=treatment.unclear)))
+        else:
+            self._after(treatment.reply, lambda: self._deliver(self._event(order, Source.REPLY, OrderStatus.NEW, cum=0)))
+        self._tell(order, self._event(order, Source.STREAM, OrderStatus.NEW, cum=0))
+        for delay, share in treatment.rest_fills:
+            self.at(self.now + delay, lambda share=share: self._fill_resting(order, max(1, round(order.qty * share))))
+
+    def _fill_resting(self, order: VenueOrder, qty: int) -> None:
+        """Somebody takes it, at its own price."""
+        qty = min(qty, order.qty - order.cum_qty)
+        if not order.is_open or qty <= 0:
+            return
+        self.venue.execute(order, qty, order.limit_px)
+        order.status = OrderStatus.FILLED if order.cum_qty == order.qty else OrderStatus.PARTIAL
+        event = self._fill_event(order, Source.STREAM, order.fills[-1], order.status, order.cum_qty)
+        if order.treatment.lite_first:
+            lite = self._fill_event(order, Source.STREAM, order.fills[-1], OrderStatus.NONE, -1)
+            lite.flags |= EventFlag.LITE
+            lite.fee, lite.fee_asset = None, ""
+            self._tell(order, lite)
+        self._tell(order, event)
+
+    def _tell(self, order: VenueOrder, event: OrderEvent) -> None:
+        """On the user stream, as the order's treatment has it."""
+        treatment = order.treatment
+        for copy in range(treatment.stream_copies):
+            late = self.rng.randrange(5) * MS if treatment.stream_shuffled else 0
+            self._after(None if treatment.stream is None else treatment.stream + late + copy * 5 * MS, lambda: self._deliver(event))
+
+    def _cancel(self, command: CancelOrder) -> None:
+        order = self.venue.orders.get(command.client_id)
+        delay: int | None = 300 * US
+        if order is not None:
+            order.cancels += 1
+            delay = order.treatment.cancel if order.cancels == 1 else 300 * US
+        if delay is not None and self.rows[command.row].venue not in self.lost_venues:
+            self.at(self.now + delay, lambda: self._cancel_arrives(command))
+
+    def _cancel_arrives(self, command: CancelOrder) -> None:
+        order = self.venue.orders.get(command.client_id)
+        if order is None or not order.is_open:   # not there yet, or over
+            self._after(300 * US, lambda: self._deliver(OrderEvent(
+                command.client_id, command.row, Source.REPLY, error_class=ErrorClass.UNKNOWN_ORDER,
+                flags=int(EventFlag.CANCEL_REPLY))))
+            return
+        order.status = OrderStatus.CANCELED
+        reply = self._event(order, Source.REPLY, OrderStatus.CANCELED, cum=order.cum_qty)
+        reply.flags |= EventFlag.CANCEL_REPLY
+        self._after(order.treatment.cancel_reply, lambda: self._deliver(reply))
+        self._tell(order, self._event(order, Source.STREAM, OrderStatus.CANCELED, cum=order.cum_qty))
 
     def _reply_reject(self, order: VenueOrder, error: str) -> None:
         if order.treatment.reply is not None:
@@ -423,7 +529,7 @@ class World:
             cum_qty=cum,
             fee=fee,
             fee_asset=asset,
-            flags=int(EventFlag.IS_FILL),
+            flags=int(EventFlag.IS_FILL | (EventFlag.MAKER if order.order_type == OrderType.POST_ONLY else EventFlag.NONE)),
         )
 
     def _deliver(self, event: OrderEvent) -> None:
