@@ -23,9 +23,11 @@
 #define CONTROL_TRADING_WORD 0 /* value = TRADING_* (the most severe of the state page) */
 #define CONTROL_CLOSE_PAIR 1   /* connection = pair index: exit at the market's price, within the forced-exit band */
 #define CONTROL_CLOSE_ALL 2    /* the same for every open pair, now and when it opens */
+#define CONTROL_WATCH 3        /* the next EV_EVALUATE looks at every order that rests: a dead feed touches no row */
 
 #define CMD_SEND 1u    /* intent passed the gate, reservations are taken: journal, encode, send */
 #define CMD_REFUSED 2u /* reason = GATE_*; first of its kind on the pair or once a second, counters have them all */
+#define CMD_CANCEL 4u  /* reason = SKIP_*: the intent's order rests and has to leave its book; told once */
 #define CMD_EXPLAIN 3u /* reason = SKIP_*: an edge at best prices that sizing could not use; throttled the same way */
 
 typedef struct {
@@ -140,7 +142,11 @@ typedef struct {
     X(16, WORST_NET) \
     X(17, TRADING_STATE) \
     X(18, PRICE) \
-    X(19, DEPEG)
+    X(19, DEPEG) \
+    X(20, PAUSE) \
+    X(21, TOO_FAR) \
+    X(22, LOCKED) \
+    X(23, DATA)
 
 #define CODE_GATE_(code, name, layer, stops) GATE_##name = code,
 #define CODE_SKIP_(code, name) SKIP_##name = code,
@@ -196,7 +202,8 @@ typedef struct {
     int32_t row_a;
     int32_t row_b;
     uint32_t state;           /* PAIR_* */
-    uint32_t is_armed;        /* 0 from an intent until rearm() */
+    uint16_t is_armed;        /* 0 from an intent until rearm() */
+    uint16_t rests;           /* 0 = entries take on both legs; 1, 2 = an order rests on row a, b and the other leg hedges */
     uint32_t disabled;        /* 0 = entries are on, else the SKIP_* that says why not */
     uint32_t last_skip;       /* SKIP_* of the newest evaluation */
     int32_t direction;        /* DIRECTION_* held */
@@ -257,6 +264,15 @@ typedef struct {
     uint32_t last_exit_cause;  /* EXIT_* of the newest exit intent */
     uint32_t kind;             /* KIND_* */
     uint32_t strategy;         /* STRATEGY_*: what its intents say */
+    /* an order that rests (quote.pyx): best price of its row against that of the hedging one, forward and reverse */
+    double rest_ratio[2];
+    int64_t maker_buy_fee_e8;  /* as buy_fee_e8, of the leg that rests */
+    int64_t maker_sell_fee_e8;
+    int64_t rest_depth_e8;     /* further from the best price of its side none is placed; at twice that it is taken back */
+    int64_t rest_pause_ns;     /* between two of the pair */
+    int64_t quote_next_ns;     /* not before this */
+    int64_t quote_px;          /* own scale; 0 = none stands, or it was told to end */
+    uint32_t quote_slot;       /* of the pool */
     uint32_t pad1;
     uint64_t opportunities;    /* edges at best prices */
     uint64_t intents;          /* passed the gate */
@@ -291,6 +307,8 @@ typedef struct {
     uint32_t base_slot;
     int64_t leverage_e2;      /* linear: 100 = 1x */
     uint32_t fee_e8;          /* taker */
+    uint32_t maker_fee_e8;    /* a rebate counts as none */
+    uint32_t quote_pair;      /* index + 1 of the pair that has an order resting here; 0 = none */
     uint32_t pad0;
     int64_t delivered_q60;    /* (1 - fee) * 2**60, rounded down */
     int64_t pledged_e8;       /* spot: base that open trades hold here; summed up in the base's balance */
@@ -341,7 +359,8 @@ typedef struct {
     int64_t collar_ratio_e8;
     int64_t mark_collar_ratio_e8;
     int64_t reduce_collar_ratio_e8; /* both collars of reducing orders */
-    int64_t max_in_flight;    /* intents */
+    int64_t max_in_flight;    /* intents, those that rest not counted */
+    int64_t max_resting;      /* orders that rest */
     int64_t ws_stale_ns;
     int64_t max_lag_ns;
     int64_t max_skew_ns;
@@ -394,13 +413,15 @@ typedef struct {
     uint32_t side;
     uint32_t is_active;
     uint32_t adds_risk;
+    uint32_t is_plan;         /* for the hedge of an order that rests: amounts are held, but no order is out */
+    uint32_t pad0;
 } reservation_t;
 
 typedef struct {
     intent_t intent;
     reservation_t legs[LEGS_MAX];
     uint32_t open_legs;
-    uint32_t pad0;
+    uint32_t is_resting;
 } intent_slot_t;
 
 typedef struct {
@@ -409,6 +430,8 @@ typedef struct {
     uint64_t opportunities;   /* edges at best prices */
     uint64_t intents;         /* passed the gate */
     uint64_t orders;
+    uint64_t quotes;          /* of the intents, orders that rest */
+    uint64_t withdrawn;       /* of those, told to end here */
     uint64_t refused[GATE_CODES_MAX];
     uint64_t skips[SKIP_CODES_MAX];
 } core_counters_t;
@@ -438,7 +461,7 @@ typedef struct core_t {
     uint32_t close_all;
     uint32_t instance;
     uint32_t lock_all_reason;
-    uint32_t pad0;
+    uint32_t resting;         /* intents whose order rests */
     uint64_t epoch;
     uint64_t intent_seq;
     int64_t lock_all_until_mono_ns;
@@ -452,7 +475,7 @@ typedef struct core_t {
     uint32_t venue_lock_reason[VENUES_MAX];
     uint32_t session_ready[SESSIONS_MAX];
     uint32_t is_dry_run;      /* nothing passes the gate: what would have passed is refused with DRY_RUN */
-    uint32_t pad_mode;
+    uint32_t watch_quotes;    /* CONTROL_WATCH came */
     /* token bucket of each session: theoretical arrival time; ns an order costs (the slower of configuration and venue); size */
     int64_t session_due_ns[SESSIONS_MAX];
     int64_t session_cost_ns[SESSIONS_MAX];

@@ -37,3 +37,4 @@ cdef class Core:
     cdef void *_allocate(self, size_t size) except NULL
     cdef object _release_memory(self, void *p)
     cdef intent_slot_t *_find(self, uint64_t intent_id)
+    cdef int _fill_rest_ratios(self, int pair_index, double apart, double hair) except -1

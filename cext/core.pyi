@@ -45,6 +45,7 @@ class CoreLimits:
     collar_bps: Any = 50
     mark_collar_bps: Any = 200
     reduce_collar_bps: Any = 500
+    max_resting: int = 16            # orders that rest, 0..64
     max_in_flight: int = 16
     max_orders_per_s: int = 20       # each (venue, market)
     order_burst: int = 20
@@ -83,6 +84,9 @@ class PairParams:
     unwind_bps: Any = 20
     allow_reverse: str = "none"      # none | inventory; spot against perpetual only, the other kinds go both ways
     exit_partial: bool = False       # slices when the books are too thin for the whole
+    maker: str = "none"              # none | a | b: the row on which an order rests, post-only, while there is nothing to take
+    rest_depth_bps: Any = 5          # furthest from the best price of its side that it is placed; at twice that it is withdrawn
+    rest_pause_ms: int = 500         # between two such orders of the pair
     is_enabled: bool = True
 
 class Core:
@@ -141,6 +145,13 @@ class Core:
     """The order is terminal (or never left): give its reservation back. False = nothing was held."""
     def set_leg_remaining(self, intent_id: int, leg_index: int, qty: int) -> None: ...
     """Partial fill: what the order may still execute (the reservation itself stays until release)."""
+    def shrink_plan(self, intent_id: int, qty: int) -> None: ...
+    """A hedge of an order that rests was sent: for those to come, of at most qty (the hedging row's scale), so much less is held."""
+    def watch_quotes(self) -> bool: ...
+    """Asks the next evaluation to look at every order that rests, touched or not. False = there is none."""
+    @property
+    def resting(self) -> int: ...
+    """Orders that rest."""
     def note_outcome(self, ok: bool, now_mono_ns: int) -> None: ...
     def note_pnl(self, pnl_usd_e8: int, now_wall_ns: int) -> None: ...
     """Result of a finished trade: loss layers."""

@@ -71,6 +71,8 @@ cdef void on_control(core_t *core, const core_event_t *event) noexcept nogil:  #
         for k in range(core.pair_count):
             if core.pairs[k].state == PAIR_OPEN:
                 touch_row(core, core.pairs[k].row_a)
+    elif event.row == CONTROL_WATCH:
+        core.watch_quotes = 1
 
 
 cdef int core_step(core_t *core, const core_event_t *event, int64_t now_mono_ns, int64_t now_wall_ns,
@@ -122,6 +124,7 @@ class CoreLimits:
     mark_collar_bps: Any = 200
     reduce_collar_bps: Any = 500
     max_in_flight: int = 16
+    max_resting: int = 16
     max_orders_per_s: int = 20
     order_burst: int = 20
     reserved_burst_pct: int = 20
@@ -160,9 +163,14 @@ class PairParams:
     unwind_bps: Any = 20
     allow_reverse: str = "none"
     exit_partial: bool = False
+    maker: str = "none"
+    rest_depth_bps: Any = 5
+    rest_pause_ms: int = 500
     is_enabled: bool = True
 
 
+MAKERS = ("none", "a", "b")   # pair_hot_t.rests
+RESTING_MAX = 64        # of the pool's slots: repairs always find one
 AMOUNT_USD_MAX = 1_000_000_000  # hard ceiling of every amount limit: products of sizing stay within 128 bits
 USD_LIKE = ("USD", "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "DAI")
 PAIR_STATES = ["FLAT", "ENTERING", "OPEN", "EXITING", "RECOVERING", "LOCKED"]
@@ -208,7 +216,8 @@ for _code, _name in enumerate(PAIR_STATES):
 for _code, _name in enumerate(PAIR_KINDS[1:], 1):
     globals()["KIND_" + _name] = _code
 globals().update(
-    CMD_SEND=CMD_SEND, CMD_REFUSED=CMD_REFUSED, CMD_EXPLAIN=CMD_EXPLAIN, EV_BOOK=EV_BOOK, EV_EVALUATE=EV_EVALUATE,
+    CMD_SEND=CMD_SEND, CMD_REFUSED=CMD_REFUSED, CMD_EXPLAIN=CMD_EXPLAIN, CMD_CANCEL=CMD_CANCEL,
+    EV_BOOK=EV_BOOK, EV_EVALUATE=EV_EVALUATE,
     EV_FUNDING=EV_FUNDING, EV_FEED_STATUS=EV_FEED_STATUS, EV_ALIVE=EV_ALIVE, EV_CONTROL=EV_CONTROL,
     CONTROL_TRADING_WORD=CONTROL_TRADING_WORD, CONTROL_CLOSE_PAIR=CONTROL_CLOSE_PAIR, CONTROL_CLOSE_ALL=CONTROL_CLOSE_ALL,
     DIRECTION_NONE=DIRECTION_NONE, DIRECTION_FORWARD=DIRECTION_FORWARD, DIRECTION_REVERSE=DIRECTION_REVERSE,
@@ -355,6 +364,7 @@ cdef class Core:
             c.rows[row].quote_slot = self._slot(account, instrument.settle_asset)
             c.rows[row].base_slot = self._slot(account, instrument.base_asset) if instrument.market == MARKET_SPOT else 0
             self._fill_fee(row, instrument.taker_fee_e8)
+            c.rows[row].maker_fee_e8 = instrument.maker_fee_e8
             c.rows[row].leverage_e2 = 100
             c.hot[row].ask = INFINITY
             c.hot[row].px_unit = instrument.px_unit
@@ -522,6 +532,10 @@ cdef class Core:
             params = PairParams(**params)
         if params.allow_reverse not in ("none", "inventory"):
             raise ValueError(f"allow_reverse {params.allow_reverse!r}: right is none or inventory")
+        if params.maker not in MAKERS:
+            raise ValueError(f"maker {params.maker!r}: right is none, a or b")
+        if pair.state == PAIR_ENTERING and pair.rests != MAKERS.index(params.maker):
+            raise ValueError(f"pair {pair_index}: the maker leg cannot change while an entry is out")
         sell_fees = [int(c.rows[row].fee_e8) for row in (pair.row_a, pair.row_b)]
         buy_fees = [-(-fee * 10**8 // (10**8 - fee)) if c.instruments[<int>row].fee_in_base else fee
                     for row, fee in zip((pair.row_a, pair.row_b), sell_fees)]
@@ -543,6 +557,8 @@ cdef class Core:
         horizon_ns = scaled("horizon_s", params.horizon_s, 10**9, 0, 10**8)
         ttl_ns = scaled("ttl_ms", params.ttl_ms, 10**6, 1, 60_000)
         unwind = bps_e8("unwind_bps", params.unwind_bps, 0, 5000)
+        rest_depth = bps_e8("rest_depth_bps", params.rest_depth_bps, 0, 1000)
+        rest_pause_ns = scaled("rest_pause_ms", params.rest_pause_ms, 10**6, 0, 3_600_000)
         # Everything is valid: publish.
         for k in range(2):
             cold.buy_fee_e8[k] = buy_fees[k]
@@ -563,9 +579,22 @@ cdef class Core:
         cold.unwind_e8 = unwind
         cold.allow_reverse = params.allow_reverse == "inventory" or cold.kind != KIND_SPOT_PERP
         cold.exit_partial = params.exit_partial
+        cold.rest_depth_e8 = rest_depth
+        cold.rest_pause_ns = rest_pause_ns
+        pair.rests = MAKERS.index(params.maker)
+        self._fill_maker_fees(pair_index)
         pair.disabled = SKIP_NONE if params.is_enabled else SKIP_DISABLED
         self.params[pair_index] = params
         self._fill_ratios(pair_index)
+
+    def _fill_maker_fees(self, int pair_index):
+        """Of the leg that rests: what its buy and its sell pay."""
+        cdef const pair_hot_t *pair = &self.c.pairs[pair_index]
+        cdef pair_cold_t *cold = &self.c.pairs_cold[pair_index]
+        row = int(pair.row_b if pair.rests == 2 else pair.row_a)
+        fee = int(self.c.rows[<int>row].maker_fee_e8)
+        cold.maker_sell_fee_e8 = fee
+        cold.maker_buy_fee_e8 = -(-fee * 10**8 // (10**8 - fee)) if self.c.instruments[<int>row].fee_in_base else fee
 
     def set_signals(self, int pair_index, double basis_bps, double spread_bps, double funding_bps):
         """Publishes a pair's slow signals (estimates, hence doubles): normal basis, cost of crossing both books, expected
@@ -631,6 +660,7 @@ cdef class Core:
         cold.exit_cost_e8[1] = cold.exit_base_e8 + cold.exit_spread_e8 - cold.basis_e8
         pair.enter_ratio = INFINITY
         pair.reverse_ratio = INFINITY
+        self._fill_rest_ratios(pair_index, apart, hair)
         if pair.disabled == SKIP_NONE:
             pair.enter_ratio = ((one + cold.buy_fee_e8[0] + cold.exit_cost_e8[0] - cold.funding_e8[0] + cold.extra_cost_e8[0]
                                  + cold.entry_net_e8) / (one - cold.sell_fee_e8[1]) * apart * hair)
@@ -642,6 +672,22 @@ cdef class Core:
             pair.exit_ratio = (one + cold.buy_fee_e8[1] - cold.exit_cost_e8[0]) / (one - cold.sell_fee_e8[0]) / apart * hair
         elif pair.direction == DIRECTION_REVERSE:
             pair.exit_ratio = (one + cold.buy_fee_e8[0] - cold.exit_cost_e8[1]) / (one - cold.sell_fee_e8[1]) * apart * hair
+
+    cdef int _fill_rest_ratios(self, int pair_index, double apart, double hair) except -1:
+        """The test of best prices for an order that rests, a hair low: at the depth limit it would still pay."""
+        cdef const pair_hot_t *pair = &self.c.pairs[pair_index]
+        cdef pair_cold_t *cold = &self.c.pairs_cold[pair_index]
+        cdef double one = <double>E8, depth = <double>cold.rest_depth_e8
+        cdef double buy, keep, reach
+        cdef int way
+        for way in range(2):   # 0: buys a, sells b
+            is_maker_buying = pair.rests == 1 + way
+            buy = cold.maker_buy_fee_e8 if is_maker_buying else cold.buy_fee_e8[way]
+            keep = one - (cold.sell_fee_e8[1 - way] if is_maker_buying else cold.maker_sell_fee_e8)
+            reach = (one - depth) / one if is_maker_buying else one / (one + depth)
+            cold.rest_ratio[way] = ((one + buy + cold.exit_cost_e8[way] - cold.funding_e8[way] + cold.extra_cost_e8[way]
+                                     + cold.entry_net_e8) / keep * reach * (apart if way == 0 else 1 / apart) * hair)
+        return 0
 
     def set_limits(self, limits):
         """Publishes the limits, between polls; values beyond the hard ceilings are refused."""
@@ -660,7 +706,8 @@ cdef class Core:
         values["cautious_size_pct"] = scaled("cautious_size_pct", limits.cautious_size_pct, 10**6, 0, 100)
         values["price_band_pct"] = scaled("price_band_pct", limits.price_band_pct, 10**6, 0, 100)
         values["margin_use_pct"] = scaled("margin_use_pct", limits.margin_use_pct, 10**6, 0, 100)
-        for name, minimum, maximum in (("consecutive_losses", 1, 10**6), ("max_in_flight", 0, INTENT_POOL - 16),
+        for name, minimum, maximum in (("consecutive_losses", 1, 10**6), ("max_in_flight", 0, INTENT_POOL - 16 - RESTING_MAX),
+                                       ("max_resting", 0, RESTING_MAX),
                                        ("max_orders_per_s", 1, 10_000), ("order_burst", 1, 10_000),
                                        ("reserved_burst_pct", 0, 100),
                                        ("breaker_window", 1, BREAKER_WINDOW_MAX), ("breaker_window_s", 1, 86_400),
@@ -682,6 +729,7 @@ cdef class Core:
         target.mark_collar_ratio_e8 = values["mark_collar_bps"]
         target.reduce_collar_ratio_e8 = values["reduce_collar_bps"]
         target.max_in_flight = values["max_in_flight"]
+        target.max_resting = values["max_resting"]
         target.ws_stale_ns = values["ws_stale_ms"]
         target.max_lag_ns = values["max_data_age_ms"]
         target.max_skew_ns = values["max_skew_ms"]
@@ -726,6 +774,8 @@ cdef class Core:
         cdef int k
         fee = max(0, scaled("taker_fee", taker_fee, E8, "-0.01", "0.05", ROUND_CEILING))
         self._fill_fee(self._row(row), fee)
+        if maker_fee is not None:
+            self.c.rows[row].maker_fee_e8 = max(0, scaled("maker_fee", maker_fee, E8, "-0.01", "0.05", ROUND_CEILING))
         for k in range(self.c.pair_count):
             if self.c.pairs[k].row_a == row or self.c.pairs[k].row_b == row:
                 self.set_params(k, self.params[k])
@@ -921,6 +971,52 @@ cdef class Core:
         else:
             c.rows[held.row].in_flight_sell -= less
             c.groups[c.rows[held.row].group].in_flight_sell -= less * c.rows[held.row].group_mul
+
+    def shrink_plan(self, uint64_t intent_id, int64_t qty):
+        """A hedge was sent: for those to come, of at most `qty` in the hedging row's scale, so much less is held."""
+        cdef core_t *c = self.c
+        cdef intent_slot_t *slot = self._find(intent_id)
+        cdef reservation_t *held
+        cdef row_cold_t *row
+        cdef uint32_t venue
+        if slot == NULL or not slot.legs[1].is_active or not slot.legs[1].is_plan or qty >= slot.legs[1].qty:
+            return
+        if qty < 0:
+            raise ValueError(f"a plan for {qty}")
+        held = &slot.legs[1]
+        row = &c.rows[held.row]
+        venue = c.instruments[held.row].venue_id
+        quote, base, usd = (int(amount) - -(-int(amount) * qty // int(held.qty))
+                            for amount in (held.quote_e8, held.base_e8, held.usd_e8))   # rounded up stays
+        c.balances[row.quote_slot].reserved_e8 -= quote
+        c.balances[row.base_slot].reserved_e8 -= base
+        if c.instruments[held.row].market == MARKET_SPOT:
+            c.balances[row.quote_slot].reserved_spot_e8 -= quote
+            c.balances[row.base_slot].reserved_spot_e8 -= base
+        row.in_flight_e8 -= usd
+        c.groups[row.group].in_flight_e8 -= usd
+        c.venue_in_flight_e8[venue] -= usd
+        c.in_flight_e8 -= usd
+        held.quote_e8 -= quote
+        held.base_e8 -= base
+        held.usd_e8 -= usd
+        held.qty = qty
+
+    @property
+    def resting(self) -> int:
+        """Orders that rest."""
+        return self.c.resting
+
+    def watch_quotes(self) -> bool:
+        """Asks the next evaluation to look at every order that rests; whether there is one."""
+        cdef core_event_t event
+        if not self.c.resting:
+            return False
+        memset(&event, 0, sizeof(event))
+        event.kind = EV_CONTROL
+        event.row = CONTROL_WATCH
+        core_step(self.c, &event, 0, 0, NULL, 0)
+        return True
 
     def note_outcome(self, bint ok, int64_t now_mono_ns):
         note_outcome(self.c, ok, now_mono_ns)
@@ -1134,7 +1230,8 @@ cdef class Core:
         return {
             "pair_index": pair_index, "row_a": pair.row_a, "row_b": pair.row_b, "state": pair.state,
             "state_name": PAIR_STATES[pair.state], "direction": pair.direction, "is_armed": bool(pair.is_armed),
-            "kind": PAIR_KINDS[cold.kind], "is_enabled": pair.disabled == SKIP_NONE, "disabled": SKIP_NAMES[pair.disabled],
+            "kind": PAIR_KINDS[cold.kind], "maker": MAKERS[pair.rests], "quote_px": cold.quote_px,
+            "is_enabled": pair.disabled == SKIP_NONE, "disabled": SKIP_NAMES[pair.disabled],
             "basis_bps": basis, "edge_bps": edge, "reverse_edge_bps": reverse, "why_not": SKIP_NAMES[pair.last_skip],
             "last_gate": GATE_NAMES[cold.last_gate], "opportunities": cold.opportunities, "intents": cold.intents,
             "depth_end": cold.depth_end, "held_a_qty": cold.held_a_qty, "held_b_qty": cold.held_b_qty,
@@ -1173,14 +1270,16 @@ cdef class Core:
         cdef const core_counters_t *counters = &self.c.counters
         cdef int k
         return {"books": counters.books, "evaluations": counters.evaluations, "opportunities": counters.opportunities,
-                "intents": counters.intents, "orders": counters.orders,
+                "intents": counters.intents, "orders": counters.orders, "quotes": counters.quotes,
+                "withdrawn": counters.withdrawn,
                 "rejects": {name: counters.refused[code] for code, name in enumerate(GATE_NAMES) if code
                             and counters.refused[code]},
                 "skips": {name: counters.skips[code] for code, name in enumerate(SKIP_NAMES) if counters.skips[code]}}
 
     def state(self) -> dict:
         cdef core_t *c = self.c
-        return {"trading_word": c.trading_word, "in_flight": c.in_flight, "in_flight_orders": c.in_flight_orders,
+        return {"trading_word": c.trading_word, "in_flight": c.in_flight, "resting": c.resting,
+                "in_flight_orders": c.in_flight_orders,
                 "breaker": c.breaker.state, "breaker_trips": c.breaker.trips, "breaker_consecutive": c.breaker.consecutive,
                 "exposure_e8": c.exposure_e8, "in_flight_e8": c.in_flight_e8, "close_all": bool(c.close_all),
                 "lock_all_until_mono_ns": c.lock_all_until_mono_ns, "lock_all_reason": c.lock_all_reason,
@@ -1195,16 +1294,20 @@ cdef class Core:
         cdef int k
         cdef uint32_t leg
         cdef reservation_t *held
+        cdef const intent_slot_t *stands
         balances = {}
         spot_held = {}
         pledges = {}
         rows = {}
-        open_intents = open_orders = usd = 0
+        open_intents = open_orders = usd = resting = 0
         for k in range(INTENT_POOL):
             active = [leg for leg in range(LEGS_MAX) if c.pool[k].legs[leg].is_active]
             assert c.pool[k].open_legs == sum(1 << leg for leg in active), f"slot {k}: open_legs"
-            open_intents += bool(active)
-            open_orders += len(active)
+            if c.pool[k].is_resting and active:
+                resting += 1
+            else:
+                open_intents += bool(active)
+            open_orders += sum(not c.pool[k].legs[leg].is_plan for leg in active)
             for leg in active:
                 held = &c.pool[k].legs[leg]
                 assert min(held.quote_e8, held.base_e8, held.usd_e8, held.qty) >= 0, f"slot {k}: negative reservation"
@@ -1213,12 +1316,12 @@ cdef class Core:
                     if c.instruments[held.row].market == MARKET_SPOT:
                         spot_held[slot] = spot_held.get(slot, 0) + amount
                 buy, sell, value, orders = rows.get(held.row, (0, 0, 0, 0))
-                rows[held.row] = (buy + (held.qty if held.side == SIDE_BUY else 0),
-                                  sell + (held.qty if held.side == SIDE_SELL else 0),
-                                  value + held.usd_e8, orders + 1)
+                out = 0 if held.is_plan else int(held.qty)
+                rows[held.row] = (buy + (out if held.side == SIDE_BUY else 0), sell + (out if held.side == SIDE_SELL else 0),
+                                  value + held.usd_e8, orders + (not held.is_plan))
                 usd += held.usd_e8
-        assert (c.in_flight, c.in_flight_orders, c.in_flight_e8) == (open_intents, open_orders,
-                                                                     usd), "in flight differs from the open orders"
+        assert (c.in_flight, c.in_flight_orders, c.in_flight_e8, c.resting) == (
+            open_intents, open_orders, usd, resting), "in flight differs from the open orders"
         for (_, row), amount in self._pledges.items():
             pledges[c.rows[<int>row].base_slot] = pledges.get(c.rows[<int>row].base_slot, 0) + amount
         for k in range(len(self._slots) + 1):
@@ -1251,4 +1354,9 @@ cdef class Core:
         for k in range(c.pair_count):
             pair = c.pairs[k]
             assert pair.state <= PAIR_LOCKED, f"pair {k}: state"
+            if c.pairs_cold[k].quote_px:
+                stands = &c.pool[c.pairs_cold[k].quote_slot]
+                assert stands.is_resting and stands.legs[0].is_active, f"pair {k}: its order that rests is none"
+                assert stands.intent.pair_index == <uint32_t>k, f"pair {k}: the order that rests is another's"
+                assert c.rows[stands.legs[0].row].quote_pair == <uint32_t>(k + 1), f"pair {k}: its order's row"
             assert pair.state != PAIR_OPEN or pair.direction != DIRECTION_NONE, f"pair {k}: open without a direction"

@@ -15,6 +15,7 @@ cdef extern from "core.h" nogil:
     const uint32_t CMD_SEND
     const uint32_t CMD_REFUSED
     const uint32_t CMD_EXPLAIN
+    const uint32_t CMD_CANCEL
     const uint32_t PAIR_NONE
     const uint32_t PAIR_FLAT
     const uint32_t PAIR_ENTERING
@@ -32,6 +33,7 @@ cdef extern from "core.h" nogil:
     const int32_t CONTROL_TRADING_WORD
     const int32_t CONTROL_CLOSE_PAIR
     const int32_t CONTROL_CLOSE_ALL
+    const int32_t CONTROL_WATCH
     const uint32_t KIND_SPOT_PERP
     const uint32_t KIND_PERP_PERP
     const uint32_t KIND_SPOT_SPOT
@@ -129,6 +131,10 @@ cdef extern from "core.h" nogil:
         SKIP_TRADING_STATE
         SKIP_PRICE
         SKIP_DEPEG
+        SKIP_PAUSE
+        SKIP_TOO_FAR
+        SKIP_LOCKED
+        SKIP_DATA
         SKIP_CODES_MAX
 
     ctypedef struct core_event_t:
@@ -166,7 +172,8 @@ cdef extern from "core.h" nogil:
         int32_t row_a
         int32_t row_b
         uint32_t state
-        uint32_t is_armed
+        uint16_t is_armed
+        uint16_t rests
         uint32_t disabled
         uint32_t last_skip
         int32_t direction
@@ -218,6 +225,14 @@ cdef extern from "core.h" nogil:
         uint32_t last_exit_cause
         uint32_t kind
         uint32_t strategy
+        double rest_ratio[2]
+        int64_t maker_buy_fee_e8
+        int64_t maker_sell_fee_e8
+        int64_t rest_depth_e8
+        int64_t rest_pause_ns
+        int64_t quote_next_ns
+        int64_t quote_px
+        uint32_t quote_slot
         uint32_t pad1
         uint64_t opportunities
         uint64_t intents
@@ -249,6 +264,8 @@ cdef extern from "core.h" nogil:
         uint32_t base_slot
         int64_t leverage_e2
         uint32_t fee_e8
+        uint32_t maker_fee_e8
+        uint32_t quote_pair
         uint32_t pad0
         int64_t delivered_q60
         int64_t pledged_e8
@@ -293,6 +310,7 @@ cdef extern from "core.h" nogil:
         int64_t mark_collar_ratio_e8
         int64_t reduce_collar_ratio_e8
         int64_t max_in_flight
+        int64_t max_resting
         int64_t ws_stale_ns
         int64_t max_lag_ns
         int64_t max_skew_ns
@@ -336,12 +354,13 @@ cdef extern from "core.h" nogil:
         uint32_t side
         uint32_t is_active
         uint32_t adds_risk
+        uint32_t is_plan
 
     ctypedef struct intent_slot_t:
         intent_t intent
         reservation_t legs[LEGS_MAX]
         uint32_t open_legs
-        uint32_t pad0
+        uint32_t is_resting
 
     ctypedef struct core_counters_t:
         uint64_t books
@@ -349,6 +368,8 @@ cdef extern from "core.h" nogil:
         uint64_t opportunities
         uint64_t intents
         uint64_t orders
+        uint64_t quotes
+        uint64_t withdrawn
         uint64_t refused[GATE_CODES_MAX]
         uint64_t skips[SKIP_CODES_MAX]
 
@@ -376,7 +397,7 @@ cdef extern from "core.h" nogil:
         uint32_t close_all
         uint32_t instance
         uint32_t lock_all_reason
-        uint32_t pad0
+        uint32_t resting
         uint64_t epoch
         uint64_t intent_seq
         int64_t lock_all_until_mono_ns
@@ -390,7 +411,7 @@ cdef extern from "core.h" nogil:
         uint32_t venue_lock_reason[VENUES_MAX]
         uint32_t session_ready[SESSIONS_MAX]
         uint32_t is_dry_run
-        uint32_t pad_mode
+        uint32_t watch_quotes
         int64_t session_due_ns[SESSIONS_MAX]
         int64_t session_cost_ns[SESSIONS_MAX]
         int64_t session_burst[SESSIONS_MAX]

@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cext.gate cimport pass_gate, would_pass
+from cext.quote cimport is_quote_worth_sizing, judge_quote, note_quote, size_quote
 from cext.sizing cimport size_entry, size_exit
 
 cdef extern from "ring_prefetch.h" nogil:
@@ -163,6 +164,96 @@ cdef uint32_t rehearse_decision(core_t *core, uint32_t pair_index, intent_slot_t
     return would_pass(core, &scratch.intent, now_mono_ns, now_wall_ns) if reason == SKIP_NONE else GATE_NO_EDGE
 
 
+cdef int withdraw(core_t *core, pair_cold_t *cold, uint32_t reason, command_t *command) noexcept nogil:  # hot
+    """CMD_CANCEL for the pair's order that rests; once."""
+    cold.quote_px = 0
+    core.counters.withdrawn += 1
+    command.kind = CMD_CANCEL
+    command.reason = reason
+    command.intent = &core.pool[cold.quote_slot].intent
+    return 1
+
+
+cdef int make_way(core_t *core, const pair_hot_t *pair, command_t *command) noexcept nogil:  # hot
+    """An order that rests on one of the rows keeps the pair from what pays now: it goes, so that ours never meet."""
+    cdef uint32_t quoting
+    cdef int k
+    for k in range(2):
+        quoting = core.rows[pair.row_a if k == 0 else pair.row_b].quote_pair
+        if quoting != 0 and core.pairs_cold[quoting - 1].quote_px != 0:
+            return withdraw(core, &core.pairs_cold[quoting - 1], SKIP_ROW_BUSY, command)
+    return 0
+
+
+cdef int watch_quote(core_t *core, uint32_t pair_index, int64_t now_mono_ns, command_t *command) noexcept nogil:  # hot
+    """The pair's order that rests, if one stands: may it? Returns 1 when a command was written."""
+    cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
+    cdef uint32_t reason
+    if cold.quote_px == 0:
+        return 0
+    reason = judge_quote(core, pair_index, now_mono_ns)
+    if reason == SKIP_NONE:
+        return 0
+    skip(core, &core.pairs[pair_index], reason)
+    return withdraw(core, cold, reason, command)
+
+
+cdef int consider_quote(core_t *core, uint32_t pair_index, int64_t now_mono_ns, int64_t now_wall_ns,
+                        command_t *command) noexcept nogil:  # hot
+    """A flat pair with a maker leg and nothing to take: places an order that rests, where one pays. Returns 1 when a command was
+    written."""
+    cdef pair_hot_t *pair = &core.pairs[pair_index]
+    cdef pair_cold_t *cold = &core.pairs_cold[pair_index]
+    cdef int32_t direction = DIRECTION_FORWARD
+    cdef int64_t a_ns = core.hot[pair.row_a].data_mono_ns, b_ns = core.hot[pair.row_b].data_mono_ns
+    cdef intent_slot_t *slot
+    cdef intent_t *intent
+    cdef uint32_t reason
+    if now_mono_ns < cold.quote_next_ns:
+        skip(core, pair, SKIP_PAUSE)
+        return 0
+    if not is_quote_worth_sizing(core, pair, DIRECTION_FORWARD):
+        if not cold.allow_reverse or not is_quote_worth_sizing(core, pair, DIRECTION_REVERSE):
+            skip(core, pair, SKIP_NO_EDGE)
+            return 0
+        direction = DIRECTION_REVERSE
+    reason = check_readiness(core, pair, True)
+    if reason != SKIP_NONE:
+        skip(core, pair, reason)
+        return 0
+    slot = free_slot(core)
+    if slot == NULL:
+        core.counters.refused[GATE_POOL_FULL] += 1
+        cold.last_gate = GATE_POOL_FULL
+        return 0
+    start_intent(core, slot, PURPOSE_ENTRY, pair_index, cold.ttl_ns, now_mono_ns, now_wall_ns)
+    intent = &slot.intent
+    intent.kind = INTENT_HEDGE_ON_FILL
+    intent.batch_mono_ns = a_ns if a_ns > b_ns else b_ns
+    reason = size_quote(core, pair_index, direction, intent)
+    if reason != SKIP_NONE:
+        skip(core, pair, reason)
+        return 0
+    reason = gate_timed(core, slot, now_mono_ns, now_wall_ns)
+    cold.last_gate = reason
+    intent.leg_count = 1
+    if reason != GATE_OK:
+        return tell(core, cold, slot, CMD_REFUSED, reason, command)
+    name_intent(core, intent)
+    pair.is_armed = 0
+    pair.last_skip = SKIP_NONE
+    cold.intents += 1
+    pair.state = PAIR_ENTERING
+    core.open_pairs += 1
+    pair.direction = direction
+    cold.trade_id = intent.trade_id
+    note_quote(core, pair_index, <uint32_t>(slot - core.pool), now_mono_ns)
+    command.kind = CMD_SEND
+    command.reason = GATE_OK
+    command.intent = intent
+    return 1
+
+
 cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t exit_cause, bint is_forced, int64_t now_mono_ns,
                 int64_t now_wall_ns, command_t *command) noexcept nogil:  # hot
     """The best prices pay (or the pair must be closed): sizes, gates, and makes the intent. direction: of an entry;
@@ -179,7 +270,7 @@ cdef int pursue(core_t *core, uint32_t pair_index, int32_t direction, uint32_t e
     reason = check_readiness(core, pair, is_entry)
     if reason != SKIP_NONE:
         skip(core, pair, reason)
-        return 0
+        return make_way(core, pair, command) if reason == SKIP_ROW_BUSY else 0
     slot = free_slot(core)
     if slot == NULL:
         core.counters.refused[GATE_POOL_FULL] += 1
@@ -254,14 +345,29 @@ cdef int evaluate_pair(core_t *core, uint32_t pair_index, int64_t now_mono_ns, i
         if a.bid > b.ask * pair.reverse_ratio:
             return pursue(core, pair_index, DIRECTION_REVERSE, 0, False, now_mono_ns, now_wall_ns, command)
         if a.flags & b.flags & BOOK_VALID:
+            if pair.rests and pair.disabled == SKIP_NONE:
+                return consider_quote(core, pair_index, now_mono_ns, now_wall_ns, command)
             skip(core, pair, SKIP_NO_EDGE if pair.disabled == SKIP_NONE else pair.disabled)
         else:
             skip(core, pair, SKIP_NO_BOOK)
         return 0
     if pair.state == PAIR_OPEN:
         return evaluate_open(core, pair_index, now_mono_ns, now_wall_ns, command)
+    if pair.state == PAIR_ENTERING and pair.rests:
+        return watch_quote(core, pair_index, now_mono_ns, command)
     skip(core, pair, SKIP_STATE)
     return 0
+
+
+cdef int watch_all(core_t *core, int64_t now_mono_ns, command_t *commands, int capacity) noexcept nogil:  # hot
+    """Every order that rests, whether its rows were touched or not; what does not fit is for the next time."""
+    cdef int count = 0
+    cdef int32_t k
+    core.watch_quotes = 0
+    for k in range(core.pair_count):
+        if core.pairs[k].state == PAIR_ENTERING and core.pairs[k].rests and count < capacity:
+            count += watch_quote(core, <uint32_t>k, now_mono_ns, &commands[count])
+    return count
 
 
 cdef int evaluate_touched(core_t *core, int64_t now_mono_ns, int64_t now_wall_ns, command_t *commands,
@@ -271,6 +377,8 @@ cdef int evaluate_touched(core_t *core, int64_t now_mono_ns, int64_t now_wall_ns
     cdef int count = 0
     cdef int32_t n, k, row, left = 0
     cdef row_hot_t *hot
+    if core.watch_quotes:
+        count = watch_all(core, now_mono_ns, commands, capacity)
     for n in range(core.touched_count):
         row = core.touched[n]
         hot = &core.hot[row]

@@ -186,16 +186,16 @@ cdef uint32_t check_opportunity(const core_t *core, const intent_t *intent, bint
     return GATE_OK
 
 
-cdef uint32_t check_data(const core_t *core, const intent_t *intent, int64_t now_mono_ns) noexcept nogil:  # hot
-    """The four questions about data, of every leg's book, at this moment: in sync, alive, not quiet, not lagging; and between
+cdef uint32_t check_rows_data(const core_t *core, const int32_t *rows, uint32_t count, int64_t now_mono_ns) noexcept nogil:  # hot
+    """The four questions about data, of every row's book, at this moment: in sync, alive, not quiet, not lagging; and between
     them skew."""
     cdef uint32_t k
     cdef const row_hot_t *hot
     cdef const book_record_t *book
     cdef int64_t alive, age, limit, newest = 0, oldest = 0
-    for k in range(intent.leg_count):
-        hot = &core.hot[intent.legs[k].instrument_id]
-        book = &core.books[intent.legs[k].instrument_id]
+    for k in range(count):
+        hot = &core.hot[rows[k]]
+        book = &core.books[rows[k]]
         if not (hot.flags & BOOK_VALID):
             return GATE_BOOK_INVALID
         if hot.flags & BOOK_CROSSED:
@@ -259,15 +259,25 @@ cdef bint is_off_the_others(const core_t *core, int32_t row, int64_t now_mono_ns
     return own * <double>E8 > mids[count // 2] * <double>(E8 + core.limits.price_band_ratio_e8)
 
 
-cdef uint32_t check_band(const core_t *core, const intent_t *intent, int64_t now_mono_ns) noexcept nogil:  # hot
-    """Each leg's price against what the other venues say."""
+cdef uint32_t check_rows_band(const core_t *core, const int32_t *rows, uint32_t count, int64_t now_mono_ns) noexcept nogil:  # hot
+    """Each row's price against what the other venues say."""
     cdef uint32_t k
     if core.limits.price_band_ratio_e8 == 0:
         return GATE_OK
-    for k in range(intent.leg_count):
-        if is_off_the_others(core, <int32_t>intent.legs[k].instrument_id, now_mono_ns):
+    for k in range(count):
+        if is_off_the_others(core, rows[k], now_mono_ns):
             return GATE_PRICE_BAND
     return GATE_OK
+
+
+cdef uint32_t check_books(const core_t *core, const intent_t *intent, int64_t now_mono_ns) noexcept nogil:  # hot
+    """What is asked of the books of all legs."""
+    cdef int32_t rows[LEGS_MAX]
+    cdef uint32_t k, reason
+    for k in range(intent.leg_count):
+        rows[k] = <int32_t>intent.legs[k].instrument_id
+    reason = check_rows_data(core, rows, intent.leg_count, now_mono_ns)
+    return reason if reason != GATE_OK else check_rows_band(core, rows, intent.leg_count, now_mono_ns)
 
 
 cdef bint is_beyond(uint32_t side, int64_t limit_px, int64_t reference_px, int64_t ratio_e8) noexcept nogil:  # hot
@@ -510,7 +520,10 @@ cdef uint32_t check_rates(const core_t *core, const intent_t *intent, bint reduc
     """Intents in flight, and orders a second of each session; the last slice of a burst is for reducing orders."""
     cdef int64_t due, burst, cost
     cdef uint32_t k, j, session, count
-    if not reducing and core.in_flight >= core.limits.max_in_flight:
+    if intent.kind == INTENT_HEDGE_ON_FILL:
+        if core.resting >= core.limits.max_resting:
+            return GATE_IN_FLIGHT
+    elif not reducing and core.in_flight >= core.limits.max_in_flight:
         return GATE_IN_FLIGHT
     for k in range(intent.leg_count):
         session = core.rows[intent.legs[k].instrument_id].session
@@ -533,8 +546,11 @@ cdef uint32_t check_rates(const core_t *core, const intent_t *intent, bint reduc
 
 
 cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64_t now_mono_ns) noexcept nogil:  # hot
-    """Every layer agreed: takes what the orders may use, until release_leg."""
+    """Every layer agreed: takes what the orders may use, until release_leg. The second leg of an order that rests is a plan: its
+    amounts are held for hedges to come, but no order is out."""
     cdef intent_t *intent = &slot.intent
+    cdef bint rests = intent.kind == INTENT_HEDGE_ON_FILL
+    cdef uint32_t orders = 1 if rests else intent.leg_count
     cdef leg_order_t *leg
     cdef reservation_t *held
     cdef row_cold_t *row
@@ -555,6 +571,7 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
         held.side = leg.side
         held.is_active = 1
         held.adds_risk = 0 if check.is_reducing else 1
+        held.is_plan = k >= orders
         leg.reserved_quote = held.quote_e8
         leg.reserved_base = held.base_e8
         core.balances[row.quote_slot].reserved_e8 += held.quote_e8
@@ -562,18 +579,20 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
         if core.instruments[leg.instrument_id].market == MARKET_SPOT:
             core.balances[row.quote_slot].reserved_spot_e8 += held.quote_e8
             core.balances[row.base_slot].reserved_spot_e8 += held.base_e8
-        if leg.side == SIDE_BUY:
-            row.in_flight_buy += leg.qty
-            group.in_flight_buy += leg.qty * row.group_mul
-        else:
-            row.in_flight_sell += leg.qty
-            group.in_flight_sell += leg.qty * row.group_mul
         if held.usd_e8 > 0:
             venue = core.instruments[leg.instrument_id].venue_id
             row.in_flight_e8 += held.usd_e8
             group.in_flight_e8 += held.usd_e8
             core.venue_in_flight_e8[venue] += held.usd_e8
             core.in_flight_e8 += held.usd_e8
+        if held.is_plan:
+            continue
+        if leg.side == SIDE_BUY:
+            row.in_flight_buy += leg.qty
+            group.in_flight_buy += leg.qty * row.group_mul
+        else:
+            row.in_flight_sell += leg.qty
+            group.in_flight_sell += leg.qty * row.group_mul
         hot.in_flight += 1
         # This liquidity is taken: only a later and different book may be traded on.
         if now_mono_ns > hot.consumed_mono_ns:
@@ -587,10 +606,14 @@ cdef void reserve(core_t *core, intent_slot_t *slot, const check_t *check, int64
             core.entry_due_ns = now_mono_ns
         core.entry_due_ns += core.limits.entry_cost_ns
     slot.open_legs = (1 << intent.leg_count) - 1
-    core.in_flight += 1
-    core.in_flight_orders += intent.leg_count
+    slot.is_resting = rests
+    if rests:
+        core.resting += 1
+    else:
+        core.in_flight += 1
+    core.in_flight_orders += orders
     core.counters.intents += 1
-    core.counters.orders += intent.leg_count
+    core.counters.orders += orders
     if not check.is_reducing and core.breaker.state != BREAKER_CLOSED:
         core.breaker.state = BREAKER_HALF_OPEN
         core.breaker.opened_mono_ns = now_mono_ns  # the next probe only after another recovery time without an outcome
@@ -620,10 +643,7 @@ cdef uint32_t check_all(core_t *core, const intent_t *intent, check_t *check, in
     if reason != GATE_OK:
         return reason
     if not reducing:
-        reason = check_data(core, intent, now_mono_ns)
-        if reason != GATE_OK:
-            return reason
-        reason = check_band(core, intent, now_mono_ns)
+        reason = check_books(core, intent, now_mono_ns)
         if reason != GATE_OK:
             return reason
     reason = check_prices(core, intent, reducing, now_mono_ns)
@@ -682,22 +702,29 @@ cdef void release_leg(core_t *core, intent_slot_t *slot, uint32_t leg_index) noe
     if core.instruments[held.row].market == MARKET_SPOT:
         core.balances[row.quote_slot].reserved_spot_e8 -= held.quote_e8
         core.balances[row.base_slot].reserved_spot_e8 -= held.base_e8
-    if held.side == SIDE_BUY:
-        row.in_flight_buy -= held.qty
-        group.in_flight_buy -= held.qty * row.group_mul
-    else:
-        row.in_flight_sell -= held.qty
-        group.in_flight_sell -= held.qty * row.group_mul
     row.in_flight_e8 -= held.usd_e8
     group.in_flight_e8 -= held.usd_e8
     core.venue_in_flight_e8[venue] -= held.usd_e8
     core.in_flight_e8 -= held.usd_e8
-    core.hot[held.row].in_flight -= 1
-    core.in_flight_orders -= 1
+    if not held.is_plan:
+        if held.side == SIDE_BUY:
+            row.in_flight_buy -= held.qty
+            group.in_flight_buy -= held.qty * row.group_mul
+        else:
+            row.in_flight_sell -= held.qty
+            group.in_flight_sell -= held.qty * row.group_mul
+        core.hot[held.row].in_flight -= 1
+        core.in_flight_orders -= 1
+        if slot.is_resting:
+            row.quote_pair = 0
+            core.pairs_cold[slot.intent.pair_index].quote_px = 0
     held.is_active = 0
     slot.open_legs &= ~(<uint32_t>1 << leg_index)
     if slot.open_legs == 0:
-        core.in_flight -= 1
+        if slot.is_resting:
+            core.resting -= 1
+        else:
+            core.in_flight -= 1
 
 
 cdef bint is_error_rate_high(const core_t *core, int64_t now_mono_ns) noexcept nogil:  # hot

@@ -19,19 +19,6 @@ from cext.money cimport MONEY_MAX, ceil_div, floor_div, int128_t, is_product_ge,
 cdef enum:
     STEPS_MAX = 2 * BOOK_LEVELS
 
-# One side of the walk: levels of the leg that takes them, in own scale, and what brings them to the common scale.
-ctypedef struct side_t:
-    const level_t *levels
-    int32_t count
-    bint is_complete
-    int64_t px_mul
-    int64_t qty_mul
-    int64_t qty_bound
-    int64_t fee_in_base_e8  # > 0: this part of every fill is not delivered
-    int64_t delivered_q60   # what is left of it
-    int64_t taken           # walk: gross size of the levels opened so far, less the room for rounding up to a lot
-    int64_t given           # walk: what of it is delivered
-
 # State after each step of the walk: size so far and the level that each side has reached.
 ctypedef struct step_t:
     int64_t qty

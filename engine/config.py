@@ -16,6 +16,8 @@ from feeds.strict import ConfigError, Misplaced, SecretRef, StrictModel, check_d
 
 __all__ = ["Config", "ConfigError", "SecretRef", "config_hash", "dump_effective", "load"]
 
+REST_DEPTH = "furthest from the best price of its side that an order rests; at twice that it is withdrawn"
+REST_PAUSE = "between two orders that rest, of one pair"
 REARM = "both books must be newer than the pair's last trade by this"
 SPIN_CORES_MIN = 2  # with one core a spinning engine would starve the feed that it waits for
 
@@ -82,6 +84,11 @@ class SpotFuturesConfig(StrictModel):
     rearm_ms: int = number(0, 0, 3_600_000, REARM)
     allow_reverse: Literal["none", "inventory"] = Field("none", description="sell spot and buy the perpetual, from own inventory")
     exit_partial: bool = Field(True, description="close as much as pays, not all or nothing")
+    maker: Literal["none", "auto", "spot", "perp"] = Field(
+        "none", description="leg on which an order rests (post-only) while there is nothing to take; auto = where it saves most"
+    )
+    rest_depth_bps: float = number(5.0, 0.0, 1000.0, REST_DEPTH)
+    rest_pause_ms: int = number(500, 0, 3_600_000, REST_PAUSE)
 
 
 class CrossExchangeConfig(StrictModel):
@@ -98,6 +105,11 @@ class CrossExchangeConfig(StrictModel):
     slippage_bps: float = number(0.0, 0.0, 100.0, "added to each leg's limit")
     unwind_bps: float = number(20.0, 0.0, 1000.0, "planned worst price of giving one leg back")
     rearm_ms: int = number(0, 0, 3_600_000, REARM)
+    maker: Literal["none", "auto"] | VenueName = Field(
+        "none", description="venue on which an order rests (post-only) while there is nothing to take; auto = where it saves most"
+    )
+    rest_depth_bps: float = number(5.0, 0.0, 1000.0, REST_DEPTH)
+    rest_pause_ms: int = number(500, 0, 3_600_000, REST_PAUSE)
     rebalance_cost_bps: float = number(5.0, 0.0, 1000.0, "of what is moved back between venues; charged by how skewed they are")
     inventory_target: Literal["even"] | dict[VenueName, Annotated[float, Field(gt=0.0, le=1_000.0)]] = Field(
         "even", description="even, or a weight for each venue (1 where not named)"
@@ -157,7 +169,8 @@ class RiskConfig(StrictModel):
     collar_bps: float = number(50.0, 1.0, 1_000.0, "an entry's limit price may lie so far from the best price")
     mark_collar_bps: float = number(200.0, 1.0, 2_000.0, "and so far from the mark price")
     reduce_collar_bps: float = number(500.0, 1.0, 2_000.0, "the same for reducing orders")
-    max_in_flight: int = number(16, 1, 128, "intents without an outcome")
+    max_in_flight: int = number(16, 1, 128, "intents without an outcome, those that rest not counted")
+    max_resting: int = number(16, 0, 64, "orders that rest")
     max_orders_per_s: int = number(20, 1, 1000, "each venue and market")
     order_burst: int = number(20, 1, 1000, "orders at once, each venue and market")
     reserved_burst_pct: int = number(20, 0, 90, "of the burst, kept for reducing orders")
@@ -189,6 +202,7 @@ class RecoveryConfig(StrictModel):
     unknown_max_ms: int = number(2_000, 200, 60_000, "an order UNKNOWN for longer is an alarm")
     unclean_starts_max: int = number(3, 1, 1_000_000, "unclean ends within ten minutes after which only reducing orders leave")
     chase_max: int = number(3, 0, 10, "orders that chase the lagging leg")
+    rest_life_ms: int = number(60_000, 100, 3_600_000, "an order that rests is cancelled after so long at the latest")
     chase_slippage_bps: float = number(10.0, 0.0, 200.0, "how much worse than planned a chase may buy or sell")
     unwind_bands_bps: list[Annotated[float, Field(ge=0.0, le=1_000.0)]] = Field(
         [10.0, 25.0, 50.0, 100.0], min_length=1, max_length=16, description="price bands of giving an excess back, each wider")

@@ -53,6 +53,7 @@ cdef class Poller:
     cdef object _on_sent            # (Intent, [SentOutcome]) -> None
     cdef object _on_refused         # (kind, reason, Intent dict or None) -> None
     cdef object _on_feed            # (feed index, what) -> None
+    cdef object _on_cancel          # (intent id, SKIP_*) -> None
     cdef histogram_t *h_journal
     cdef histogram_t *h_encode
     cdef histogram_t *h_send

@@ -111,14 +111,14 @@ cdef class Poller:
         self.p.batch_min_ns = INT64_MAX
 
     def __init__(self, Core core, JournalWriter journal, HistPage hist, StatePage state, *, int64_t spin_ns, int records_max,
-                 on_sent, on_refused, on_feed, JournalWriter inputs=None):
+                 on_sent, on_refused, on_feed, on_cancel=None, JournalWriter inputs=None):
         self._inputs = inputs
         self.p.inputs = NULL if inputs is None else &inputs.j
         self.core, self.journal, self.hist, self.state = core, journal, hist, state
         self.readers = []
         self._sessions = [None] * SESSIONS_MAX
         self.spin_ns = spin_ns
-        self._on_sent, self._on_refused, self._on_feed = on_sent, on_refused, on_feed
+        self._on_sent, self._on_refused, self._on_feed, self._on_cancel = on_sent, on_refused, on_feed, on_cancel
         self.p.core = core.c
         core.c.stage_clock = stage_clock
         self.p.journal = &journal.j
@@ -271,6 +271,9 @@ cdef class Poller:
             if self.commands[index].kind == CMD_SEND:
                 self._send_intent(self.commands[index].intent, False)
         for index in range(count):
+            if self.commands[index].kind == CMD_CANCEL and self._on_cancel is not None:
+                self._on_cancel(self.commands[index].intent.intent_id, self.commands[index].reason)
+        for index in range(count):
             command = &self.commands[index]
             if command.kind == CMD_REFUSED:
                 now = mono_ns()
@@ -285,7 +288,7 @@ cdef class Poller:
                 refusal.pair_index = command.intent.pair_index
                 refusal.purpose = command.intent.purpose
                 journal_append(self.p.journal, JR_REFUSAL, &refusal, sizeof(refusal), now, now + self._wall_minus_mono_ns, 0)
-            if command.kind != CMD_SEND:
+            if command.kind == CMD_REFUSED or command.kind == CMD_EXPLAIN:
                 self._on_refused(command.kind, command.reason, None if command.intent == NULL else intent_from_c(command.intent))
         return 0
 
@@ -358,8 +361,7 @@ cdef class Poller:
                 # the market cannot say this leg: then the other must not leave either
                 return self._abandon(intent, GATE_NOT_TRADABLE)
         word = state_trading_word(self.p.state)
-        if word >= TRADING_RESTRICTED and not (intent.purpose == PURPOSE_CHASE or intent.purpose == PURPOSE_UNWIND
-                                               or intent.purpose == PURPOSE_EXIT):
+        if word >= TRADING_RESTRICTED and (intent.purpose == PURPOSE_ENTRY or intent.purpose == PURPOSE_MANUAL):
             return self._abandon(intent, GATE_KILLED)
         now = encoded
         for leg in range(legs):

@@ -19,7 +19,7 @@ import uvloop
 
 from cext import hist as histograms
 from cext import layout
-from cext.core import Core
+from cext.core import SKIP_NAMES, Core
 from cext.doorbell import Doorbell
 from cext.hist import HistPage
 from cext.journal import JournalWriter
@@ -58,6 +58,7 @@ log = logging.getLogger("lockstep.engine")
 STAGES = ["ring", "detect", "gate", "journal", "encode", "send", "ack", "fill", "tick_to_trade", "own", "naked", "repair"]
 TICK_S = 0.01                # slow side: feeds, timers of the calm floor, journal segments
 FUNDING_PERIOD_TICKS = 100
+WATCH_PERIOD_TICKS = 5       # orders that rest: a feed that has died touches no row
 RECONCILE_PERIOD_S = 5.0     # full compare with each venue; sooner after a trade and after a reconnect
 RECONCILE_SOON_S = 2.0
 STOP_PATIENCE_S = 20.0
@@ -210,7 +211,7 @@ class Shell:
         self.poller = Poller(self.core, self.journal, self.hist, self.state,
                              spin_ns=self.config.engine.spin_us * 1000 if self.is_spinning else 0,
                              records_max=self.config.engine.poll_max_records,
-                             on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed,
+                             on_sent=self._on_sent, on_refused=self._on_refused, on_feed=self._on_feed, on_cancel=self._on_cancel,
                              inputs=None if self.inputs is None else self.inputs.writer)
         self.strategies = Strategies(self.config, self.table, self.core)
         self.trades = TradeDesk(self)
@@ -387,6 +388,9 @@ class Shell:
             self.restrict("journal")
         self._tend_inputs()
         self.strategies.refresh(now, wall)
+        if self._ticks % WATCH_PERIOD_TICKS == 0 and self._is_polling and self.core.resting:
+            self.core.watch_quotes()
+            self.poller.evaluate()
         if self._ticks % FUNDING_PERIOD_TICKS == 0:
             self._second(now, wall)
         if not self.is_spinning and self._is_polling:
@@ -481,6 +485,11 @@ class Shell:
 
     def _on_refused(self, kind: int, reason: int, intent: Any) -> None:
         self.trades.on_refused(kind, reason, intent)
+
+    def _on_cancel(self, intent_id: int, reason: int) -> None:
+        """The core wants an order that rests out of its book."""
+        self.trades.manager.cancel_quote(intent_id, SKIP_NAMES[reason], time.monotonic_ns())
+        self._runner.drain()
 
     def _on_feed(self, feed: int, what: str) -> None:
         log.warning("feed %d: %s", feed, what)

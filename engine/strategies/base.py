@@ -5,7 +5,8 @@ can say what a pair is. The C half (cext/detect.pyx, cext/sizing.pyx) decides; n
 off and on by their conversion at once, and pay its cost."""
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cext.core import PairParams
@@ -39,6 +40,17 @@ def pair_name(a: "InstrumentRow", b: "InstrumentRow") -> str:
     return f"{first} {a.venue}>{second} {b.venue}"
 
 
+def no_maker(a: "InstrumentRow", b: "InstrumentRow") -> str:
+    """Entries take on both legs."""
+    return "none"
+
+
+def cheaper_maker(a: "InstrumentRow", b: "InstrumentRow") -> str:
+    """The leg on which resting saves most, so that maker fee there and taker fee on the other are least together."""
+    saved_a, saved_b = ((row.taker_fee or 0) - (row.maker_fee or 0) for row in (a, b))
+    return "a" if saved_a >= saved_b else "b"
+
+
 class PairStrategy(ABC):
     name = ""
 
@@ -56,12 +68,15 @@ class PairStrategy(ABC):
 
     # ---------------------------------------------------------------- set-up
 
-    def add_pairs(self, choices: Iterable[PairChoice], params: PairParams, is_wanted: bool) -> None:
+    def add_pairs(self, choices: Iterable[PairChoice], params: PairParams, is_wanted: bool,
+                  maker_of: "Callable[[InstrumentRow, InstrumentRow], str]" = no_maker) -> None:
         """Gives pairs to the core. What it cannot compute exactly is an error where a person asked for it (`is_wanted`), else it
-        is left out and logged."""
+        is left out and logged. `maker_of`: "a" or "b", the leg on which an order rests, or "none"."""
         for choice in choices:
+            maker = maker_of(self.rows[choice.row_a], self.rows[choice.row_b])
             try:
-                index = self.core.add_pair(choice.row_a, choice.row_b, params, self.name, choice.conversion is not None)
+                index = self.core.add_pair(choice.row_a, choice.row_b, replace(params, maker=maker), self.name,
+                                           choice.conversion is not None)
             except ValueError as error:
                 if is_wanted:
                     raise

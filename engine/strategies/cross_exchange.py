@@ -4,11 +4,11 @@ is dear. Nothing is held and no exit is looked for.
 What a trade leaves behind is inventory in the wrong place. Moving it back costs `rebalance_cost_bps` of what is moved; how
 much of that a trade is charged with follows from how skewed the inventory of the two venues is: one that evens it out pays
 nothing, one that skews it further pays up to all of it. Both directions are published once a second."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cext.core import USD_LIKE, PairParams
-from engine.strategies.base import PairChoice, PairStrategy
+from engine.strategies.base import PairChoice, PairStrategy, cheaper_maker, no_maker
 from engine.strategies.conversions import Conversions
 from engine.strategies.spot_futures import choose
 
@@ -23,7 +23,7 @@ def pair_params(config: Any) -> PairParams:
     return PairParams(
         entry_net_bps=section.entry_net_bps, max_notional_usd=section.max_notional_usd, slippage_ticks=section.slippage_ticks,
         slippage_bps=section.slippage_bps, unwind_bps=section.unwind_bps, ttl_ms=config.recovery.ttl_ms, horizon_s=0,
-        is_enabled=False)
+        rest_depth_bps=section.rest_depth_bps, rest_pause_ms=section.rest_pause_ms, is_enabled=False)
 
 
 def find_pairs(rows: Sequence["InstrumentRow"], wanted: str | Sequence[str] = "auto",
@@ -35,6 +35,15 @@ def find_pairs(rows: Sequence["InstrumentRow"], wanted: str | Sequence[str] = "a
             spots.setdefault(row.underlying, []).append(row)
     found = [(a, b) for group in spots.values() for index, a in enumerate(group) for b in group[index + 1:] if a.venue != b.venue]
     return choose(found, wanted, conversions, "cross_exchange", "spot instruments on two venues")
+
+
+def maker_rule(wanted: str) -> "Callable[[InstrumentRow, InstrumentRow], str]":
+    """none, auto (where it saves most), or a venue: pairs without it only take."""
+    if wanted == "none":
+        return no_maker
+    if wanted == "auto":
+        return cheaper_maker
+    return lambda a, b: "a" if a.venue == wanted else "b" if b.venue == wanted else "none"
 
 
 def skew(inventory_a: float, inventory_b: float, target_a: float) -> float:
@@ -59,7 +68,8 @@ class CrossExchange(PairStrategy):
         self.rebalance_cost_bps: float = section.rebalance_cost_bps
         self._weights: Mapping[str, float] = {} if section.inventory_target == "even" else section.inventory_target
         if section.enabled:
-            self.add_pairs(find_pairs(table.rows, section.pairs, conversions), self.params, section.pairs != "auto")
+            self.add_pairs(find_pairs(table.rows, section.pairs, conversions), self.params, section.pairs != "auto",
+                           maker_rule(section.maker))
 
     def look_at(self, position: int, now_mono_ns: int, now_wall_ns: int) -> None:
         pair_index = self.pairs[position]

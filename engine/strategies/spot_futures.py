@@ -8,11 +8,11 @@ legs, each with its own interval. An entry budgets its exit at the normal basis,
 basis that is not normal. A pair is switched on when it has been seen SAMPLES_MIN times."""
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cext.core import PairParams
-from engine.strategies.base import PairChoice, PairStrategy
+from engine.strategies.base import PairChoice, PairStrategy, cheaper_maker, no_maker
 from engine.strategies.conversions import Conversions
 
 if TYPE_CHECKING:
@@ -32,7 +32,18 @@ def pair_params(config: Any) -> PairParams:
         forced_exit_cost_bps=section.forced_exit_cost_bps, funding_exit_bps=section.funding_exit_bps,
         max_notional_usd=section.max_notional_usd, slippage_ticks=section.slippage_ticks, slippage_bps=section.slippage_bps,
         unwind_bps=section.unwind_bps, horizon_s=section.horizon_s, ttl_ms=config.recovery.ttl_ms,
-        allow_reverse=section.allow_reverse, exit_partial=section.exit_partial, is_enabled=False)
+        allow_reverse=section.allow_reverse, exit_partial=section.exit_partial, rest_depth_bps=section.rest_depth_bps,
+        rest_pause_ms=section.rest_pause_ms, is_enabled=False)
+
+
+def maker_rule(wanted: str) -> "Callable[[InstrumentRow, InstrumentRow], str]":
+    """none, auto (where it saves most), spot or perp; two perpetuals go by what it saves."""
+    if wanted == "none":
+        return no_maker
+    if wanted == "auto":
+        return cheaper_maker
+    return lambda a, b: cheaper_maker(a, b) if a.market == b.market else "a" if a.market == ("spot" if wanted == "spot"
+                                                                                             else "linear") else "b"
 
 
 def find_pairs(rows: Sequence["InstrumentRow"], wanted: str | Sequence[str] = "auto", across_venues: bool = False,
@@ -139,7 +150,7 @@ class SpotFutures(PairStrategy):
         self.horizon_s: int = section.horizon_s
         if section.enabled:
             self.add_pairs(find_pairs(table.rows, section.pairs, section.across_venues, section.perp_perp, conversions),
-                           self.params, section.pairs != "auto")
+                           self.params, section.pairs != "auto", maker_rule(section.maker))
         self.signals = [PairSignals() for _ in self.pairs]
 
     def look_at(self, position: int, now_mono_ns: int, now_wall_ns: int) -> None:

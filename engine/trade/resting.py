@@ -50,7 +50,9 @@ def plan_hedge(trade: Trade, units: Decimal, view: View, policy: TradePolicy) ->
     instrument = hedge_instrument(trade)
     if view.is_away(instrument.row):
         return Step(Verdict.NO_BOOK)
-    left = recovery.room(trade, instrument)
+    out = sum((instrument.units(order.qty - order.cum_qty) for order in trade.orders
+               if order.is_live and order.row == instrument.row), ZERO)
+    left = max(ZERO, recovery.room(trade, instrument) - out)   # what is out counts as done: a wrong model stops here too
     qty = min(instrument.floor_qty(min(abs(units), left)), instrument.max_qty)
     leg = recovery.priced_leg(instrument, units, qty, view, policy.chase_slippage_bps)
     if leg is None:

@@ -89,7 +89,7 @@ def draw(seed: int) -> Scenario:
                         rng.choice((300, 800, 2000)), "half" if mode == "half" else "wait")
     if scenario.bases and mode != "quiet":
         scenario.outages = draw_outages(random.Random(f"outages {seed}"), scenario.trading_ms)
-    scenario.resting = random.Random(f"shares {seed}").choice((0.0, 0.0, 0.5, 1.0))
+    scenario.resting = random.Random(f"shares {seed}").choice((0.0, 0.0, 0.0, 0.3, 1.0))
     return scenario
 
 

@@ -213,7 +213,8 @@ def _shake(world: World, chaos: Chaos, rng: random.Random, good_books: dict) -> 
 
 def check(world: World, policy: TradePolicy) -> None:
     manager = world.manager
-    assert not [order.client_id for order in world.venue.orders.values() if order.is_open], "I5: an order of ours is left in a book"
+    left = [order.client_id for order in world.venue.orders.values() if order.is_open]
+    assert not left, f"I5: orders of ours are left in a book: {left}"
     assert manager.is_idle(), [manager.describe(trade) for trade in manager.trades.values()]
     world.assert_belief_is_truth()
     world.assert_profit_is_exact()

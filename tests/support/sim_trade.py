@@ -437,7 +437,8 @@ class World:
         treatment = order.treatment
         for copy in range(treatment.stream_copies):
             late = self.rng.randrange(5) * MS if treatment.stream_shuffled else 0
-            self._after(None if treatment.stream is None else treatment.stream + late + copy * 5 * MS, lambda: self._deliver(event))
+            if treatment.stream is not None:
+                self._after(treatment.stream + late + copy * 5 * MS, lambda: self._deliver(event))
 
     def _cancel(self, command: CancelOrder) -> None:
         order = self.venue.orders.get(command.client_id)

@@ -555,7 +555,7 @@ def test_the_median_is_of_living_books_at_other_venues():
 
 
 def test_pool_without_a_free_slot_refuses():
-    world = entry_world(max_in_flight=240, order_burst=10_000, max_orders_per_s=10_000)
+    world = entry_world(max_in_flight=176, order_burst=10_000, max_orders_per_s=10_000)
     world.core.apply_fill(1, SELL, 1000, 606000)
     count = 0
     while (answer := single(world, UNWIND, 1, BUY, "60600.1", "0.001")) == "OK":
