@@ -98,6 +98,7 @@ def counters(shell: "Shell") -> dict[str, Any]:
     """Counts of the core and the poll step; reasons by name."""
     core, poll = shell.core.counters(), shell.poller.counters()
     return {"opportunities": core["opportunities"], "intents": poll["intents"], "orders": poll["orders"],
+            "quotes": core["quotes"], "withdrawn": core["withdrawn"],
             "records": poll["records"],
             "abandoned": poll["abandoned"], "journal_full": poll["journal_full"], "turns": poll["turns"],
             "rehearsals_passed": poll["rehearsals_passed"], "rejects": core["rejects"],

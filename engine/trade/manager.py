@@ -1284,12 +1284,11 @@ class TradeManager:
             del self._ghosts[order.client_id]
 
     def _on_ghost_timer(self, order: Order, now: int) -> None:
-        trade = self._trade_of.get(order.client_id)
-        if order.client_id not in self._ghosts or trade is None:
-            self._ghosts.pop(order.client_id, None)
+        if order.client_id not in self._ghosts:
             return
-        self._cancel(order, f"it was taken for {order.end_cause}", now)
-        self._ask(trade, order, [Ask.ORDER], now)
+        self._cancel(order, f"it was taken for {order.end_cause}", now)   # its trade may have been put away
+        self._commands.append(QueryOrder(order.client_id, order.row, Ask.ORDER, now, order.decided_mono_ns - SECOND, order.trade_id,
+                                         order.venue_order_id))
         self._arm(now + self.policy.absence_lag_ns, self._on_ghost_timer, order)
 
     def _on_life_timer(self, order: Order, now: int) -> None:

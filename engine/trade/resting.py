@@ -45,6 +45,15 @@ def hedge_instrument(trade: Trade) -> Instrument:
     return second if first.row == trade.maker_row else first
 
 
+def gross_qty(instrument: Instrument, units: Decimal) -> int:
+    """What has to be ordered to take `units` away: a spot buy pays its fee in base, as the core sizes entries too."""
+    if units > 0 or not instrument.is_spot:
+        return instrument.floor_qty(units)
+    qty = instrument.floor_qty(units / (1 - instrument.taker_fee))
+    short = -units - instrument.units(qty) * (1 - instrument.taker_fee)
+    return qty + (instrument.lot_qty if short > 0 else 0)
+
+
 def plan_hedge(trade: Trade, units: Decimal, view: View, policy: TradePolicy) -> Step:
     """An order against `units`; why not, where there is none: its market takes no orders or has no book, a filter, the cap."""
     instrument = hedge_instrument(trade)
@@ -53,7 +62,7 @@ def plan_hedge(trade: Trade, units: Decimal, view: View, policy: TradePolicy) ->
     out = sum((instrument.units(order.qty - order.cum_qty) for order in trade.orders
                if order.is_live and order.row == instrument.row), ZERO)
     left = max(ZERO, recovery.room(trade, instrument) - out)   # what is out counts as done: a wrong model stops here too
-    qty = min(instrument.floor_qty(min(abs(units), left)), instrument.max_qty)
+    qty = min(gross_qty(instrument, units), instrument.floor_qty(left), instrument.max_qty)
     leg = recovery.priced_leg(instrument, units, qty, view, policy.chase_slippage_bps)
     if leg is None:
         return Step(Verdict.NO_BOOK)

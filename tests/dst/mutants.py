@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from engine.events import Sent
-from engine.trade import recovery, restore
+from engine.trade import recovery, resting, restore
 from engine.trade.accounts import Accounts
 from engine.trade.dust import DustLedger, Remainder
 from engine.trade.ledger import Ledger
@@ -282,7 +282,69 @@ def settle_is_never_asked(patch: Patch) -> None:
     patch.setattr(TradeManager, "_arm_settle", lambda self, order, when: None)
 
 
+# ---------------------------------------------------------------- orders that rest
+
+def hedge_waits_for_the_makers_end(patch: Patch) -> None:
+    """As others do it: nothing is hedged before the order is over."""
+    original = resting.is_hedging
+    patch.setattr(resting, "is_hedging", lambda trade: original(trade) and not any(resting.resting_orders(trade)))
+
+
+def hedges_under_way_are_forgotten(patch: Patch) -> None:
+    """A fill that comes while a hedge is out is hedged together with what that hedge is for."""
+    patch.setattr(resting, "uncovered", lambda trade, residual: residual)
+
+
+def cancel_is_taken_for_the_end(patch: Patch) -> None:
+    """Told to end, hence over: what executes meanwhile is a stranger's."""
+    original = TradeManager._cancel
+
+    def cancel(self: TradeManager, order: Order, why: str, now: int) -> None:
+        original(self, order, why, now)
+        if order.rests and order.is_live:
+            order.move(OrderState.PARTIAL_END)
+            order.end_mono_ns, order.end_cause = now, "canceled"
+            self._end_order(self._trade_of[order.client_id], order, now)
+    patch.setattr(TradeManager, "_cancel", cancel)
+
+
+def fill_before_the_cancel_is_forgotten(patch: Patch) -> None:
+    """Cancelled is taken for never executed."""
+    original = Order._end
+
+    def end(self: Order, state: OrderState, cause: str, event: Any, applied: Any) -> None:
+        original(self, state, cause, event, applied)
+        if cause == "canceled" and not self.fills:
+            self.cum_qty, self._net_units = 0, None
+    patch.setattr(Order, "_end", end)
+
+
+def ghosts_are_left_alone(patch: Patch) -> None:
+    patch.setattr(TradeManager, "_cancel_ghost", lambda self, order, event, now: None)
+
+
+def orders_that_rest_are_left_at_a_stop(patch: Patch) -> None:
+    original = TradeManager._cancel
+    patch.setattr(TradeManager, "_cancel",
+                  lambda self, order, why, now: None if why == "the engine stops" else original(self, order, why, now))
+
+
+def plan_outlives_its_order(patch: Patch) -> None:
+    """What was held for the hedge is never given back."""
+    original = TradeManager._release
+
+    def release(self: TradeManager, order: Order) -> None:
+        if order.rests and not order.is_released:
+            order.is_released = True
+            self.core.release(order.intent_id, order.leg_index)
+        original(self, order)
+    patch.setattr(TradeManager, "_release", release)
+
+
 NEW: list[Callable[[Patch], None]] = [
+    hedge_waits_for_the_makers_end, hedges_under_way_are_forgotten, cancel_is_taken_for_the_end,
+    fill_before_the_cancel_is_forgotten, ghosts_are_left_alone, orders_that_rest_are_left_at_a_stop, plan_outlives_its_order,
+   
     restart_forgets_orders_without_an_end, restart_forgets_intents_without_a_word_about_their_bytes,
     restart_gives_the_same_ids_again, restart_counts_postings_twice, restart_owes_nothing, restart_forgets_dust,
     restart_forgets_the_opening_balances, restart_forgets_what_it_holds, restart_asks_nobody, restart_forgets_pledges,

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import orjson
 
-from engine.events import Purpose
+from engine.events import OrderType, Purpose
 from engine.trade.commands import JournalType
 from engine.trade.policy import TradePolicy
 from tests.simulation.test_random_schedules import FAULTS, SHORT_COOLDOWNS, Chaos, check, run
@@ -25,6 +25,7 @@ from tests.support.sim_trade import MS, S, World
 MODES = (("quiet", 10), ("swarm", 25), ("all-on", 25), ("crash", 25), ("swizzle", 10), ("half", 5))
 SWIZZLE = ("session", "lost_stream", "lost_reply", "query_lost", "slow")
 QUIET_ALERTS = {"residual_too_small"}   # what fees in base leave of spot against spot: cents, declared
+QUIET_NAKED_NS = 600 * MS   # a fill too small to be hedged waits half a second for the next
 DEATHS_BY = 400     # records of a scenario of a second or two
 
 
@@ -136,10 +137,21 @@ def run_scenario(scenario: Scenario, judge: Callable[[World, TradePolicy], None]
         outcome.lives, outcome.fired = world.lives, chaos.fired
         outcome.moves = Counter(world.transitions())
         outcome.naked_ns = [one.naked_ns for one in world.naked]
+        if scenario.mode == "quiet":
+            _check_quiet(world, outcome)
         assert max(outcome.naked_ns, default=0) < 60 * S or world.alert_codes(), "I4: naked for a minute and nobody says so"
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is a finding
         outcome.failure = f"{type(error).__name__}: {str(error)[:400]}"
     return outcome
+
+
+def _check_quiet(world: World, outcome: Outcome) -> None:
+    """Where nothing goes wrong, exposures are short, nothing stands after a stop, each fill of a maker has one hedge at most."""
+    assert max(outcome.naked_ns, default=0) < QUIET_NAKED_NS, f"QUIET: naked for {max(outcome.naked_ns) / MS:.1f} ms"
+    assert not world.left_at_stop, f"QUIET: {world.left_at_stop} stand in a book two seconds after the stop"
+    hedges = sum(intent.purpose == Purpose.HEDGE for intent in world.intents)
+    fills = sum(len(order.fills) for order in world.venue.orders.values() if order.order_type == OrderType.POST_ONLY)
+    assert hedges <= fills, f"QUIET: {hedges} hedges of {fills} fills"
 
 
 def digest(records: list[Written]) -> str:

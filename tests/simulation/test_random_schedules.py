@@ -166,6 +166,8 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
     world.run_for(8 * S)            # what the venue still holds back comes out
     world.manager.begin_stop("close", world.now)
     world.drain()
+    world.run_for(2 * S)
+    world.left_at_stop = [order.client_id for order in world.venue.orders.values() if order.is_open]
     for _ in range(200):
         world.run_for(500 * MS)
         if world.manager.is_idle() and not world.heap:

@@ -176,6 +176,7 @@ class World:
         self.steps = 0
         self.intents: list[Intent] = []
         self.lost_venues: set[str] = set()
+        self.left_at_stop: list[str] = []   # what still stood in a book two seconds after a stop
 
     # ---------------------------------------------------------------- clock
 

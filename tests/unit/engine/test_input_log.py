@@ -36,7 +36,8 @@ def test_what_it_does_not_know_is_refused():
 def test_every_call_from_outside_that_changes_something_is_logged():
     """A new one has to be named in input_log.py: here it would be missed."""
     looks = {"pairs", "pair_top", "pair_funding", "market", "pair_view", "balance", "account_balance", "position", "group_delta",
-             "open_intents", "counters", "resting", "state", "check", "intent", "intent_bytes", "instruments", "limits", "params", "inputs"}
+             "open_intents", "counters", "resting", "state", "check",
+             "intent", "intent_bytes", "instruments", "limits", "params", "inputs"}
     driven = {"on_book", "on_funding", "on_alive", "on_feed_status", "evaluate"}   # by engine/poll.pyx, as C structs
     assert {name for name in dir(LoggedCore) if not name.startswith("_")} == looks | driven | set(CORE_CALLS)
     floor = {name for name in dir(TradeManager) if not name.startswith("_")}
