@@ -44,6 +44,7 @@ def main(seeds: int, first: int, seed: int | None, path: pathlib.Path | None, jo
         total.lives += outcome.lives - 1
         total.virtual_s += outcome.virtual_s
         total.planted += outcome.planted
+        total.quotes += outcome.quotes
         modes[outcome.mode] += 1
         restarts.extend(outcome.reconciled_s)
         if digests:
@@ -57,6 +58,7 @@ def main(seeds: int, first: int, seed: int | None, path: pathlib.Path | None, jo
     elapsed = time.monotonic() - started
     print(f"{seeds} seeds from {first}, {len(failures)} failures; {total.orders} orders, {total.lives - 1} deaths of the engine, "
           f"{total.virtual_s:.0f} s of virtual time in {elapsed:.1f} s; {seeds / elapsed / jobs:.2f} seeds/s a core on {jobs}")
+    print(f"{total.quotes['rested']} orders that rested, {total.quotes['hedges']} hedges of their fills")
     print("modes " + ", ".join(f"{name} {count}" for name, count in sorted(modes.items())))
     print("planted " + ", ".join(f"{name} {count}" for name, count in sorted(total.planted.items())))
     if restarts:

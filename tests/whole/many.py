@@ -37,7 +37,7 @@ def _read(scenario: Scenario, told: bytes, status: int) -> Outcome:
     if not told:
         return Outcome(scenario.seed, scenario.mode, failure=f"the process ended with {os.waitstatus_to_exitcode(status)}")
     outcome = Outcome(**orjson.loads(told))
-    outcome.planted, outcome.trades = Counter(outcome.planted), Counter(outcome.trades)
+    outcome.planted, outcome.trades, outcome.quotes = Counter(outcome.planted), Counter(outcome.trades), Counter(outcome.quotes)
     return outcome
 
 
