@@ -1287,7 +1287,8 @@ class TradeManager:
         if order.client_id not in self._ghosts:
             return
         self._cancel(order, f"it was taken for {order.end_cause}", now)   # its trade may have been put away
-        self._commands.append(QueryOrder(order.client_id, order.row, Ask.ORDER, now, order.decided_mono_ns - SECOND, order.trade_id,
+        self._commands.append(QueryOrder(order.client_id, order.row, Ask.ORDER, now, order.decided_mono_ns - SECOND,
+                                         order.trade_id,
                                          order.venue_order_id))
         self._arm(now + self.policy.absence_lag_ns, self._on_ghost_timer, order)
 

@@ -6,6 +6,7 @@ a virtual second for the strategy's slow half. Everything follows from the captu
 network."""
 from __future__ import annotations
 
+import logging
 import pathlib
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +40,9 @@ SETTLE_NS = 60 * SECOND_NS    # virtual time given to orders in flight behind th
 PACE_NS = 5_000_000           # --speed: how far ahead of real time virtual time may be
 
 
+log = logging.getLogger("lockstep.replay")
+
+
 @dataclass
 class ReplaySettings:
     """What can be chosen for a replay."""
@@ -50,6 +54,18 @@ class ReplaySettings:
     allow_truncated: bool = False
     speed: float = 0.0                                           # 0 = as fast as it goes
     with_core: bool = True                                       # False: books only
+
+
+def without_makers(config: Config) -> Config:
+    """The same, with every entry taking: an order that rests would need a place in a queue that no recording has."""
+    strategies = config.strategies
+    resting = [name for name in ("spot_futures", "cross_exchange") if getattr(strategies, name).maker != "none"]
+    if not resting:
+        return config
+    log.warning("%s: orders that rest are not replayed (no recording has a queue): entries take",
+                ", ".join(f"strategies.{name}.maker" for name in resting))
+    sections = {name: getattr(strategies, name).model_copy(update={"maker": "none"}) for name in resting}
+    return config.model_copy(update={"strategies": strategies.model_copy(update=sections)})
 
 
 class ReplaySession:
@@ -85,7 +101,7 @@ class ReplaySession:
     # ---------------------------------------------------------------- set-up
 
     def _make_core(self) -> None:
-        config = self.settings.config
+        config = without_makers(self.settings.config)
         self.core = Core(self.array, core_limits(config), EPOCH, config.engine.instance)
         self.strategies = Strategies(config, self.table, self.core)
         self.manager = TradeManager(self.core, self.table, make_policy(config.recovery.model_dump(), rest_ms(config),

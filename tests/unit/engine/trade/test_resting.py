@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.events import ErrorClass, EventFlag, OrderEvent, OrderStatus, Purpose, Source
+from engine.events import ErrorClass, EventFlag, OrderEvent, OrderStatus, OrderType, Purpose, Source
 from engine.trade.commands import CancelOrder, JournalType
 from engine.trade.policy import TradePolicy
 from engine.trade.trade import TradeState
@@ -16,8 +16,8 @@ SPOT, PERP = 0, 1
 QTY = 20    # perpetual lots: 0.020 BTC
 
 
-def resting(*fills: tuple[int, float], hedge: Treatment | Callable[[], Treatment] | None = None, policy: TradePolicy | None = None,
-            **options: Any) -> World:
+def resting(*fills: tuple[int, float], hedge: Treatment | Callable[[], Treatment] | None = None,
+            policy: TradePolicy | None = None, **options: Any) -> World:
     """A world whose makers are filled so (after, share) and whose other orders are treated as `hedge` says."""
     def treat(leg: Any, purpose: int) -> Treatment:
         if purpose == Purpose.ENTRY:
@@ -240,8 +240,8 @@ def test_a_fill_that_no_stream_told_is_found_by_asking():
 
 
 def test_a_repair_on_its_row_sends_it_away_first():
-    world = World(pairs=1, treat=lambda leg, purpose: Treatment(reject="REJECT") if purpose == Purpose.ENTRY and leg.order_type == 0
-                  and leg.instrument_id == PERP else Treatment())
+    world = World(pairs=1, treat=lambda leg, purpose: Treatment(reject="REJECT" if (
+        purpose, leg.order_type, leg.instrument_id) == (Purpose.ENTRY, OrderType.IOC, PERP) else ""))
     world.core.pair_list.append((0, 1))
     world.rest(1, qty=QTY, maker=PERP, direction=-1)      # buys the perpetual
     world.run_for(10 * MS)
