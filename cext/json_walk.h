@@ -169,6 +169,12 @@ static inline int json_is(const json_span_t *span, const char *text)
     return (size_t)(span->end - span->at) == bytes && memcmp(span->at, text, bytes) == 0;
 }
 
+static inline int json_starts(const json_span_t *span, const char *text)
+{
+    size_t bytes = strlen(text);
+    return (size_t)(span->end - span->at) >= bytes && memcmp(span->at, text, bytes) == 0;
+}
+
 /* Integer of a number or of a string of digits. 1, or 0 when it is none or does not fit. */
 static inline int json_int(const json_span_t *span, int64_t *out)
 {

@@ -20,5 +20,6 @@ cdef extern from "json_walk.h" nogil:
     int json_next_member(json_cursor_t *cursor, json_span_t *key, json_span_t *value) noexcept
     int json_next_element(json_cursor_t *cursor, json_span_t *value) noexcept
     bint json_is(const json_span_t *span, const char *text) noexcept
+    bint json_starts(const json_span_t *span, const char *text) noexcept
     bint json_int(const json_span_t *span, int64_t *out) noexcept
     bint json_scaled(const json_span_t *span, int scale, int64_t *out) noexcept

@@ -442,6 +442,7 @@ typedef struct {
 #define OE_LITE 4u             /* fast fill notice without fee or status (TRADE_LITE) */
 #define OE_FOREIGN 8u          /* client id is not one of ours */
 #define OE_CANCEL_REPLY 16u    /* answers a cancel, not a place */
+#define OE_FORCED 32u          /* the venue closed a position by itself: liquidation, deleveraging, delivery */
 _Static_assert(sizeof(order_event_t) == 256, "order_event_t has no padding");
 
 #endif

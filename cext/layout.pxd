@@ -94,6 +94,7 @@ cdef extern from "layout.h" nogil:
     const uint32_t OE_LITE
     const uint32_t OE_FOREIGN
     const uint32_t OE_CANCEL_REPLY
+    const uint32_t OE_FORCED
     enum:
         BOOK_LEVELS
         CLIENT_ID_BYTES

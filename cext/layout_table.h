@@ -386,6 +386,7 @@ static const layout_constant_t LAYOUT_CONSTANTS[] = {
     CONSTANT(OE_LITE),
     CONSTANT(OE_FOREIGN),
     CONSTANT(OE_CANCEL_REPLY),
+    CONSTANT(OE_FORCED),
 };
 
 enum {

@@ -102,6 +102,7 @@ class EventFlag(IntFlag):
     LITE = 4
     FOREIGN = 8
     CANCEL_REPLY = 16
+    FORCED = 32
 
 
 @dataclass(slots=True)

@@ -10,8 +10,9 @@ from cext.decoders.orders cimport (ANSWERS_NONE, ANSWERS_PLACE, DECODED_ACCOUNT,
                                    copy_message, positive_id, request_kind, set_client_id, venue_ns)
 from cext.instrument cimport instrument_t
 from cext.json_walk cimport (JSON_ARRAY, JSON_NONE, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int, json_is,
-                             json_next_element, json_next_member, json_open, json_scaled, json_space, json_span_t, json_value)
-from cext.layout cimport (CLIENT_ID_BYTES, ERROR_UNMAPPED, OE_IS_FILL, OE_LITE, OE_MAKER, OE_SOURCE_STREAM,
+                             json_next_element, json_next_member, json_open, json_scaled, json_space, json_span_t, json_starts,
+                             json_value)
+from cext.layout cimport (CLIENT_ID_BYTES, ERROR_UNMAPPED, OE_FORCED, OE_FOREIGN, OE_IS_FILL, OE_LITE, OE_MAKER, OE_SOURCE_STREAM,
                           ORDER_STATUS_CANCELED, ORDER_STATUS_EXPIRED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW,
                           ORDER_STATUS_PARTIAL, ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN, order_event_t)
 from libc.stdint cimport int64_t, uint8_t, uint32_t
@@ -353,6 +354,9 @@ cdef class BinanceOrderDecoder(OrderDecoder):
         # spot: of a cancel, c is the cancel's own id and C the order's
         set_client_id(event, original if kind == EXECUTION_SPOT and original.kind == JSON_STRING and original.end > original.at
                       else client_id)
+        if event.flags & OE_FOREIGN and kind != EXECUTION_SPOT and (json_starts(client_id, "adl_autoclose") or json_starts(client_id, "autoclose-")
+                                                                   or json_starts(client_id, "settlement_autoclose-")):
+            event.flags |= OE_FORCED
         event.venue_order_id = positive_id(&fields[105])   # i
         event.exch_ns = venue_ns(&fields[84])              # T
         if kind == EXECUTION_LITE:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from cext.client_id import decode_client_id
 from engine.events import (
     ErrorClass,
+    EventFlag,
     Intent,
     IntentKind,
     LegFlag,
@@ -51,6 +52,7 @@ from engine.trade.core_surface import MARKET_CODES, CoreSurface, LockReason, Pai
 from engine.trade.differences import Differences
 from engine.trade.dust import DustLedger
 from engine.trade.fee_drift import FeeWatch
+from engine.trade.forced import FORCED, make_forced_order, other_side, split_forced
 from engine.trade.instruments import Instrument, make_instruments
 from engine.trade.inventory import Inventory
 from engine.trade.ledger import Difference, Ledger
@@ -927,7 +929,8 @@ class TradeManager:
         known_fee = applied.fee_of or (applied.fill if applied.fill is not None and applied.fill.fee is not None else None)
         if known_fee is not None:
             third_px = self._third_asset_price(order.instrument, known_fee) if known_fee.fee else ZERO
-            if drift := self.fee_watch.check(order.instrument, known_fee, third_px):
+            drift = "" if order.end_cause == FORCED else self.fee_watch.check(order.instrument, known_fee, third_px)
+            if drift:   # of a liquidation the venue takes more than of a trade
                 self._alert("fee_drift", drift, trade)
             if known_fee.fee:
                 trade.post_fee(order.instrument, known_fee, third_px)
@@ -1475,6 +1478,8 @@ class TradeManager:
                                                                                                event.trade_id):
             return
         instrument = self.instruments[event.instrument_id]
+        if event.flags & EventFlag.FORCED and (event.flags & EventFlag.LITE or self._on_forced(instrument, event, now)):
+            return   # a notice without its fee is followed by the whole
         fill = Fill(event.trade_id, event.last_qty, event.last_px, event.fee or ZERO, event.fee_asset)
         self._seen.add(instrument.row, event.trade_id, fill, now)
         self._alert(
@@ -1484,6 +1489,29 @@ class TradeManager:
             detail={"instrument": instrument.name},
         )
         self.locks.lock(instrument.row, LockReason.FOREIGN, now + self.policy.cooldowns_ns["orphan"], now)
+
+    def _on_forced(self, instrument: Instrument, event: OrderEvent, now: int) -> bool:
+        """The venue took (part of) a position of ours away: the trades that held it lose it, and their other legs are closed as any
+        residual is. False: none of ours held any."""
+        net = self.position_units(instrument.row)
+        parts = split_forced(self.trades.values(), instrument, net, event.last_qty)
+        if not parts:
+            return False
+        self._seen.add(instrument.row, event.trade_id, Fill(event.trade_id, event.last_qty, event.last_px), now)
+        self._alert("forced_close", f"{instrument.name}: the venue closed {event.last_qty} of our position by itself "
+                    f"({event.message or event.client_id or 'no reason given'}); the other legs are closed", parts[0][0],
+                    "critical", {"instrument": instrument.name})
+        for trade, qty in parts:
+            order = make_forced_order(trade, instrument, event, other_side(net), qty, now)
+            trade.orders.append(order)
+            trade.forget()
+            self._orders[order.client_id], self._trade_of[order.client_id] = order, trade
+            fill = order.fills[event.trade_id]
+            self._book_facts(trade, order, replace(event, client_id=order.client_id, last_qty=qty, last_px=fill.px),
+                             Applied(grew_qty=qty, fill=fill))
+            self._cool_down(trade, "orphan", now)
+            self._proceed(trade, now, event.recv_mono_ns)
+        return True
 
     # ================================================================ telling others
 

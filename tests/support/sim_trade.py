@@ -238,6 +238,21 @@ class World:
         elif isinstance(command, RestartStream):
             self.stream_restarts += 1
 
+    def force_close(self, row: int, qty: int, is_told: bool = True) -> None:
+        """The venue takes `qty` of the account's position away by itself, and says so, or not."""
+        held = self.venue.positions[row]
+        assert 0 < qty <= abs(held)
+        bid, ask = self.core.books.get(row) or self.venue_books[row]
+        px = bid if held > 0 else ask
+        order = VenueOrder("adl_autoclose", row, Side.SELL if held > 0 else Side.BUY, qty, px, 0, Purpose.UNWIND, 0,
+                           len(self.venue.orders) + 9_000, self.now, Treatment(), status=OrderStatus.FILLED)
+        self.venue.orders[f"adl {order.order_id}"] = order
+        self.venue.execute(order, qty, px)
+        if is_told:
+            event = self._fill_event(order, Source.STREAM, order.fills[-1], OrderStatus.FILLED, qty)
+            event.flags |= EventFlag.FOREIGN | EventFlag.FORCED
+            self._deliver(event)
+
     def takes_no_orders(self, row: int) -> bool:
         """Whether the calm floor has told the core that the row's market takes no orders."""
         instrument = self.rows[row]

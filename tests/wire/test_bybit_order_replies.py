@@ -296,6 +296,9 @@ def test_fill_without_its_fee_waits_for_one() -> None:
         assert (event.fee, event.flags) == (None, EventFlag.IS_FILL | EventFlag.LITE)
 
 
+FORCED_KINDS = {"AdlTrade", "BustTrade", "Delivery"}
+
+
 @pytest.mark.parametrize("kind", ["AdlTrade", "BustTrade", "Delivery", "BlockTrade", "MovePosition", "FutureSpread",
                                   "CorporateAction", "SomethingNew"])
 def test_what_is_no_trade_of_ours_is_a_foreign_fact(kind: str) -> None:
@@ -303,7 +306,7 @@ def test_what_is_no_trade_of_ours_is_a_foreign_fact(kind: str) -> None:
     made = decoder()
     _, [event] = decode(topic("execution", execution_told(OURS, execType=kind, execPrice="95900.123456")), made=made)
     assert (event.client_id, event.venue_order_id, event.flags, event.last_qty, event.message, made.foreign_executions) == (
-        "", 0, EventFlag.IS_FILL | EventFlag.FOREIGN, 500, kind, 1)
+        "", 0, EventFlag.IS_FILL | EventFlag.FOREIGN | (EventFlag.FORCED if kind in FORCED_KINDS else 0), 500, kind, 1)
 
 
 @pytest.mark.parametrize("kind", ["Funding", "Settle"])

@@ -280,9 +280,9 @@ def test_what_the_venue_does_to_a_position_is_a_foreign_fact(category: str) -> N
     _, events = decode(push("orders", filled(OURS, category=category, tradeId="-77", fillPx="31527.123456")), made=made)
     fill, end = events
     assert (fill.client_id, fill.flags, fill.last_qty, fill.last_px, fill.message, made.foreign_executions) == (
-        "", EventFlag.IS_FILL | EventFlag.FOREIGN, 250, 0, category, 1)
+        "", EventFlag.IS_FILL | EventFlag.FOREIGN | EventFlag.FORCED, 250, 0, category, 1)
     assert fill.trade_id == id64("-77")
-    assert (end.client_id, end.flags, end.status, end.message) == ("", EventFlag.FOREIGN, OrderStatus.FILLED, category)
+    assert (end.client_id, end.flags, end.status, end.message) == ("", EventFlag.FOREIGN | EventFlag.FORCED, OrderStatus.FILLED, category)
 
 
 @pytest.mark.parametrize(("fee", "asset", "expected"), [

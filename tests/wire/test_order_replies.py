@@ -293,8 +293,15 @@ def test_futures_update_of_the_documentation_and_a_fill() -> None:
 def test_liquidation_is_a_foreign_fill() -> None:
     _, [event] = decode(linear_event(c="autoclose-1234567890123456", x="CALCULATED", X="FILLED", l="0.001", z="0.001",
                                      L="43187.1", t=6), "linear")
-    assert event.flags == EventFlag.IS_FILL | EventFlag.FOREIGN
+    assert event.flags == EventFlag.IS_FILL | EventFlag.FOREIGN | EventFlag.FORCED
     assert event.client_id == "autoclose-1234567890123"
+
+
+@pytest.mark.parametrize("client_id, is_forced", [("adl_autoclose", True), ("autoclose-1", True), ("settlement_autoclose-1", True),
+                                                  ("web_adl_autoclose", False), ("autoclose", False), ("web_123", False)])
+def test_b26_the_id_says_what_the_venue_did_by_itself(client_id: str, is_forced: bool) -> None:
+    _, [event] = decode(linear_event(c=client_id, x="TRADE", X="FILLED", l="0.001", z="0.001", L="43187.1", t=6), "linear")
+    assert bool(event.flags & EventFlag.FORCED) == is_forced and event.flags & EventFlag.FOREIGN
 
 
 def test_trade_lite_is_a_fill_without_status_or_fee() -> None:

@@ -18,6 +18,7 @@ from tools.simex.bybit_rest import Rest
 from tools.simex.bybit_sockets import PrivateSession, PublicSession, TradeSession
 from tools.simex.bybit_streams import BybitHub
 from tools.simex.bybit_words import (
+    NO_LINK,
     execution_row,
     fast_row,
     order_id_text,
@@ -50,6 +51,10 @@ class BybitDialect(Dialect):
         self._connections = 0
         self._traces = 0
         self._events = 0
+
+    def outside_client_id(self, kind: str) -> str:
+        """Such orders have no orderLinkId that the venue would tell."""
+        return f"{NO_LINK}{kind}{self.venue.matcher.take_order_id(SPOT)}"
 
     # ---- bytes -----------------------------------------------------------------------------------
 

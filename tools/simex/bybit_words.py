@@ -172,6 +172,10 @@ def order_row(order: Order) -> dict[str, Any]:
 # ---- executions ------------------------------------------------------------------------------------
 
 
+# Of what the venue does to a position by itself; the id is this simulation's own and is not told.
+FORCED_TYPES = {f"{NO_LINK}adl": "AdlTrade", f"{NO_LINK}liq": "BustTrade"}
+
+
 def execution_row(venue: Venue, order: Order, fill: Fill) -> dict[str, Any]:
     """A row of the execution topic and of execution/list."""
     instrument = order.instrument
@@ -186,7 +190,7 @@ def execution_row(venue: Venue, order: Order, fill: Fill) -> dict[str, Any]:
         "execId": execution_id(order, fill),
         "execPrice": px_text(instrument, fill.px),
         "execQty": qty_text(instrument, fill.qty),
-        "execType": "Trade",
+        "execType": next((word for prefix, word in FORCED_TYPES.items() if order.client_id.startswith(prefix)), "Trade"),
         "execValue": plain_e8(instrument.amount_e8(fill.px, fill.qty)),
         "feeRate": plain_e8(rate),
         "feeCurrency": fill.fee_asset,

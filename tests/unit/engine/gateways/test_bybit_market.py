@@ -501,9 +501,8 @@ def test_adl_is_a_foreign_fill() -> None:
         async with rig() as r:
             push(r, topic("execution.linear", execution_told("", execType="AdlTrade")))
             await until(lambda: r.events)
-            assert (r.events[0].flags, r.events[0].message, r.events[0].last_qty) == (EventFlag.IS_FILL | EventFlag.FOREIGN,
-                                                                                      "AdlTrade",
-                                                                                    500)
+            assert (r.events[0].flags, r.events[0].message, r.events[0].last_qty) == (
+                EventFlag.IS_FILL | EventFlag.FOREIGN | EventFlag.FORCED, "AdlTrade", 500)
     run(work())
 
 
