@@ -431,7 +431,7 @@ cdef class SegmentView:
         if self.position < promised:
             raise JournalCorrupt(f"{self.what}: record {self.next_seq} at byte {self.position} is damaged, {promised} bytes were committed")
         rest = np.frombuffer(self._buffer, np.uint8)[self.position:]
-        used = np.flatnonzero(rest)
+        used = np.flatnonzero(rest.copy())  # a writer may go on meanwhile
         torn = int(used.max(initial=-1)) + 1
         if torn and self.header()["boot_id"] == boot_id():
             self._refuse_hole(self.position + torn)

@@ -38,7 +38,8 @@ CORE_CALLS = ("add_pair", "set_params", "set_signals", "set_extra_cost", "set_en
               "note_pnl", "clear_losses", "set_pair_state", "set_residual", "rearm", "request_exit", "clear_exit", "lock_row",
               "lock_venue", "lock_all", "unlock", "shrink_plan", "watch_quotes")
 FLOOR_CALLS = ("on_intent", "on_sent", "on_order_event", "on_query_answer", "on_submit_refused", "on_session",
-               "on_funding_income", "on_transfer", "set_fees", "open_accounts", "reconcile", "reconcile_positions", "on_timer",
+               "on_funding_income", "on_transfer", "set_fees", "set_maintenance", "open_accounts", "reconcile",
+               "reconcile_positions", "on_timer",
                "begin_stop", "resolve_manual", "accept_difference", "cancel_live", "cancel_quote", "resume")
 
 PARAMETERS = {one.__name__: one for one in (CoreLimits, PairParams)}

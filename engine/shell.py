@@ -37,6 +37,7 @@ from engine.event_codec import pack_order_event
 from engine.events import OrderEvent
 from engine.feed_link import FeedLink
 from engine.gateways.contract import AccountRefused, GatewayHooks
+from engine.gateways.maintenance import POLL_S, Window
 from engine.gateways.registry import gateway_venue
 from engine.gateways.settings import gateway_settings
 from engine.input_log import InputLog, LoggedCore
@@ -105,6 +106,9 @@ class Shell:
         self._start = StartSequence(self)
         self.kill = Kill(self)
         self._compare_at_s: dict[str, float] = {}   # venue -> when it is compared next
+        self._maintenance: dict[str, list[Window]] = {}     # venue -> what it has announced
+        self._maintenance_at_s: dict[str, float] = {}       # venue -> when it is asked next
+        self._in_maintenance: dict[str, Window] = {}
         self._finished_trades = 0
         self._is_polling = False
         self._ticks = 0
@@ -423,8 +427,38 @@ class Shell:
                 self.poller.read_funding(feed)
         if self.phase == PHASES[PHASE_TRADING]:
             self._reconcile_due(now / 1e9)
+            self._look_at_maintenance(now, wall)
         if not self.trades.manager.busy_rows():
             host.collect_when_idle()
+
+    def _look_at_maintenance(self, now: int, wall: int) -> None:
+        """Announced windows: no entries from a minute before, until the end; told when it begins and when it is over."""
+        for venue in self.venues_up():
+            if now / 1e9 >= self._maintenance_at_s.setdefault(venue, 0.0):
+                self._maintenance_at_s[venue] = now / 1e9 + POLL_S
+                self._runner.spawn(self._read_maintenance(venue))
+            window = next((one for one in self._maintenance.get(venue, ()) if one.covers(wall)), None)
+            until_ns = now + window.end_wall_ns - wall if window is not None else 0
+            if window is not None and venue not in self._in_maintenance:
+                self.alert("maintenance", f"{venue} announces maintenance ({window.title or 'no title'}) until "
+                           f"{time.strftime('%H:%M:%S', time.gmtime(window.end_wall_ns / 1e9))} UTC: no entries from now on",
+                           "critical")
+            elif window is None and venue in self._in_maintenance:
+                self.alert("maintenance_over", f"{venue} takes entries again")
+            if self._in_maintenance.get(venue) != window:
+                self.trades.manager.set_maintenance(venue, until_ns, now)
+                self._runner.drain()
+                self._in_maintenance.pop(venue, None)
+                if window is not None:
+                    self._in_maintenance[venue] = window
+
+    async def _read_maintenance(self, venue: str) -> None:
+        try:
+            self._maintenance[venue] = await self.gateways[venue].maintenance(time.time_ns())
+        except (RestError, AccountRefused) as error:
+            if venue not in self._maintenance:   # once: it may have no such page
+                log.info("%s: status not read: %s", venue, error)
+            self._maintenance.setdefault(venue, [])
 
     async def _measure_clocks(self) -> None:
         """After a step: every market's clock anew, tried until all are good; then entries may leave again."""

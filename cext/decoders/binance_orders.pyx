@@ -354,9 +354,10 @@ cdef class BinanceOrderDecoder(OrderDecoder):
         # spot: of a cancel, c is the cancel's own id and C the order's
         set_client_id(event, original if kind == EXECUTION_SPOT and original.kind == JSON_STRING and original.end > original.at
                       else client_id)
-        if event.flags & OE_FOREIGN and kind != EXECUTION_SPOT and (json_starts(client_id, "adl_autoclose") or json_starts(client_id, "autoclose-")
-                                                                   or json_starts(client_id, "settlement_autoclose-")):
-            event.flags |= OE_FORCED
+        if event.flags & OE_FOREIGN and kind != EXECUTION_SPOT:
+            if (json_starts(client_id, "adl_autoclose") or json_starts(client_id, "autoclose-")
+                    or json_starts(client_id, "settlement_autoclose-")):
+                event.flags |= OE_FORCED
         event.venue_order_id = positive_id(&fields[105])   # i
         event.exch_ns = venue_ns(&fields[84])              # T
         if kind == EXECUTION_LITE:

@@ -14,7 +14,8 @@ from cext.instrument cimport InstrumentArray, instrument_t
 from cext.json_walk cimport (JSON_ARRAY, JSON_NONE, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int, json_is, json_next_element,
                              json_next_member, json_open, json_scaled, json_space, json_span_t, json_value)
 from cext.layout cimport (ERROR_NONE, ERROR_RATE, ERROR_REJECT, ERROR_UNKNOWN_ORDER, ERROR_UNMAPPED, OE_FORCED, OE_FOREIGN,
-                          OE_IS_FILL, OE_LITE, OE_MAKER, OE_SOURCE_QUERY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED, ORDER_STATUS_EXPIRED,
+                          OE_IS_FILL, OE_LITE, OE_MAKER, OE_SOURCE_QUERY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED,
+                          ORDER_STATUS_EXPIRED,
                           ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_NONE, ORDER_STATUS_NOT_FOUND,
                           ORDER_STATUS_PARTIAL, ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN, order_event_t)
 from libc.stdint cimport int64_t, uint32_t, uint64_t

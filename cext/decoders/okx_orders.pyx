@@ -15,8 +15,8 @@ from cext.decoders.orders cimport (ANSWERS_NONE, ANSWERS_PLACE, ANSWERS_QUERY, D
 from cext.instrument cimport instrument_t
 from cext.json_walk cimport (JSON_ARRAY, JSON_NONE, JSON_OBJECT, JSON_STRING, json_cursor_t, json_int, json_is, json_next_element,
                              json_next_member, json_open, json_scaled, json_space, json_span_t, json_value)
-from cext.layout cimport (CLIENT_ID_BYTES, ERROR_NONE, ERROR_RATE, ERROR_REJECT, ERROR_UNMAPPED, OE_FORCED, OE_FOREIGN, OE_IS_FILL,
-                          OE_LITE, OE_MAKER,
+from cext.layout cimport (CLIENT_ID_BYTES, ERROR_NONE, ERROR_RATE, ERROR_REJECT, ERROR_UNMAPPED, OE_FORCED, OE_FOREIGN,
+                          OE_IS_FILL, OE_LITE, OE_MAKER,
                           OE_SOURCE_QUERY, OE_SOURCE_STREAM, ORDER_STATUS_CANCELED, ORDER_STATUS_EXPIRED, ORDER_STATUS_FILLED,
                           ORDER_STATUS_NEW, ORDER_STATUS_NONE, ORDER_STATUS_PARTIAL, ORDER_STATUS_REJECTED, ORDER_STATUS_UNKNOWN,
                           order_event_t)

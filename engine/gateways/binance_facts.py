@@ -44,6 +44,7 @@ PATHS: dict[str, dict[str, str]] = {
         "listen_key": "/api/v3/userDataStream",
         "my_trades": "/api/v3/myTrades",
         "restrictions": "/sapi/v1/account/apiRestrictions",
+        "status": "/sapi/v1/system/status",
     },
     "linear": {
         "time": "/fapi/v1/time",

@@ -19,6 +19,7 @@ from engine.gateways.binance_facts import DEAD_MAN_SYMBOLS_MAX, INCOME_PAGE, INC
 from engine.gateways.binance_streams import STREAM_ENDS, parse_account_event
 from engine.gateways.binance_wire import BinanceRestDialect, BinanceSocketDialect
 from engine.gateways.contract import AccountReport, AccountState, Answer, FeeRates, FundingIncome, MarketSetup
+from engine.gateways.maintenance import Window, windows_of
 from engine.gateways.market_gateway import Fact, MarketGateway
 from engine.rest import RestClient, RestError, RestResponse
 from engine.rest_dialect import RateState
@@ -163,6 +164,14 @@ class BinanceMarket(MarketGateway):
         return AccountReport(self.account, ("linear",), f"{self.state.mode}, {margin}", coin,
                              "leverage of each symbol is read; brackets are not", "no: single-asset margin",
                              "countdownCancelAll a symbol" if has_timer else "none", lacks)
+
+    async def read_maintenance(self, now_wall_ns: int) -> list[Window]:
+        """The venue announces nothing here: it says whether it is going on."""
+        if "status" not in self.paths:
+            return []
+        told = await self.rest.get(self.paths["status"])
+        is_on = isinstance(told, dict) and told.get("status") not in (0, "0")
+        return windows_of([{"state": "ongoing", "title": str(told.get("msg", ""))}] if is_on else [], now_wall_ns)
 
     async def _signed(self, path: str, params: dict[str, Any] | None = None, *, is_critical: bool = False) -> Any:
         return await self.rest.get(path, params, is_signed=True,

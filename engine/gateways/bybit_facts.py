@@ -28,6 +28,7 @@ ENDPOINTS: Mapping[str, Mapping[str, str]] = {
 
 PATHS = {
     "time": "/v5/market/time",
+    "status": "/v5/system/status",
     "key": "/v5/user/query-api",
     "account": "/v5/account/info",
     "balance": "/v5/account/wallet-balance",

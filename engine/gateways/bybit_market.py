@@ -33,6 +33,7 @@ from engine.gateways.contract import (
     FundingIncome,
     MarketSetup,
 )
+from engine.gateways.maintenance import Window, windows_of
 from engine.gateways.market_gateway import Fact, MarketGateway
 from engine.rest import RestClient, RestError, RestResponse
 from engine.rest_dialect import RateState
@@ -244,6 +245,10 @@ class BybitMarket(MarketGateway):
         """The `result` of a signed GET."""
         return account.require(await self.rest.get(path, params, is_signed=True,
                                                    is_critical=is_critical or not self.has_account), "result", path)
+
+    async def read_maintenance(self, now_wall_ns: int) -> list[Window]:
+        told = await self._public(PATHS["status"], {})
+        return windows_of([row for row in told.get("list") or () if isinstance(row, dict)], now_wall_ns)
 
     async def _public(self, path: str, params: dict[str, Any]) -> Any:
         return account.require(await self.rest.get(path, params), "result", path)

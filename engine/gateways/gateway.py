@@ -22,6 +22,7 @@ from engine.gateways.contract import (
     MarketSetup,
     account_totals,
 )
+from engine.gateways.maintenance import Window
 from engine.gateways.market_gateway import MarketGateway
 from engine.rest import RestError
 from engine.sessions import OrderSession
@@ -133,6 +134,12 @@ class VenueGateway:
     async def positions(self, *, is_critical: bool = False) -> list[PositionUpdate]:
         read = await asyncio.gather(*(market.read_positions(is_critical=is_critical) for market in self.markets.values()))
         return [position for positions in read for position in positions]
+
+    async def maintenance(self, now_wall_ns: int) -> list[Window]:
+        """Windows in which the venue says that it does not trade, those of now and to come."""
+        told = await asyncio.gather(*(market.read_maintenance(now_wall_ns) for market in self.markets.values()
+                                      if market.setup.tells_account))
+        return sorted({window for windows in told for window in windows}, key=lambda one: one.begin_wall_ns)
 
     async def funding_income(self, since_ns: int) -> list[FundingIncome]:
         read = await asyncio.gather(*(market.funding_income(since_ns) for market in self.markets.values()))

@@ -35,6 +35,7 @@ from engine.gateways.contract import (
     MarketSetup,
     account_totals,
 )
+from engine.gateways.maintenance import Window
 from engine.rest import RestClient, RestError, RestResponse
 from engine.sessions import OrderSession, VenueSession, VenueSocket
 from feeds.instruments import InstrumentRow
@@ -203,6 +204,10 @@ class MarketGateway(abc.ABC):
     async def tell_funding(self) -> None:
         """Tell (`hooks.account`) the payments since the start that were not told yet, where no stream tells them; each once."""
         return
+
+    async def read_maintenance(self, now_wall_ns: int) -> list[Window]:
+        """What the venue announces of itself; [] where it says nothing."""
+        return []
 
     async def arm_dead_man(self, seconds: float) -> bool:
         """Set the venue's cancel timer for this market, 0 = off. False: there is none."""

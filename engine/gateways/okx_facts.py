@@ -22,6 +22,7 @@ DEMO_HEADERS = {"x-simulated-trading": "1"}
 
 PATHS = {
     "time": "/api/v5/public/time",
+    "status": "/api/v5/system/status",
     "instruments": "/api/v5/public/instruments",
     "tiers": "/api/v5/public/position-tiers",
     "config": "/api/v5/account/config",
@@ -45,6 +46,7 @@ PATHS = {
 WINDOW_S = 2.0
 LIMITS: Mapping[str, tuple[int, float]] = {
     "time": (10, WINDOW_S),
+    "status": (1, 5.0),
     "instruments": (20, WINDOW_S),
     "tiers": (10, WINDOW_S),
     "config": (5, WINDOW_S),           # ?

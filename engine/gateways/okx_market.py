@@ -32,6 +32,7 @@ from engine.gateways.contract import (
     FundingIncome,
     MarketSetup,
 )
+from engine.gateways.maintenance import OKX_OTHERS, Window, windows_of
 from engine.gateways.market_gateway import Fact, MarketGateway
 from engine.gateways.okx_facts import PATHS
 from engine.gateways.okx_streams import CHANNEL_LOST, STREAM_ENDS, parse_account_event
@@ -267,6 +268,10 @@ class OkxMarket(MarketGateway):
         """The rows of a signed GET."""
         return account.rows_of(await self.rest.get(PATHS[name], params, is_signed=True,
                                                    is_critical=is_critical or not self.has_account), name)
+
+    async def read_maintenance(self, now_wall_ns: int) -> list[Window]:
+        rows = await self._public("status", {})
+        return windows_of([row for row in rows if str(row.get("serviceType", "")) not in OKX_OTHERS], now_wall_ns)
 
     async def _public(self, name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         return account.rows_of(await self.rest.get(PATHS[name], params), name)

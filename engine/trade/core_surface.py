@@ -30,6 +30,7 @@ class LockReason(IntEnum):
     DIFFERENCE = 7
     FOREIGN = 8
     MANUAL = 9
+    MAINTENANCE = 10
 
 
 MARKET_CODES = {"spot": 1, "linear": 2}  # cext/instrument.h MARKET_*

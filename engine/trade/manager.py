@@ -408,6 +408,15 @@ class TradeManager:
         self._journal(JournalType.LEDGER, None, {"kind": "transfer", "account": account, "asset": asset, "amount": text(amount),
                                                  "postings": [posting.to_json() for posting in postings]})
 
+    def set_maintenance(self, venue: str, until_mono_ns: int, now_mono_ns: int) -> None:
+        """Rows of the venue take no entries until then, 0 = from now on they do: it said when it does not trade."""
+        now = self._advance_clock(now_mono_ns)
+        for instrument in self.instruments:
+            if instrument.venue == venue:
+                self.locks.unlock(instrument.row, LockReason.MAINTENANCE, now)
+                if until_mono_ns:
+                    self.locks.lock(instrument.row, LockReason.MAINTENANCE, until_mono_ns, now)
+
     @exact
     def set_fees(self, row: int, taker: Decimal, maker: Decimal | None) -> None:
         """What the account pays on an instrument from now on, as fractions: fills are compared with it."""
@@ -1491,8 +1500,8 @@ class TradeManager:
         self.locks.lock(instrument.row, LockReason.FOREIGN, now + self.policy.cooldowns_ns["orphan"], now)
 
     def _on_forced(self, instrument: Instrument, event: OrderEvent, now: int) -> bool:
-        """The venue took (part of) a position of ours away: the trades that held it lose it, and their other legs are closed as any
-        residual is. False: none of ours held any."""
+        """The venue took (part of) a position of ours away: the trades that held it lose it, and their other legs are closed as
+        any residual is. False: none of ours held any."""
         net = self.position_units(instrument.row)
         parts = split_forced(self.trades.values(), instrument, net, event.last_qty)
         if not parts:

@@ -85,7 +85,6 @@ FAULTS: dict[str, tuple[str, str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "B20": "no venue status is read",
     "B22": "a place has one transport, there is no second; nothing to inject",
     "B25": "no venue with nonces yet",
     "B31": "no batch request is sent",
@@ -166,6 +165,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "B18": ("faults/test_b18_reduce_only.py::test_b18_a_refused_reduction_finds_what_was_executed_unheard",),
     "B19": ("unit/cext/test_bybit_errors.py::test_every_documented_error",
             "conformance/test_10_hostile.py::test_unknown_error_codes_are_unknown_and_counted"),
+    "B20": ("faults/test_b20_maintenance.py::test_b20_no_entry_there_while_the_others_trade",
+            "faults/test_b20_maintenance.py::test_b20_entries_stop_a_minute_before_and_until_the_end"),
     "B21": ("unit/cext/test_binance_errors.py::test_server_errors_are_definite_only_by_name",
             f"{_T}/test_orders.py::test_every_other_reject_reply_leaves_the_order_unknown"),
     "B23": ("unit/engine/test_sessions.py::test_death_of_the_socket_makes_every_pending_order_unknown",

@@ -1,5 +1,5 @@
-"""B26: a venue takes a position of ours away by itself (deleveraging, liquidation, delivery). The trade that held it loses it, and
-its other leg is closed like any residual; what no trade of ours held is a stranger's affair."""
+"""B26: a venue takes a position of ours away by itself (deleveraging, liquidation, delivery). The trade that held it loses it,
+and its other leg is closed like any residual; what no trade of ours held is a stranger's affair."""
 from __future__ import annotations
 
 from decimal import Decimal

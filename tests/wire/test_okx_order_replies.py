@@ -282,7 +282,8 @@ def test_what_the_venue_does_to_a_position_is_a_foreign_fact(category: str) -> N
     assert (fill.client_id, fill.flags, fill.last_qty, fill.last_px, fill.message, made.foreign_executions) == (
         "", EventFlag.IS_FILL | EventFlag.FOREIGN | EventFlag.FORCED, 250, 0, category, 1)
     assert fill.trade_id == id64("-77")
-    assert (end.client_id, end.flags, end.status, end.message) == ("", EventFlag.FOREIGN | EventFlag.FORCED, OrderStatus.FILLED, category)
+    assert (end.client_id, end.flags, end.status, end.message) == (
+        "", EventFlag.FOREIGN | EventFlag.FORCED, OrderStatus.FILLED, category)
 
 
 @pytest.mark.parametrize(("fee", "asset", "expected"), [

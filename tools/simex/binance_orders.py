@@ -236,6 +236,10 @@ class Operations(abc.ABC):
     def time(self, account: Account | None, params: Params) -> dict[str, Any]:
         return {"serverTime": self.clock.wall_ms()}
 
+    def system_status(self, account: Account | None, params: Params) -> dict[str, Any]:
+        is_on = any(one.state(self.clock.wall_ms()) == "ongoing" for one in self.venue.maintenance)
+        return {"status": 1, "msg": "system_maintenance"} if is_on else {"status": 0, "msg": "normal"}
+
     def ping(self, account: Account | None, params: Params) -> dict[str, Any]:
         return {}
 

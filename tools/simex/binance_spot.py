@@ -438,6 +438,7 @@ SpotOperations.rest_table = {
     ("GET", "/api/v3/myTrades"): ("my_trades", 20, True),
     ("GET", "/api/v3/rateLimit/order"): ("order_limits", 40, True),
     ("GET", "/sapi/v1/account/apiRestrictions"): ("api_restrictions", 1, True),
+    ("GET", "/sapi/v1/system/status"): ("system_status", 1, False),
     ("GET", "/sapi/v1/capital/config/getall"): ("all_coins", 10, True),
 }
 SpotOperations.ws_table = {

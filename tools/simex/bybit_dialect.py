@@ -53,8 +53,9 @@ class BybitDialect(Dialect):
         self._events = 0
 
     def outside_client_id(self, kind: str) -> str:
-        """Such orders have no orderLinkId that the venue would tell."""
-        return f"{NO_LINK}{kind}{self.venue.matcher.take_order_id(SPOT)}"
+        """What the venue does by itself has no orderLinkId that it would tell."""
+        made = super().outside_client_id(kind)
+        return made if kind == "manual" else f"{NO_LINK}{made}"
 
     # ---- bytes -----------------------------------------------------------------------------------
 

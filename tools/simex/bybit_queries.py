@@ -76,6 +76,12 @@ class Queries:
         micros = self.clock.wall_us()
         return {"timeSecond": str(micros // 1_000_000), "timeNano": str(micros * 1000)}
 
+    def system_status(self, account: Account | None, params: Params) -> dict[str, Any]:
+        return {"list": [{
+            "id": uuid_of("status", one.number), "title": one.title, "state": one.state(self.clock.wall_ms()),
+            "begin": str(one.begin_ms), "end": str(one.end_ms), "href": "", "serviceTypes": [1, 2, 3], "product": [1, 2],
+            "uidSuffix": [], "maintainType": 1, "env": 1} for one in self.venue.maintenance]}
+
     def instruments(self, account: Account | None, params: Params) -> dict[str, Any]:
         """spot all at once, linear in pages; nothing is listed as inverse or option, and nothing waits for its launch."""
         category = params.get("category")

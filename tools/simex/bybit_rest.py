@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Path behind /v5/ -> operation of Queries.
 PUBLIC = {
     "market/time": "time",
+    "system/status": "system_status",
     "market/instruments-info": "instruments",
     "market/orderbook": "orderbook",
     "market/tickers": "tickers",

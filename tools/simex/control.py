@@ -20,6 +20,7 @@ from tools.simex.dislocations import Pair
 from tools.simex.exact import to_scaled
 from tools.simex.instrument import Instrument
 from tools.simex.ledger import Account, dump_order
+from tools.simex.maintenance import Maintenance
 from tools.simex.refusals import Refused
 from tools.simex.server import CHANNELS, Server
 from tools.simex.venue import Venue
@@ -307,6 +308,19 @@ class Control:
         answer = (int(request["status"]), str(request.get("body", "")), int(request.get("count", 1)))
         self._server(request).http_fault = answer
         return {}
+
+    def cmd_maint(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Announce maintenance of a venue, in its words: from in_ms on, for_ms long; `clear` takes all of it back. Nothing else
+        happens by itself: `disconnect`, `http` and the like are the rest of it."""
+        venue, now_ms = self._venue(request), self.app.clock.wall_ms()
+        if request.get("clear"):
+            venue.maintenance.clear()
+        else:
+            begin_ms = now_ms + int(request.get("in_ms", 0))
+            end_ms = begin_ms + int(request.get("for_ms", 60_000))
+            venue.maintenance.append(Maintenance(len(venue.maintenance) + 1, begin_ms, end_ms,
+                                                 str(request.get("title", "maintenance"))))
+        return {"maintenance": [[one.begin_ms, one.end_ms] for one in venue.maintenance]}
 
     def cmd_shutdown_notice(self, request: dict[str, Any]) -> dict[str, Any]:
         """Announce the end on market-data and order connections, in the venue's words if it has any, and cut them after in_ms."""

@@ -67,6 +67,13 @@ class Queries:
     def time(self, account: Account | None, params: Params) -> Rows:
         return [{"ts": str(self.clock.wall_ms())}]
 
+    def system_status(self, account: Account | None, params: Params) -> Rows:
+        """Without `state` those that are to come or going on."""
+        now_ms = self.clock.wall_ms()
+        return [{"title": one.title, "state": one.state(now_ms), "begin": str(one.begin_ms), "end": str(one.end_ms), "href": "",
+                 "preOpenBegin": "", "serviceType": "5", "system": "unified", "scheDesc": "", "maintType": "1", "env": "1"}
+                for one in self.venue.maintenance if one.state(now_ms) in ("scheduled", "ongoing")]
+
     def instruments(self, account: Account | None, params: Params) -> Rows:
         return [instrument_row(i) for i in self._instruments(params)]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # path -> (handler of Queries, or of Orders with a leading "orders.", requests in 2 s)
 PUBLIC = {
     "/api/v5/public/time": ("time", 10),
+    "/api/v5/system/status": ("system_status", 1),
     "/api/v5/public/instruments": ("instruments", 20),
     "/api/v5/public/funding-rate": ("funding_rate", 20),
     "/api/v5/public/funding-rate-history": ("funding_history", 20),

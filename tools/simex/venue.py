@@ -22,6 +22,7 @@ from tools.simex.filters import check_px, check_qty
 from tools.simex.hub import Hub, Pacer, Print, Send
 from tools.simex.instrument import Instrument
 from tools.simex.ledger import Account, Fill, Order
+from tools.simex.maintenance import Maintenance
 from tools.simex.matcher import Matcher
 from tools.simex.refusals import Refusal, Refused
 
@@ -57,6 +58,7 @@ class Venue:
         self.sim = sim
         self.name = sim.name
         self.clock = clock
+        self.maintenance: list[Maintenance] = []
         self.instruments = instruments
         self.enforce_limits = enforce_limits
         self.limit_options = dict(limits or {})
