@@ -298,7 +298,8 @@ def test_liquidation_is_a_foreign_fill() -> None:
 
 
 @pytest.mark.parametrize("client_id, is_forced", [("adl_autoclose", True), ("autoclose-1", True),
-                                                  ("settlement_autoclose-1", True), ("web_adl_autoclose", False), ("autoclose", False), ("web_123", False)])
+                                                  ("settlement_autoclose-1", True), ("web_adl_autoclose", False),
+                                                  ("autoclose", False), ("web_123", False)])
 def test_b26_the_id_says_what_the_venue_did_by_itself(client_id: str, is_forced: bool) -> None:
     _, [event] = decode(linear_event(c=client_id, x="TRADE", X="FILLED", l="0.001", z="0.001", L="43187.1", t=6), "linear")
     assert bool(event.flags & EventFlag.FORCED) == is_forced and event.flags & EventFlag.FOREIGN
