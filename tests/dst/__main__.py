@@ -1,6 +1,7 @@
 """python -m tests.dst: the simulation from the command line. A failure prints one line that repeats it, and is made small."""
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -15,10 +16,15 @@ from tests.dst.shrink import shrink
 
 REGRESS = pathlib.Path("tests/regress")
 CHUNK = 25
+COLLECT_EVERY = 10
 SHRUNK_MAX = 3     # of one run: each takes some seconds
 
 
 def run_seed(seed: int) -> Outcome:
+    """Garbage of a few seeds at a time: looking for it as it comes takes a fifth of the time."""
+    gc.disable()
+    if seed % COLLECT_EVERY == 0:
+        gc.collect()
     return run_scenario(draw(seed))
 
 
