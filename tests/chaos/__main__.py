@@ -16,7 +16,8 @@ def table(total: Result) -> list[str]:
         lines.append(f"{outcome:<14}" + "".join(f"{total.cells[outcome, delay]:>12}" for delay in DELAYS_S))
     rules = [text.split(": ")[1] for text in total.violations]
     seconds = sorted(total.reconciled_s)
-    lines += [f"kill -9: {total.kills} of {sum(total.deaths.values())} deaths {dict(total.deaths)}, {total.orders} orders",
+    lines += [(f"kill -9: {total.kills} of {sum(total.deaths.values())} deaths {dict(total.deaths)}, {total.orders} orders, "
+              f"{total.rested} of them rested"),
               (f"lost ids {rules.count('I1')}, sent twice {rules.count('I2')}, residual beyond dust {rules.count('I5')}, "
                f"good hedges closed {rules.count('HEDGE')}, ledger {rules.count('I7') + rules.count('I11')}, "
                f"all violations {len(total.violations)}")]
@@ -39,7 +40,7 @@ def main(runs: int, seed: int, out: pathlib.Path) -> None:
     for line in [*table(total), *total.violations[:40]]:
         print(line)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"deaths": dict(total.deaths), "kills": total.kills, "orders": total.orders,
+    out.write_text(json.dumps({"deaths": dict(total.deaths), "kills": total.kills, "orders": total.orders, "rested": total.rested,
                                "violations": total.violations, "reconciled_s": total.reconciled_s, "seconds": total.seconds,
                                "cells": [[*cell, count] for cell, count in sorted(total.cells.items())]}, indent=1))
     print(f"{total.seconds:.0f} s; written to {out}")

@@ -43,12 +43,19 @@ SECTIONS: dict[str, Any] = {
 }
 
 
+# Every third batch: differences too small to be taken on both legs, so that entries rest on one.
+MAKER: dict[str, Any] = {
+    "strategies": {"spot_futures": {"maker": "auto", "rest_depth_bps": 20, "entry_net_bps": 2.5, "rest_pause_ms": 20},
+                   "cross_exchange": {"maker": "auto", "rest_depth_bps": 20, "entry_net_bps": 2.5, "rest_pause_ms": 20}},
+    "simex": {"dislocation_bps": 0.5, "dislocations_per_s": 20.0}}
+
+
 class ChaosRig:
     """One run directory with its venues and feeds."""
 
     def __init__(self, folder: pathlib.Path, seed: int) -> None:
         self.folder = folder
-        config_path = write_config(folder / "chaos.yaml", "sim", folder / "var", **merged(SECTIONS, {"simex": {"seed": seed}}))
+        config_path = write_config(folder / "chaos.yaml", "sim", folder / "var", **merged(merged(SECTIONS, MAKER if seed % 3 == 0 else {}), {"simex": {"seed": seed}}))
         self.config = load(config_path)
         self.run_id = new_run_id()
         self.run_dir = make_run_dir(folder / "var", self.run_id).resolve()

@@ -45,6 +45,7 @@ class Result:
     reconciled_s: list[float] = field(default_factory=list)
     trading_s: list[float] = field(default_factory=list)
     orders: int = 0
+    rested: int = 0     # of them post-only
     seconds: float = 0.0
 
     def add(self, other: Result) -> None:
@@ -53,6 +54,7 @@ class Result:
         for name in ("violations", "reconciled_s", "trading_s"):
             getattr(self, name).extend(getattr(other, name))
         self.orders += other.orders
+        self.rested += other.rested
         self.seconds += other.seconds
 
     @property
@@ -107,8 +109,10 @@ def live_and_die(rig: ChaosRig, rng: random.Random, seed: int, lives: int, resul
         result.violations.append(f"seed {seed}: the last engine ended with {code}")
     result.violations += [f"seed {seed}: {one.rule}: {one.what}" for one in rig.audit()]
     result.reconciled_s += rig.reconciled_s()
-    result.orders = sum(one["client_id"].startswith("L") for venue in rig.control("ledger")["venues"].values()
-                        for account in venue["accounts"].values() for one in account["orders"])
+    orders = [one for venue in rig.control("ledger")["venues"].values() for account in venue["accounts"].values()
+              for one in account["orders"] if one["client_id"].startswith("L")]
+    result.orders = len(orders)
+    result.rested = sum(one["is_post_only"] for one in orders)
 
 
 def plant(rig: ChaosRig, outcome: str, rng: random.Random) -> None:
