@@ -409,8 +409,14 @@ class MarketGateway(abc.ABC):
     async def cancel_all(self, symbols: list[str] | None) -> list[str]:
         """Gateway.cancel_all for this market."""
         wanted = symbols if symbols is not None else sorted({symbol for symbol, _ in await self.open_orders()})
+        failed: list[RestError] = []
         for symbol in wanted:
-            await self.cancel_symbol(symbol)
+            try:
+                await self.cancel_symbol(symbol)
+            except RestError as error:   # the others are asked for all the same
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return wanted
 
     # ------------------------------------------------------------ what comes in

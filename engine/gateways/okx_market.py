@@ -346,12 +346,19 @@ class OkxMarket(MarketGateway):
         return self.rest_events(response, client_id, "cancel", row)
 
     async def cancel_symbol(self, symbol: str) -> None:
-        """What is open is cancelled in batches; orders that ended meanwhile are no failure."""
+        """What is open is cancelled in batches; orders that ended meanwhile are no failure. A batch in which some were refused
+        holds no other back: what was refused is told when all were asked for."""
         which = {"instType": facts.INST_TYPES[self.market], "instId": symbol}
         open_ids = [str(account.require(row, "ordId", "order"))
                     async for row in self._pages("pending", which, "ordId", is_critical=True)]
+        failed: list[RestError] = []
         for part in batches(open_ids, facts.CANCEL_BATCH):
-            await self._cancel_batch(symbol, [{"instId": symbol, "ordId": order_id} for order_id in part])
+            try:
+                await self._cancel_batch(symbol, [{"instId": symbol, "ordId": order_id} for order_id in part])
+            except RestError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     async def _cancel_batch(self, symbol: str, asked: list[dict[str, str]]) -> None:
         response = await self.rest.request("POST", PATHS["cancel_batch"], {BODY_LIST: asked}, is_signed=True, is_critical=True)

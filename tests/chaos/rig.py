@@ -55,7 +55,8 @@ class ChaosRig:
 
     def __init__(self, folder: pathlib.Path, seed: int) -> None:
         self.folder = folder
-        config_path = write_config(folder / "chaos.yaml", "sim", folder / "var", **merged(merged(SECTIONS, MAKER if seed % 3 == 0 else {}), {"simex": {"seed": seed}}))
+        sections = merged(merged(SECTIONS, MAKER if seed % 3 == 0 else {}), {"simex": {"seed": seed}})
+        config_path = write_config(folder / "chaos.yaml", "sim", folder / "var", **sections)
         self.config = load(config_path)
         self.run_id = new_run_id()
         self.run_dir = make_run_dir(folder / "var", self.run_id).resolve()

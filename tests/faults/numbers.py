@@ -85,9 +85,7 @@ FAULTS: dict[str, tuple[str, str]] = {
 }
 
 PENDING: dict[str, str] = {
-    "B22": "a place has one transport, there is no second; nothing to inject",
     "B25": "no venue with nonces yet",
-    "B31": "no batch request is sent",
     "C2": "old decisions are refused by the gate; seeing a hang from outside is the guard's",
     "C3": "needs the guard",
     "C4": "needs the guard",
@@ -169,6 +167,8 @@ TESTS: dict[str, tuple[str, ...]] = {
             "faults/test_b20_maintenance.py::test_b20_entries_stop_a_minute_before_and_until_the_end"),
     "B21": ("unit/cext/test_binance_errors.py::test_server_errors_are_definite_only_by_name",
             f"{_T}/test_orders.py::test_every_other_reject_reply_leaves_the_order_unknown"),
+    "B22": ("faults/test_b22_one_transport.py::test_b22_no_order_leaves_over_rest",
+            "faults/test_b22_one_transport.py::test_b22_reply_stream_and_question_in_any_order_are_one_execution"),
     "B23": ("unit/engine/test_sessions.py::test_death_of_the_socket_makes_every_pending_order_unknown",
             "unit/engine/test_sessions.py::test_socket_that_died_unnoticed_does_not_report_success"),
     "B24": ("unit/engine/test_sessions.py::test_full_socket_makes_the_order_unknown_and_stops_the_next",),
@@ -180,6 +180,8 @@ TESTS: dict[str, tuple[str, ...]] = {
             "faults/test_b28_fee_drift.py::test_b28_a_tenth_of_a_basis_point_is_the_bound"),
     "B29": (f"{_T}/test_orders.py::test_refused_cancel_asks_and_changes_nothing",),
     "B30": (f"{_T}/test_manager.py::test_unwind_bands_widen_and_stay_bounded",),
+    "B31": ("faults/test_b31_batches.py::test_b31_the_other_batches_are_asked_for_all_the_same",
+            "faults/test_b31_batches.py::test_b31_the_other_symbols_are_asked_for_all_the_same"),
     "B32": (f"{_T}/test_manager.py::test_hedges_of_hedges_end_at_three_times_the_intent_however_often_the_trade_comes_back",),
     "C1": (f"{_S}::test_death_at_every_record_of_one_trade", f"{_S}::test_random_deaths_among_random_faults",
            "process/test_restart.py::test_killed_engine_comes_back_and_the_ledger_is_the_venues",
