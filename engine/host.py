@@ -9,6 +9,7 @@ import resource
 MCL_CURRENT, MCL_FUTURE = 1, 2
 PR_SET_DUMPABLE = 4
 PR_SET_TIMERSLACK = 29
+FILES_MIN = 4096
 
 
 def pin(cpu: int | None) -> str | None:
@@ -30,6 +31,18 @@ def lock_memory() -> str | None:
     limit = "unlimited" if soft == resource.RLIM_INFINITY else f"{soft // 1024} KiB"
     return (f"memory is not locked ({os.strerror(ctypes.get_errno())}; limit {limit}): a page fault may cost a trade its time. "
             "Allow it with LimitMEMLOCK=infinity (systemd) or ulimit -l unlimited")
+
+
+def allow_files() -> str | None:
+    """Sockets, segments and mappings need open files: the soft limit goes up to what the hard one allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < FILES_MIN:
+        wanted = FILES_MIN if hard == resource.RLIM_INFINITY else min(FILES_MIN, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        if wanted < FILES_MIN:
+            return (f"this process may open {wanted} files, right is {FILES_MIN}: a venue that reconnects may find none left. "
+                    f"Allow it with LimitNOFILE={FILES_MIN} (systemd) or ulimit -n {FILES_MIN}")
+    return None
 
 
 def forbid_dumps() -> None:

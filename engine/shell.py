@@ -138,7 +138,7 @@ class Shell:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
         signal.signal(KILL_SIGNAL, signal.SIG_IGN)   # until there is a word to set; the file and tools/kill are there before
-        for sentence in (host.pin(self.cpu), host.lock_memory() if self.config.engine.lock_memory else None):
+        for sentence in (host.pin(self.cpu), host.allow_files(), host.lock_memory() if self.config.engine.lock_memory else None):
             if sentence:
                 log.warning("%s", sentence)
         host.forbid_dumps()

@@ -89,7 +89,6 @@ PENDING: dict[str, str] = {
     "C2": "old decisions are refused by the gate; seeing a hang from outside is the guard's",
     "C3": "needs the guard",
     "C4": "needs the guard",
-    "C15": "allocations of the hot path are counted; failing allocations are not injected",
     "C18": "needs the recorder",
     "C19": "needs the monitor",
 }
@@ -198,6 +197,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "C12": ("faults/test_journal_faults.py::test_recycled_segment_shows_no_ghosts",),
     "C13": ("process/test_flusher.py::test_commits_are_on_disk_within_the_period",),
     "C14": ("faults/test_c14_wall_clock.py::test_c14_after_a_step_only_reducing_orders_leave_until_every_clock_is_measured_again",),
+    "C15": ("faults/test_c15_memory.py::test_c15_whichever_allocation_of_the_engine_fails_it_is_said_and_nothing_breaks",
+            "faults/test_c15_memory.py::test_c15_a_book_that_cannot_grow_ends_its_feed_at_once",
+            "faults/test_c15_memory.py::test_c15_open_files_are_seen_to_at_the_start"),
     "C16": ("process/test_supervisor.py::test_sigterm_stops_in_order_and_leaves_nothing",
             f"{_T}/test_manager.py::test_stop_close_catches_a_trade_whose_entry_was_still_in_flight"),
     "C17": ("unit/engine/test_sessions.py::test_callback_that_raises_is_reported_and_the_socket_lives",
