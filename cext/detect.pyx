@@ -238,6 +238,7 @@ cdef int consider_quote(core_t *core, uint32_t pair_index, int64_t now_mono_ns, 
     cold.last_gate = reason
     intent.leg_count = 1
     if reason != GATE_OK:
+        cold.quote_next_ns = now_mono_ns + cold.rest_pause_ns   # not again with every record
         return tell(core, cold, slot, CMD_REFUSED, reason, command)
     name_intent(core, intent)
     pair.is_armed = 0

@@ -26,7 +26,6 @@ from engine.events import (
     IntentKind,
     LegFlag,
     OrderEvent,
-    OrderStatus,
     Purpose,
     Sent,
     SentOutcome,
@@ -62,6 +61,7 @@ from engine.trade.naked import NakedStatistics
 from engine.trade.orders import Applied, Fill, Order, SeenFills, make_order
 from engine.trade.pnl import Profit
 from engine.trade.policy import MINUTE, SECOND, TradePolicy
+from engine.trade.quotes import Quotes
 from engine.trade.recheck import AGAIN_NS, Recheck
 from engine.trade.recovery import Verdict
 from engine.trade.states import FINAL_STATES, TRANSITIONS, OrderState, TradeState, is_terminal
@@ -84,7 +84,6 @@ RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
 NOT_SENT = "not_sent"        # end of an order of which no byte left
-VENUES_ENDS = frozenset({"filled", "canceled", "expired"})   # ends that the venue itself has told
 DOUBT_EVERY_NS = 5 * SECOND
 DOUBT_BACK_NS = 10 * MINUTE
 
@@ -134,7 +133,7 @@ class TradeManager:
         self.trades: dict[int, Trade] = {}          # not final, or final with details still owed
         self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT_TRADES)
         self.final_states: Counter[str] = Counter()
-        self.quotes: Counter[str] = Counter()       # orders that rested: placed, and those that ended without a fill
+        self.quotes = Quotes(self)
         self.rejects: Counter[str] = Counter()
         self.alerts: Counter[str] = Counter()
         self.order_count = 0
@@ -145,7 +144,6 @@ class TradeManager:
         self._by_leg: dict[tuple[int, int], Order] = {}
         self._by_venue_id: dict[tuple[int, int], Order] = {}
         self._graves: dict[str, Grave] = {}
-        self._ghosts: dict[str, int] = {}           # taken for over, found in a book -> when
         self._seen = SeenFills(self.policy.graveyard_ns)
         self._pair_owner: dict[int, int] = {}
         self._core_view: dict[int, tuple[int, int, int, int]] = {}  # pair -> what the core was told last
@@ -225,13 +223,11 @@ class TradeManager:
             self.order_count += 1
             self._arm(intent.decided_mono_ns + self.policy.ack_timeout_ns, self._on_ack_timer, order)
             if order.rests:
-                self.quotes["placed"] += 1
-                self._arm(intent.decided_mono_ns + self.policy.rest_life_ns, self._on_life_timer, order)
-                self._arm(intent.decided_mono_ns + self.policy.rest_poll_ns, self._on_poll_timer, order)
+                self.quotes.begin(order, intent.decided_mono_ns)
         if intent.purpose in (Purpose.ENTRY, Purpose.MANUAL):
             self._note_entry(trade, intent)
         elif intent.purpose == Purpose.HEDGE:
-            self._use_plan(trade)
+            self.quotes.use_plan(trade)
 
     @exact
     def on_sent(self, outcome: SentOutcome) -> None:
@@ -280,7 +276,7 @@ class TradeManager:
             self._transition(trade, TradeState.PENDING, "the venue answered before the send was reported")
         self._book_facts(trade, order, event, applied)
         self._judge(trade, order, event, applied, now)
-        self._cancel_ghost(order, event, now)
+        self.quotes.cancel_ghost(order, event, now)
         self._proof_mono_ns = event.recv_mono_ns
         self._proceed(trade, now, event.recv_mono_ns)
         self._proof_mono_ns = 0
@@ -323,7 +319,7 @@ class TradeManager:
         trade.gate_refusal = str(reason)
         trade.retry_mono_ns = now + self.policy.retry_ns
         self.rejects[f"gate:{reason}"] += 1
-        self._cancel_resting(trade, "its hedge was refused", now)
+        self.quotes.cancel_resting(trade, "its hedge was refused", now)
         if trade.attempts == 1:
             self._alert("recovery_refused",
                         f"trade {trade.trade_id}: {command.cause} was refused by the gate ({reason}), trying again", trade)
@@ -359,7 +355,7 @@ class TradeManager:
         if not is_up:   # fills there are not heard of, or not hedged: nothing may rest
             for trade in list(self.trades.values()):
                 if any((one.venue, one.market) == (venue, market) for one in trade.instruments):
-                    self._cancel_resting(trade, f"{venue} {market}: {kind} down", now)
+                    self.quotes.cancel_resting(trade, f"{venue} {market}: {kind} down", now)
 
     def _catch_up(self, venue: str, market: str, now: int) -> None:
         """A user stream is back: what is open is asked for, and what had ended shortly before or meanwhile: as after a death, a
@@ -523,7 +519,7 @@ class TradeManager:
         now = self._advance_clock(now_mono_ns)
         self._stop_mode = mode
         for trade in self.trades.values():
-            self._cancel_resting(trade, "the engine stops", now)
+            self.quotes.cancel_resting(trade, "the engine stops", now)
         if mode == "close":
             self.core.request_exit(None)
             for trade in self.trades.values():
@@ -575,7 +571,7 @@ class TradeManager:
         """A kill: every order of ours that may still execute is told to end; what was executed is hedged as always."""
         live = [order for order in self._orders.values() if order.is_live]
         for order in live:
-            self._cancel(order, "kill", self._now_mono_ns)
+            self.quotes.cancel(order, "kill", self._now_mono_ns)
         return len(live)
 
     @exact
@@ -584,7 +580,7 @@ class TradeManager:
         now = self._advance_clock(now_mono_ns)
         order = self._by_leg.get((intent_id, 0))
         if order is not None and order.is_live and order.rests and not order.cancel_mono_ns:
-            self._cancel(order, why, now)
+            self.quotes.cancel(order, why, now)
 
     # ================================================================ what the driver asks
 
@@ -678,7 +674,7 @@ class TradeManager:
             self._commands.append(NakedTime(trade.trade_id, *ended))
         if trade.state == TradeState.MANUAL or trade.pending is not None:
             return
-        if resting.is_hedging(trade) and is_naked and self._hedge_fills(trade, residual, now):
+        if resting.is_hedging(trade) and is_naked and self.quotes.hedge_fills(trade, residual, now):
             return
         if trade.has_live_order:
             self._half_hedge(trade, now)
@@ -796,7 +792,7 @@ class TradeManager:
             net_usd = self.profit.add(trade)
             self.core.note_pnl(int(net_usd.scaleb(8)), self._now_wall_ns)
         if trade.rests and not any(order.cum_qty for order in trade.orders):
-            self.quotes["unfilled"] += 1   # no trade: told apart from those that were made
+            self.quotes.counts["unfilled"] += 1   # no trade: told apart from those that were made
         else:
             self.final_states[trade.state] += not trade.is_revived
             self.recent.append(self.describe(trade))
@@ -1001,7 +997,7 @@ class TradeManager:
                 self.core.note_outcome(True, now)
                 self._arm_canary(order, event, now)
                 if order.cancel_mono_ns:   # that was before the venue knew the order
-                    self._cancel(order, "again, now that it stands", now)
+                    self.quotes.cancel(order, "again, now that it stands", now)
         elif applied.is_new_state and not applied.is_late:
             self._end_order(trade, order, now)
             self._arm_canary(order, event, now)
@@ -1033,7 +1029,7 @@ class TradeManager:
     def _after_refused_repair(self, trade: Trade, order: Order, now: int) -> None:
         """A venue refused a repair. Once may be chance; again means that something we believe is wrong: ask, wait, try again."""
         trade.attempts += 1
-        self._cancel_resting(trade, f"{order.instrument.name} refuses its hedge", now)
+        self.quotes.cancel_resting(trade, f"{order.instrument.name} refuses its hedge", now)
         if order.instrument.market == "linear":
             self._ask(trade, order, [Ask.POSITION], now)
             if order.flags & LegFlag.REDUCE_ONLY:
@@ -1084,7 +1080,7 @@ class TradeManager:
         self._cool_down(trade, "timeout", now)
         self.core.note_outcome(False, now)
         self._on_watch_timer(order, now)
-        self._clear_books_for(trade, order, now)
+        self.quotes.clear_books_for(trade, order, now)
         if self.policy.hedge_unknown == "half":
             self._arm(now + self.policy.hedge_unknown_ns, self._on_retry_timer, trade)
 
@@ -1096,7 +1092,7 @@ class TradeManager:
         self._ask(trade, order, watch.take_asks(now, self.policy), now)
         self._arm(watch.next_ask_mono_ns, self._on_watch_timer, order)
         if order.rests and (not order.cancel_mono_ns or now - order.cancel_mono_ns >= self.policy.ack_timeout_ns):
-            self._cancel(order, "its fate is unknown", now)
+            self.quotes.cancel(order, "its fate is unknown", now)
         waited_ns = now - watch.since_mono_ns
         if waited_ns > self.policy.resolve_bound_ns and not watch.is_alerted:
             watch.is_alerted = True
@@ -1216,105 +1212,6 @@ class TradeManager:
             trade.unwinds += 1
         self._submit(trade, step)
 
-    # ================================================================ orders that rest
-
-    def _hedge_fills(self, trade: Trade, residual: Decimal, now: int) -> bool:
-        """What an order that rests (or rested) has executed is hedged at once, beside hedges under way. False: it is the recovery
-        ladder's, once nothing of the trade is live."""
-        left = resting.uncovered(trade, residual)
-        if abs(left) < trade.dust_limit:
-            return False
-        if trade.attempts >= max(1, self.policy.chase_max):
-            self._cancel_resting(trade, f"{trade.attempts} hedges in a row did not execute", now)
-            return False
-        if now < trade.retry_mono_ns:
-            return True
-        step = resting.plan_hedge(trade, left, self._view, self.policy)
-        if step.verdict == Verdict.SEND:
-            self._submit(trade, step)
-            return True
-        if step.verdict == Verdict.TOO_SMALL and any(resting.resting_orders(trade)):
-            if not trade.is_small_armed:
-                trade.is_small_armed = True
-                self._arm(now + self.policy.rest_small_ns, self._on_small_timer, trade)
-        else:
-            self._cancel_resting(trade, f"its fills cannot be hedged: {step.verdict}", now)
-            if trade.has_live_order:
-                self._wait(trade, now)
-        return False
-
-    def _use_plan(self, trade: Trade) -> None:
-        """A hedge holds its own funds from here on: what the gate kept for it goes down to what may still be executed."""
-        maker = trade.orders[0]
-        if maker.is_live and trade.rests:
-            hedge = resting.hedge_instrument(trade)
-            left = hedge.floor_qty(maker.instrument.units(maker.qty - maker.cum_qty))
-            self.core.shrink_plan(maker.intent_id, left)
-
-    def _cancel_resting(self, trade: Trade, why: str, now: int) -> None:
-        for order in resting.resting_orders(trade):
-            if not order.cancel_mono_ns:
-                self._cancel(order, why, now)
-
-    def _cancel(self, order: Order, why: str, now: int) -> None:
-        """Told to end: an end is what the venue says next, and silence is UNKNOWN."""
-        if self.is_restoring:
-            return
-        order.cancel_mono_ns = now
-        self._commands.append(CancelOrder(order.client_id, order.row, order.trade_id))
-        self._journal(JournalType.QUERY, self._trade_of.get(order.client_id), {"client_id": order.client_id, "asks": ["cancel"],
-                                                                               "why": why})
-        self._arm(now + self.policy.ack_timeout_ns, self._on_ack_timer, order)
-
-    def _clear_books_for(self, trade: Trade, unknown: Order, now: int) -> None:
-        """While an order is unknown nothing of its trade rests, nor anything that moves the position its proof compares."""
-        self._cancel_resting(trade, f"{unknown.client_id} is unknown", now)
-        for other in self.trades.values():
-            if other is not trade and any(self._moves_the_same(unknown.instrument, order.instrument)
-                                          for order in resting.resting_orders(other)):
-                self._cancel_resting(other, f"{unknown.client_id} is unknown", now)
-
-    def _on_poll_timer(self, order: Order, now: int) -> None:
-        """What rests is asked about once in a while: a fill that no stream told would be naked for as long as it rests."""
-        if order.is_live:
-            if order.state == OrderState.ACKED:
-                self._ask(self._trade_of[order.client_id], order, [Ask.ORDER], now)
-            self._arm(now + self.policy.rest_poll_ns, self._on_poll_timer, order)
-
-    def _cancel_ghost(self, order: Order, event: OrderEvent, now: int) -> None:
-        """An order that was taken for over stands in a book after all: told to end until the venue says that it has."""
-        if not order.rests or order.is_live:
-            return
-        found_ns = self._ghosts.get(order.client_id)
-        if found_ns is None:
-            if (event.status in (OrderStatus.NEW, OrderStatus.PARTIAL) and order.cum_qty < order.qty
-                    and order.end_cause not in VENUES_ENDS):
-                self._ghosts[order.client_id] = now
-                self._on_ghost_timer(order, now)
-        elif event.is_terminal or order.cum_qty >= order.qty or (
-                event.status == OrderStatus.NOT_FOUND and now - found_ns > 2 * self.policy.absence_lag_ns):
-            del self._ghosts[order.client_id]
-
-    def _on_ghost_timer(self, order: Order, now: int) -> None:
-        if order.client_id not in self._ghosts:
-            return
-        self._cancel(order, f"it was taken for {order.end_cause}", now)   # its trade may have been put away
-        self._commands.append(QueryOrder(order.client_id, order.row, Ask.ORDER, now, order.decided_mono_ns - SECOND,
-                                         order.trade_id,
-                                         order.venue_order_id))
-        self._arm(now + self.policy.absence_lag_ns, self._on_ghost_timer, order)
-
-    def _on_life_timer(self, order: Order, now: int) -> None:
-        if order.is_live and not order.cancel_mono_ns:
-            self._cancel(order, "it has rested long enough", now)
-
-    def _on_small_timer(self, trade: Trade, now: int) -> None:
-        """A fill too small to be hedged has waited for another: no more of them; what is left is the ladder's."""
-        trade.is_small_armed = False
-        if self._is_kept(trade) and abs(resting.uncovered(trade, trade.residual())) >= trade.dust_limit:
-            self._cancel_resting(trade, "a fill is too small to be hedged", now)
-            self._proceed(trade, now)
-
     def _wait(self, trade: Trade, now: int) -> None:
         trade.retry_mono_ns = now + self.policy.retry_ns
         self._arm(trade.retry_mono_ns, self._on_retry_timer, trade)
@@ -1325,7 +1222,7 @@ class TradeManager:
         for row, side, *_ in step.legs:   # not against an order of our own that stands there
             for other in self.trades.values():
                 if any(order.row == row and order.side != side for order in resting.resting_orders(other)):
-                    self._cancel_resting(other, f"trade {trade.trade_id} has to trade there", self._now_mono_ns)
+                    self.quotes.cancel_resting(other, f"trade {trade.trade_id} has to trade there", self._now_mono_ns)
         self._commands.append(trade.pending)
 
     def _give_to_person(self, trade: Trade, why: str, now: int) -> None:

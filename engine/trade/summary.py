@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def make_report(manager: TradeManager) -> dict[str, Any]:
     return {
         "trades": trades_by_state(manager),
-        "quotes": dict(sorted(manager.quotes.items())),
+        "quotes": dict(sorted(manager.quotes.counts.items())),
         "orders": manager.order_count,
         "fills": manager.fill_count,
         "rejects": dict(sorted(manager.rejects.items())),

@@ -20,6 +20,7 @@ from engine.trade.dust import DustLedger, Remainder
 from engine.trade.ledger import Ledger
 from engine.trade.manager import TradeManager
 from engine.trade.orders import Order, SeenFills
+from engine.trade.quotes import Quotes
 from engine.trade.restore import Restorer
 from engine.trade.states import OrderState, TradeState, is_terminal
 from engine.trade.trade import Trade
@@ -297,15 +298,15 @@ def hedges_under_way_are_forgotten(patch: Patch) -> None:
 
 def cancel_is_taken_for_the_end(patch: Patch) -> None:
     """Told to end, hence over: what executes meanwhile is a stranger's."""
-    original = TradeManager._cancel
+    original = Quotes.cancel
 
-    def cancel(self: TradeManager, order: Order, why: str, now: int) -> None:
+    def cancel(self: Quotes, order: Order, why: str, now: int) -> None:
         original(self, order, why, now)
         if order.rests and order.is_live:
             order.move(OrderState.PARTIAL_END)
             order.end_mono_ns, order.end_cause = now, "canceled"
-            self._end_order(self._trade_of[order.client_id], order, now)
-    patch.setattr(TradeManager, "_cancel", cancel)
+            self._manager._end_order(self._manager._trade_of[order.client_id], order, now)
+    patch.setattr(Quotes, "cancel", cancel)
 
 
 def fill_before_the_cancel_is_forgotten(patch: Patch) -> None:
@@ -320,12 +321,12 @@ def fill_before_the_cancel_is_forgotten(patch: Patch) -> None:
 
 
 def ghosts_are_left_alone(patch: Patch) -> None:
-    patch.setattr(TradeManager, "_cancel_ghost", lambda self, order, event, now: None)
+    patch.setattr(Quotes, "cancel_ghost", lambda self, order, event, now: None)
 
 
 def orders_that_rest_are_left_at_a_stop(patch: Patch) -> None:
-    original = TradeManager._cancel
-    patch.setattr(TradeManager, "_cancel",
+    original = Quotes.cancel
+    patch.setattr(Quotes, "cancel",
                   lambda self, order, why, now: None if why == "the engine stops" else original(self, order, why, now))
 
 

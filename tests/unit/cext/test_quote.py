@@ -192,6 +192,15 @@ def test_an_order_that_rests_is_no_intent_in_flight_but_has_a_limit_of_its_own()
     assert (world.core.state()["in_flight"], world.core.resting) == (0, 1)
 
 
+def test_what_the_gate_refused_is_not_asked_again_with_every_record():
+    world = rig("a", limits={"max_resting": 0}, rest_pause_ms=500)
+    for _ in range(5):
+        books(world, ("100.00", "100.20"), ("100.25", "100.40"))
+        world.evaluate()
+        world.now += 10 * MS
+    assert world.core.counters()["rejects"] == {"IN_FLIGHT": 1} and world.core.pair_view(0)["why_not"] == "PAUSE"
+
+
 def test_a_hedge_passes_while_only_reducing_orders_do():
     world = rig("a")
     books(world, ("100.00", "100.20"), ("100.25", "100.40"))

@@ -268,7 +268,7 @@ def test_one_that_was_taken_for_refused_and_stands_is_told_to_end_until_it_has()
     assert order.status == OrderStatus.CANCELED and order.cancels == 2
     assert set(cancels(world)) == {"it was taken for rejected"}
     world.run_for(5 * S)
-    assert order.cancels == 2 and not world.manager._ghosts
+    assert order.cancels == 2 and not world.manager.quotes.ghosts
 
 
 def test_a_cancel_that_the_venue_refuses_says_nothing_about_the_order():
