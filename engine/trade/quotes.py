@@ -1,5 +1,5 @@
-"""What the calm floor does about orders that rest: hedges their fills, tells them to end, and looks after those that are not where
-they should be (docs/order-flow.md, "Orders that rest"). What of a fill is uncovered, and by which order, is said in resting.py.
+"""What the calm floor does about orders that rest: hedges their fills, tells them to end, and looks after those that are not
+where they should be (docs/order-flow.md, "Orders that rest"). What of a fill is uncovered, and by which order, is said in resting.py.
 
 A friend of TradeManager: it uses what that class keeps to itself.
 """
@@ -83,8 +83,8 @@ class Quotes:
             return
         order.cancel_mono_ns = now
         self._manager._commands.append(CancelOrder(order.client_id, order.row, order.trade_id))
-        self._manager._journal(JournalType.QUERY, self._manager._trade_of.get(order.client_id), {"client_id": order.client_id, "asks": ["cancel"],
-                                                                               "why": why})
+        trade = self._manager._trade_of.get(order.client_id)
+        self._manager._journal(JournalType.QUERY, trade, {"client_id": order.client_id, "asks": ["cancel"], "why": why})
         self._manager._arm(now + self._manager.policy.ack_timeout_ns, self._manager._on_ack_timer, order)
 
     def clear_books_for(self, trade: Trade, unknown: Order, now: int) -> None:
