@@ -1,5 +1,6 @@
 """What the calm floor does about orders that rest: hedges their fills, tells them to end, and looks after those that are not
-where they should be (docs/order-flow.md, "Orders that rest"). What of a fill is uncovered, and by which order, is said in resting.py.
+where they should be (docs/order-flow.md, "Orders that rest"). What of a fill is uncovered, and by which order, is said in
+resting.py.
 
 A friend of TradeManager: it uses what that class keeps to itself.
 """
