@@ -14,6 +14,7 @@ from engine.events import BalanceUpdate, Intent, OrderEvent, OrderStatus, Positi
 from engine.input_log import make_manager
 from engine.strategies import rest_ms
 from engine.trade.manager import TradeManager
+from engine.trade.orders import IMMEDIATE_TYPES
 from engine.trade.policy import make_policy
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class TradeDesk:
         """An intent's bytes left, or not: the calm floor owns it from here on."""
         self.manager.on_intent(intent)
         for leg, outcome in zip(intent.legs, outcomes, strict=True):
-            self._waits[leg.client_id] = Waits(outcome.send_end_mono_ns)
+            rests = leg.order_type not in IMMEDIATE_TYPES   # its fills come when somebody takes it: no latency of ours
+            self._waits[leg.client_id] = Waits(outcome.send_end_mono_ns, is_filled=rests)
             self._sent_order.append(leg.client_id)
             self.manager.on_sent(outcome)
         while len(self._sent_order) > SENT_KEPT:

@@ -29,6 +29,8 @@ def summary_lines(report: dict[str, Any], run_dir: pathlib.Path) -> list[str]:
         f"own            {_stage(report, 'own')}",
         f"open pairs {report.get('open_pairs') or 0}  unhedged {report.get('unhedged') or 'none'}  ring {report.get('ring', {})}",
     ]
+    if quotes := report.get("quotes"):
+        lines.append(f"orders that rested {quotes.get('placed', 0)}, {quotes.get('unfilled', 0)} of them without a fill")
     if check is not None:
         word = "equal to the last unit" if check.get("equal") else f"DIFFERENT: {check.get('error') or check.get('differences')}"
         lines.append(f"ledger against the venues' own: {word}")
