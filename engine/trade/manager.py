@@ -32,7 +32,7 @@ from engine.events import (
     Side,
     Source,
 )
-from engine.trade import recovery, resting
+from engine.trade import marriage, recovery, resting
 from engine.trade.accounts import Accounts
 from engine.trade.attribution import attribute
 from engine.trade.commands import (
@@ -1173,6 +1173,10 @@ class TradeManager:
         if self.policy.manual_after_attempts and trade.attempts >= self.policy.manual_after_attempts:
             self._give_to_person(trade, f"{trade.attempts} attempts in a row did not execute", now)
             return
+        if trade.gate_refusal:
+            residual = marriage.reducing_part(residual, self._net_of_coin(trade)) or residual
+            if self._marry(trade, now):
+                return
         step = recovery.plan_recovery(trade, residual, self._view, self.policy)
         if step.verdict == Verdict.SEND:
             self._repair(trade, step, now)
@@ -1192,6 +1196,33 @@ class TradeManager:
                         f"trade {trade.trade_id}: residual {text(residual)} is below what any venue accepts; it goes to the "
                         "dust ledger", trade)
             self._proceed(trade, now)
+
+    def _net_of_coin(self, trade: Trade) -> Decimal:
+        """Net inventory of the trade's coin over all rows, as the core's gate counts its delta."""
+        bases = {one.base for one in trade.instruments}
+        return sum((self.position_units(one.row) for one in self.instruments if one.base in bases), ZERO)
+
+    def _marry(self, trade: Trade, now: int) -> bool:
+        """The gate refuses its repair, and nothing of it reduces: what cancels out with another trade's residual goes to that one."""
+        residual = trade.residual()
+        if abs(marriage.reducing_part(residual, self._net_of_coin(trade))) >= trade.dust_limit:
+            return False
+        partner = marriage.find_partner(trade, self.trades.values())
+        if partner is None:
+            return False
+        instrument = marriage.excess_row(trade)
+        units = min(abs(residual), abs(partner.residual()), abs(trade.position(instrument.row))).copy_sign(residual)
+        value = marriage.give(trade, partner, instrument, units)
+        self._journal(JournalType.DUST, trade, {"kind": "give", "instrument": instrument.name, "units": text(units),
+                                                "value": text(value), "to": partner.trade_id})
+        self._alert("residuals_joined", f"trades {trade.trade_id} and {partner.trade_id}: {text(units)} {instrument.base} on "
+                    f"{instrument.name} hedge each other and are closed together", trade)
+        self._tell_pledges(trade)
+        self._tell_pledges(partner)
+        for one in (trade, partner):
+            one.gate_refusal, one.retry_mono_ns, one.attempts = "", 0, 0
+            self._proceed(one, now)
+        return True
 
     def _repair(self, trade: Trade, step: recovery.Step, now: int) -> None:
         if step.purpose == Purpose.CHASE:

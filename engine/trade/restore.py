@@ -28,6 +28,7 @@ from engine.trade.commands import JournalRecord, JournalType
 from engine.trade.core_surface import LockReason
 from engine.trade.locks import FOR_EVER_NS
 from engine.trade.manager import TradeManager
+from engine.trade.marriage import give
 from engine.trade.money import exact
 from engine.trade.states import FINAL_STATES, OrderState, TradeState
 from engine.trade.trade import HOLD
@@ -263,7 +264,11 @@ class Restorer:
         """What the facts alone made a trade take along is taken already."""
         manager, row = self._manager, self._row(told["instrument"])
         trade = manager.trades.get(record.correlation_id)
-        if told["kind"] == "put":
+        if told["kind"] == "give":
+            taker = manager.trades.get(told["to"])
+            if trade is not None and taker is not None:
+                give(trade, taker, manager.instruments[row], Decimal(told["units"]))
+        elif told["kind"] == "put":
             if trade is not None:
                 trade.leave_remainder(row)
             manager.dust.put(row, Decimal(told["units"]), Decimal(told["value"]))

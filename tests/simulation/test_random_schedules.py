@@ -137,12 +137,14 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
         world.at(world.now + (at_ms + for_ms) * MS, lambda venue=venue: world.regain_venue(venue))
     while world.now < end:
         world.run_for(rng.randrange(1, 120) * MS)
+        if resting and not chaos.is_over and chaos.rate > 0.02:   # a word of the engine or of a person: reducing orders only
+            world.is_restricted = rest_rng.random() < (0.8 if world.is_restricted else 0.1)
         pair = rng.randrange(pairs)
         state = world.core.pair_states.get(pair, (PairState.FLAT, 0, 0))[0]
         is_locked = any(world.core.locks.get(row, (0, 0))[0] > world.now for row in world.core.pair_list[pair])
         has_books = all(row in world.core.books for row in world.core.pair_list[pair])
         is_away = any(world.rows[row].venue in world.lost_venues for row in world.core.pair_list[pair])
-        if not has_books or is_away or (bases and _is_row_busy(world, pair)):
+        if not has_books or is_away or world.is_restricted or (bases and _is_row_busy(world, pair)):
             pass
         elif state == PairState.FLAT and not is_locked and pair not in world.manager._pair_owner:
             turns = rng.choice([1, 1, 1, -1]) if pair < 2 else 1
@@ -158,6 +160,7 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
         _shake(world, chaos, rng, good_books)
     chaos.is_over = True
     world.core.refuse_with = 0
+    world.is_restricted = False
     world.core.books = dict(good_books)
     if outages:
         world.run_for(max(0, max(at_ms + for_ms for at_ms, _, for_ms in outages) * MS - trading_ns) + 100 * MS)
@@ -165,6 +168,7 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
         world.manager.on_session(venue, market, "orders", True, world.now)
     world.run_for(8 * S)            # what the venue still holds back comes out
     world.manager.begin_stop("close", world.now)
+    world.is_restricted = True
     world.drain()
     world.run_for(2 * S)
     world.left_at_stop = [order.client_id for order in world.venue.orders.values() if order.is_open]

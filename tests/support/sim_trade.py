@@ -176,6 +176,7 @@ class World:
         self.steps = 0
         self.intents: list[Intent] = []
         self.lost_venues: set[str] = set()
+        self.is_restricted = False         # only what reduces passes, as at a stop
         self.left_at_stop: list[str] = []   # what still stood in a book two seconds after a stop
 
     # ---------------------------------------------------------------- clock
@@ -221,6 +222,9 @@ class World:
             if self.core.refuse_with:
                 self.manager.on_submit_refused(command, self.core.refuse_with, self.now)
                 return
+            if self.is_restricted and not self.lets_reduce(command):
+                self.manager.on_submit_refused(command, "NOT_REDUCING", self.now)
+                return
             self.send(
                 self.core.make_intent(
                     command.purpose, command.trade_id, command.pair_index, command.legs, command.ttl_ns, self.now
@@ -252,6 +256,28 @@ class World:
             event = self._fill_event(order, Source.STREAM, order.fills[-1], OrderStatus.FILLED, qty)
             event.flags |= EventFlag.FOREIGN | EventFlag.FORCED
             self._deliver(event)
+
+    def lets_reduce(self, command: SubmitIntent) -> bool:
+        """Whether a gate that lets only reducing orders through lets this one: a single order that lowers the coin's net delta,
+        several that each lower the position of their instrument, or what the trade that exits holds there."""
+        manager = self.manager
+        if len(command.legs) == 1:
+            row, side, _, qty, _ = command.legs[0]
+            instrument = manager.instruments[row]
+            net = sum((manager.position_units(one.row) for one in manager.instruments if one.base == instrument.base), Decimal(0))
+            left = net if side == Side.SELL else -net
+            arriving = instrument.units(qty) * (1 - instrument.taker_fee if instrument.is_spot and side == Side.BUY else 1)
+            return bool(left > 0 and arriving < left + instrument.lot and arriving < 2 * left)
+        trade = manager.trades[command.trade_id]
+        for row, side, _, qty, _ in command.legs:
+            instrument = manager.instruments[row]
+            for held in (manager.position_units(row), trade.position(row)):
+                left = held if side == Side.SELL else -held
+                if left > 0 and instrument.units(qty) < left + instrument.lot * 2:
+                    break
+            else:
+                return False
+        return True
 
     def takes_no_orders(self, row: int) -> bool:
         """Whether the calm floor has told the core that the row's market takes no orders."""
