@@ -1203,7 +1203,7 @@ class TradeManager:
         return sum((self.position_units(one.row) for one in self.instruments if one.base in bases), ZERO)
 
     def _marry(self, trade: Trade, now: int) -> bool:
-        """The gate refuses its repair, and nothing of it reduces: what cancels out with another trade's residual goes to that one."""
+        """The gate refuses its repair, and nothing of it reduces: what another trade's residual cancels out goes to that one."""
         residual = trade.residual()
         if abs(marriage.reducing_part(residual, self._net_of_coin(trade))) >= trade.dust_limit:
             return False

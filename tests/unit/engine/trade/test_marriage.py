@@ -1,5 +1,5 @@
-"""Residuals of two trades that cancel each other out, where only reducing orders pass: what reduces goes first, the rest is joined
-and closed together."""
+"""Residuals of two trades that cancel each other out, where only reducing orders pass: what reduces goes first, the rest is
+joined and closed together."""
 from __future__ import annotations
 
 from decimal import Decimal
@@ -18,8 +18,8 @@ SPOTS, PERPS = 4, 3    # pairs of venue_pairs: binance spot against bybit spot; 
 COOLDOWNS = {"orphan": 50 * MS, "timeout": 50 * MS}
 
 
-@pytest.mark.parametrize("residual, net, part", [("5", "7", "5"), ("5", "5", "5"), ("5", "2", "2"), ("5", "0", "0"), ("5", "-3", "0"),
-                                                 ("-5", "-2", "-2"), ("-5", "4", "0")])
+@pytest.mark.parametrize("residual, net, part", [("5", "7", "5"), ("5", "5", "5"), ("5", "2", "2"), ("5", "0", "0"),
+                                                 ("5", "-3", "0"), ("-5", "-2", "-2"), ("-5", "4", "0")])
 def test_what_reduces_is_at_most_the_coins_net(residual, net, part):
     assert reducing_part(Decimal(residual), Decimal(net)) == Decimal(part)
 
