@@ -1,5 +1,6 @@
 """Two trades whose residuals on one coin cancel each other out: together they are no exposure, so no order for either of them
-lowers the coin's net delta, and a gate that lets only reducing orders through refuses both (at a stop, and while their rows rest).
+lowers the coin's net delta, and a gate that lets only reducing orders through refuses both (at a stop, and while their rows
+rest).
 
 What reduces is ordered first (`reducing_part`). The rest of one is then given to the other, which holds it hedged on an
 instrument more than its own and closes all of it at once; no money moves, and nothing is sent for it.
