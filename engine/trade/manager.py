@@ -80,6 +80,7 @@ FAILED_CLASSES = frozenset({ErrorClass.RATE, ErrorClass.AUTH, ErrorClass.RETRY, 
                             ErrorClass.UNKNOWN_EXECUTION, ErrorClass.UNMAPPED})
 PAIR_STATE_OF = {TradeState.OPEN: PairState.OPEN, TradeState.CLOSING: PairState.EXITING, TradeState.MANUAL: PairState.LOCKED}
 NOT_REDUCING = "NOT_REDUCING"   # a gate code (docs/gate.md)
+REFUSALS_MAX = 8                # of repairs of a coin whose net is below a lot, retry_ns apart
 RECENT_TRADES = 100
 RECONCILE_APART_NS = 250_000_000
 STREAM_RESTART_NS = 5 * SECOND
@@ -1177,6 +1178,9 @@ class TradeManager:
             residual = marriage.reducing_part(residual, self._net_of_coin(trade)) or residual
             if self._marry(trade, now):
                 return
+            if trade.attempts >= REFUSALS_MAX and abs(self._net_of_coin(trade)) < trade.dust_limit:
+                self._declare_too_small(trade, residual, "the coin's net is below a lot, and no order for it would reduce", now)
+                return
         step = recovery.plan_recovery(trade, residual, self._view, self.policy)
         if step.verdict == Verdict.SEND:
             self._repair(trade, step, now)
@@ -1189,13 +1193,16 @@ class TradeManager:
         elif step.verdict == Verdict.CAPPED:
             self._give_to_person(trade, f"three times the intent was executed, residual {text(residual)} is left", now)
         else:
-            trade.is_undersized = True
-            if not trade.moves_inventory:  # two spot lots are worth cents: the next entry absorbs it, nothing need rest
-                self._cool_down(trade, "orphan", now)
-            self._alert("residual_too_small",
-                        f"trade {trade.trade_id}: residual {text(residual)} is below what any venue accepts; it goes to the "
-                        "dust ledger", trade)
-            self._proceed(trade, now)
+            self._declare_too_small(trade, residual, "it is below what any venue accepts", now)
+
+    def _declare_too_small(self, trade: Trade, residual: Decimal, why: str, now: int) -> None:
+        """Nothing can be ordered against it: said, and put into the dust ledger with the trade's end."""
+        trade.is_undersized = True
+        if not trade.moves_inventory:  # two spot lots are worth cents: the next entry absorbs it, nothing need rest
+            self._cool_down(trade, "orphan", now)
+        self._alert("residual_too_small", f"trade {trade.trade_id}: residual {text(residual)}: {why}; it goes to the dust ledger",
+                    trade)
+        self._proceed(trade, now)
 
     def _net_of_coin(self, trade: Trade) -> Decimal:
         """Net inventory of the trade's coin over all rows, as the core's gate counts its delta."""

@@ -145,7 +145,8 @@ def _whole(trade: Trade, instrument: Instrument, residual: Decimal) -> Decimal:
     The other leg's dust would else leave a lot standing here: hedged by nothing, too small for an exit, and its pair shut for
     the rest of the run."""
     held = trade.position(instrument.row)
-    is_all = held * residual > 0 and abs(held - residual) < trade.dust_limit
+    # where the gate has refused, exactly what reduces
+    is_all = not trade.gate_refusal and held * residual > 0 and abs(held - residual) < trade.dust_limit
     return abs(held) if is_all else abs(residual)
 
 

@@ -26,7 +26,7 @@ MODES = (("quiet", 10), ("swarm", 25), ("all-on", 25), ("crash", 25), ("swizzle"
 SWIZZLE = ("session", "lost_stream", "lost_reply", "query_lost", "slow")
 # Cents that fees in base leave of spot against spot; what a gate that lets only reducing orders through says of them at a stop.
 QUIET_ALERTS = {"residual_too_small", "recovery_refused", "exit_too_small", "residuals_joined"}
-QUIET_NAKED_NS = 600 * MS   # a fill too small to be hedged waits half a second for the next
+QUIET_NAKED_NS = 2500 * MS   # a fill too small to be hedged waits for the next; at a stop dust waits for a gate that refuses it
 DEATHS_BY = 400     # records of a scenario of a second or two
 
 
