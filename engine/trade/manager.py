@@ -792,6 +792,8 @@ class TradeManager:
         if any(order.fills for order in trade.orders):
             net_usd = self.profit.add(trade)
             self.core.note_pnl(int(net_usd.scaleb(8)), self._now_wall_ns)
+        elif trade.money.cash:
+            self.profit.add_carried(trade)
         if trade.rests and not any(order.cum_qty for order in trade.orders):
             self.quotes.counts["unfilled"] += 1   # no trade: told apart from those that were made
         else:

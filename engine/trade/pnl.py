@@ -45,6 +45,11 @@ class Profit:
         self.losses += net < 0
         return net
 
+    def add_carried(self, trade: Trade) -> None:
+        """Of one without a fill of its own, what remainders that it took over and left again differ by: 1e-12, where a cost price
+        is rounded."""
+        self.basis += trade.basis_profit() * self.rate(trade.instruments[0].quote)
+
     @exact
     def report(self, ledger: Ledger, open_trades: Iterable[Trade], dust: DustLedger, instruments: list[Instrument],
                loose_funding: Decimal) -> dict[str, Any]:
