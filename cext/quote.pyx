@@ -12,7 +12,8 @@ from cext.gate cimport check_rows_band, check_rows_data
 from cext.instrument cimport MARKET_SPOT, instrument_t
 from cext.money cimport ceil_div, floor_div, int128_t, is_product_ge, rate_ceil
 from cext.sizing cimport (at_price, average_px_e8, balance_cap, base_cap, cost_of, delivered, entry_cap, fill_leg, fill_money,
-                          fill_side, gross_absorbing, is_order_too_small, is_price_absurd, joint_cap, limit_with_slippage, lower,
+                          fill_side, gross_absorbing, is_order_too_small, is_price_absurd, joint_cap, judge_money,
+                          limit_with_slippage, lower,
                           max_order_qty, open_level, side_t)
 
 # Which leg does what, and at which rates; worked out once for a decision.
@@ -212,16 +213,7 @@ cdef uint32_t size_quote(core_t *core, uint32_t pair_index, int32_t direction, i
     fill_money(cold, intent, net, worst, cost)
     intent.legs[0].expected_px_f64e8 = average_px_e8(cold, roles.maker, at_maker, qty)
     intent.legs[1].expected_px_f64e8 = average_px_e8(cold, roles.hedge, at_hedge, qty)
-    if intent.notional_e8 < cold.min_notional_e8:
-        return reason
-    if intent.expected_net_e8 <= 0:
-        return SKIP_NET
-    if intent.worst_net_e8 <= 0:
-        return SKIP_WORST_NET
-    intent.confidence_e4 = 10000
-    if intent.worst_net_e8 < intent.expected_net_e8:
-        intent.confidence_e4 = <uint32_t>(<double>intent.worst_net_e8 / <double>intent.expected_net_e8 * 1e4)
-    return SKIP_NONE
+    return judge_money(cold, intent, reason)
 
 
 cdef void note_quote(core_t *core, uint32_t pair_index, uint32_t slot_index, int64_t now_mono_ns) noexcept nogil:  # hot

@@ -49,3 +49,4 @@ cdef void fill_money(const pair_cold_t *cold, intent_t *intent, int128_t net, in
                      int128_t cost) noexcept nogil
 cdef int64_t average_px_e8(const pair_cold_t *cold, int leg, int128_t total, int64_t qty) noexcept nogil
 cdef bint is_price_absurd(const pair_cold_t *cold, const side_t *side, int leg) noexcept nogil
+cdef uint32_t judge_money(const pair_cold_t *cold, intent_t *intent, uint32_t too_small) noexcept nogil

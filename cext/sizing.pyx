@@ -384,6 +384,21 @@ cdef bint is_price_absurd(const pair_cold_t *cold, const side_t *side, int leg) 
     return side.levels[0].px > cold.px_bound[leg] or side.levels[0].px <= 0
 
 
+cdef uint32_t judge_money(const pair_cold_t *cold, intent_t *intent, uint32_t too_small) noexcept nogil:  # hot
+    """Whether an entry's money lets it go, and how sure that is: worst-case against expected net. `too_small`: the word for less
+    than the pair's smallest notional."""
+    if intent.notional_e8 < cold.min_notional_e8:
+        return too_small
+    if intent.expected_net_e8 <= 0:
+        return SKIP_NET
+    if intent.worst_net_e8 <= 0:
+        return SKIP_WORST_NET
+    intent.confidence_e4 = 10000
+    if intent.worst_net_e8 < intent.expected_net_e8:
+        intent.confidence_e4 = <uint32_t>(<double>intent.worst_net_e8 / <double>intent.expected_net_e8 * 1e4)
+    return SKIP_NONE
+
+
 cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, intent_t *intent) noexcept nogil:  # hot
     """Fills legs and money of an entry (leg 0 on row a, leg 1 on row b). Returns SKIP_NONE, or why there is none; the intent is
     then partly filled."""
@@ -513,16 +528,7 @@ cdef uint32_t size_entry(core_t *core, uint32_t pair_index, int32_t direction, i
     intent.legs[buy_leg].expected_px_f64e8 = average_px_e8(cold, buy_leg, cost, qty)
     intent.legs[sell_leg].expected_px_f64e8 = average_px_e8(cold, sell_leg, proceeds, qty)
     intent.leg_count = 2
-    if intent.notional_e8 < cold.min_notional_e8:
-        return reason
-    if intent.expected_net_e8 <= 0:
-        return SKIP_NET
-    if intent.worst_net_e8 <= 0:
-        return SKIP_WORST_NET
-    intent.confidence_e4 = 10000
-    if intent.worst_net_e8 < intent.expected_net_e8:
-        intent.confidence_e4 = <uint32_t>(<double>intent.worst_net_e8 / <double>intent.expected_net_e8 * 1e4)
-    return SKIP_NONE
+    return judge_money(cold, intent, reason)
 
 
 cdef int64_t exit_remainder_min(const core_t *core, const pair_cold_t *cold, const side_t *buy, const side_t *sell,
