@@ -26,7 +26,8 @@ MODES = (("quiet", 10), ("swarm", 25), ("all-on", 25), ("crash", 25), ("swizzle"
 SWIZZLE = ("session", "lost_stream", "lost_reply", "query_lost", "slow")
 # Cents that fees in base leave of spot against spot; what a gate that lets only reducing orders through says of them at a stop.
 QUIET_ALERTS = {"residual_too_small", "recovery_refused", "exit_too_small", "residuals_joined"}
-QUIET_NAKED_NS = 2500 * MS   # a fill too small to be hedged waits for the next; at a stop dust waits for a gate that refuses it
+QUIET_NAKED_NS = 600 * MS    # a fill too small to be hedged waits half a second for the next
+QUIET_STOP_NS = 2500 * MS    # at a stop dust waits for a gate that refuses it
 DEATHS_BY = 400     # records of a scenario of a second or two
 
 
@@ -148,7 +149,9 @@ def run_scenario(scenario: Scenario, judge: Callable[[World, TradePolicy], None]
 
 def _check_quiet(world: World, outcome: Outcome) -> None:
     """Where nothing goes wrong, exposures are short, nothing stands after a stop, each fill of a maker has one hedge at most."""
-    assert max(outcome.naked_ns, default=0) < QUIET_NAKED_NS, f"QUIET: naked for {max(outcome.naked_ns) / MS:.1f} ms"
+    before, after = outcome.naked_ns[:world.exposures_before_stop], outcome.naked_ns[world.exposures_before_stop:]
+    assert max(before, default=0) < QUIET_NAKED_NS, f"QUIET: naked for {max(before) / MS:.1f} ms"
+    assert max(after, default=0) < QUIET_STOP_NS, f"QUIET: naked for {max(after) / MS:.1f} ms at a stop"
     assert not world.left_at_stop, f"QUIET: {world.left_at_stop} stand in a book two seconds after the stop"
     hedges = sum(intent.purpose == Purpose.HEDGE for intent in world.intents)
     fills = sum(len(order.fills) for order in world.venue.orders.values() if order.order_type == OrderType.POST_ONLY)

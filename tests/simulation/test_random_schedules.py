@@ -137,7 +137,7 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
         world.at(world.now + (at_ms + for_ms) * MS, lambda venue=venue: world.regain_venue(venue))
     while world.now < end:
         world.run_for(rng.randrange(1, 120) * MS)
-        if resting and not chaos.is_over and chaos.rate > 0.02:   # a word of the engine or of a person: reducing orders only
+        if resting and chaos.on and chaos.rate > 0.02:   # a word of the engine or of a person: reducing orders only
             world.is_restricted = rest_rng.random() < (0.8 if world.is_restricted else 0.1)
         pair = rng.randrange(pairs)
         state = world.core.pair_states.get(pair, (PairState.FLAT, 0, 0))[0]
@@ -169,6 +169,7 @@ def run(seed: int, policy: TradePolicy, bases: int = 0, make_world: Callable[...
     world.run_for(8 * S)            # what the venue still holds back comes out
     world.manager.begin_stop("close", world.now)
     world.is_restricted = True
+    world.exposures_before_stop = len(world.naked)
     world.drain()
     world.run_for(2 * S)
     world.left_at_stop = [order.client_id for order in world.venue.orders.values() if order.is_open]

@@ -177,6 +177,7 @@ class World:
         self.intents: list[Intent] = []
         self.lost_venues: set[str] = set()
         self.is_restricted = False         # only what reduces passes, as at a stop
+        self.exposures_before_stop = 0
         self.left_at_stop: list[str] = []   # what still stood in a book two seconds after a stop
 
     # ---------------------------------------------------------------- clock
